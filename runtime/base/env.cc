@@ -1,0 +1,109 @@
+#include "runtime/base/env.h"
+
+#include "runtime/base/log.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+
+namespace canopy::env {
+
+std::optional<std::string> text(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr || *value == '\0') {
+    return std::nullopt;
+  }
+  return std::string(value);
+}
+
+std::optional<int64_t> integer(const char* name) {
+  auto value = text(name);
+  if (!value) {
+    return std::nullopt;
+  }
+  int64_t number = 0;
+  auto [end, err] = std::from_chars(value->data(), value->data() + value->size(), number);
+  if (err != std::errc() || end != value->data() + value->size()) {
+    report(fmt::format("{}={} is not an integer and is ignored", name, *value));
+    return std::nullopt;
+  }
+  return number;
+}
+
+std::optional<uint64_t> parse_bytes(std::string_view value) {
+  double number = 0;
+  auto [end, err] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (err != std::errc() || number < 0 || !std::isfinite(number)) {
+    return std::nullopt;
+  }
+  std::string_view suffix(end, value.data() + value.size() - end);
+  double scale = 1;
+  if (!suffix.empty()) {
+    constexpr std::string_view kUnits = "KMGT";
+    const size_t unit = kUnits.find(static_cast<char>(std::toupper(suffix.front())));
+    const bool known = unit != std::string_view::npos &&
+                       (suffix.size() == 1 || suffix.substr(1) == "B" || suffix.substr(1) == "iB");
+    if (!known) {
+      return std::nullopt;
+    }
+    scale = std::ldexp(1.0, 10 * (static_cast<int>(unit) + 1));
+  }
+  const double total = number * scale;
+  if (total >= 0x1p63) {
+    return std::nullopt;
+  }
+  return static_cast<uint64_t>(total);
+}
+
+std::optional<uint64_t> bytes(const char* name) {
+  auto value = text(name);
+  if (!value) {
+    return std::nullopt;
+  }
+  auto number = parse_bytes(*value);
+  if (!number) {
+    report(fmt::format("{}={} is not a size (for example 512M or 2G) and is ignored", name, *value));
+  }
+  return number;
+}
+
+bool flag(const char* name, bool fallback) {
+  auto value = text(name);
+  if (!value) {
+    return fallback;
+  }
+  if (*value == "1" || *value == "true" || *value == "yes" || *value == "on") {
+    return true;
+  }
+  if (*value == "0" || *value == "false" || *value == "no" || *value == "off") {
+    return false;
+  }
+  report(fmt::format("{}={} is neither on nor off and is ignored", name, *value));
+  return fallback;
+}
+
+int local_ranks() {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE",
+                           "CANOPY_LOCAL_SIZE"}) {
+    if (std::getenv(name) != nullptr) {
+      if (auto n = integer(name); n && *n > 0) {
+        return static_cast<int>(*n);
+      }
+    }
+  }
+  return 1;
+}
+
+int local_rank() {
+  for (const char* name :
+       {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "CANOPY_LOCAL_RANK"}) {
+    if (std::getenv(name) != nullptr) {
+      if (auto n = integer(name); n && *n >= 0) {
+        return static_cast<int>(*n);
+      }
+    }
+  }
+  return 0;
+}
+
+}  // namespace canopy::env

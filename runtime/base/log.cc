@@ -1,0 +1,80 @@
+#include "runtime/base/log.h"
+
+#include "runtime/base/env.h"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <mutex>
+
+namespace canopy {
+namespace {
+
+int initial_threshold() {
+  if (auto text = env::text("CANOPY_LOG")) {
+    constexpr std::string_view kNames[] = {"debug", "info", "warn", "error", "off"};
+    for (int i = 0; i < 5; ++i) {
+      if (*text == kNames[i]) {
+        return i;
+      }
+    }
+  }
+  if (auto level = env::integer("ASCEND_GLOBAL_LOG_LEVEL"); level && *level >= 0 && *level <= 4) {
+    return static_cast<int>(*level);
+  }
+  return static_cast<int>(LogLevel::warn);
+}
+
+struct Sink {
+  std::mutex mutex;  // guards identity
+  std::string identity;
+  std::shared_ptr<spdlog::logger> logger;
+
+  Sink() : logger(std::make_shared<spdlog::logger>(
+               "canopy", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+    logger->set_pattern("%v");
+    logger->set_level(spdlog::level::trace);
+    logger->flush_on(spdlog::level::trace);
+  }
+};
+
+// Leaked on purpose: threads may speak while static destructors run.
+Sink& sink() {
+  static Sink* instance = new Sink;
+  return *instance;
+}
+
+std::string prefix() {
+  Sink& s = sink();
+  std::lock_guard lock(s.mutex);
+  return s.identity.empty() ? "canopy" : "canopy " + s.identity;
+}
+
+}  // namespace
+
+namespace log_detail {
+
+std::atomic<int> threshold{initial_threshold()};
+
+void write(LogLevel level, std::string_view text) {
+  static constexpr std::string_view kNames[] = {"debug", "info", "warning", "error", ""};
+  sink().logger->info("{} {}: {}", prefix(), kNames[static_cast<int>(level)], text);
+}
+
+}  // namespace log_detail
+
+void set_log_level(LogLevel level) {
+  // Relaxed: see log_enabled().
+  log_detail::threshold.store(static_cast<int>(level), std::memory_order_relaxed);
+}
+
+void set_log_identity(std::string identity) {
+  Sink& s = sink();
+  std::lock_guard lock(s.mutex);
+  s.identity = std::move(identity);
+}
+
+void report(std::string_view text) { sink().logger->info("{}: {}", prefix(), text); }
+
+}  // namespace canopy

@@ -1,0 +1,89 @@
+#include "runtime/base/result.h"
+
+#include "runtime/base/log.h"
+
+#include <cstring>
+#include <deque>
+
+namespace canopy {
+
+std::string_view to_string(Errc code) {
+  switch (code) {
+    case Errc::ok: return "ok";
+    case Errc::again: return "again";
+    case Errc::invalid_argument: return "invalid argument";
+    case Errc::out_of_range: return "out of range";
+    case Errc::misaligned: return "misaligned";
+    case Errc::not_symmetric: return "address not symmetric";
+    case Errc::bad_handle: return "bad handle";
+    case Errc::stale_handle: return "stale handle";
+    case Errc::wrong_context: return "wrong context";
+    case Errc::not_initialized: return "not initialized";
+    case Errc::already_initialized: return "already initialized";
+    case Errc::no_context: return "no current context";
+    case Errc::not_ready: return "not ready";
+    case Errc::not_recorded: return "not recorded";
+    case Errc::no_timestamp: return "no timestamp";
+    case Errc::busy: return "busy";
+    case Errc::forked: return "used after fork";
+    case Errc::no_memory: return "out of memory";
+    case Errc::no_device: return "no device";
+    case Errc::bad_device: return "bad device id";
+    case Errc::no_stream: return "out of streams";
+    case Errc::no_event: return "out of events";
+    case Errc::limit: return "limit reached";
+    case Errc::not_supported: return "not supported";
+    case Errc::no_permission: return "no permission";
+    case Errc::timeout: return "timeout";
+    case Errc::stream_timeout: return "stream timeout";
+    case Errc::event_timeout: return "event timeout";
+    case Errc::not_found: return "not found";
+    case Errc::io: return "input/output error";
+    case Errc::parse: return "parse error";
+    case Errc::closed: return "closed";
+    case Errc::peer_lost: return "peer lost";
+    case Errc::kernel_fault: return "kernel fault";
+    case Errc::internal: return "internal error";
+  }
+  return "unknown error";
+}
+
+namespace error_text {
+namespace {
+constexpr size_t kKept = 8;
+
+std::deque<std::string>& sentences() {
+  thread_local std::deque<std::string> list;
+  return list;
+}
+}  // namespace
+
+void record(Errc code, int native, std::string sentence, const std::source_location& where) {
+  if (native != 0) {
+    char buffer[128];
+    sentence += fmt::format(" ({})", strerror_r(native, buffer, sizeof buffer));
+  }
+  log(LogLevel::debug, "{}:{}: {}: {}", where.file_name(), where.line(), to_string(code), sentence);
+  auto& list = sentences();
+  list.push_back(std::move(sentence));
+  if (list.size() > kKept) {
+    list.pop_front();
+  }
+}
+
+std::string newest() { return sentences().empty() ? std::string() : sentences().back(); }
+
+std::string take_newest() {
+  auto& list = sentences();
+  if (list.empty()) {
+    return {};
+  }
+  std::string text = std::move(list.back());
+  list.pop_back();
+  return text;
+}
+
+void clear() { sentences().clear(); }
+
+}  // namespace error_text
+}  // namespace canopy

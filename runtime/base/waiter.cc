@@ -1,0 +1,200 @@
+#include "runtime/base/waiter.h"
+
+#include "runtime/base/env.h"
+#include "runtime/base/log.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+
+namespace canopy {
+namespace {
+
+constexpr uint32_t kFreeSteps = 24;
+constexpr uint32_t kSpinSteps = 2000;  // with a permit: about 40 us of pauses
+constexpr uint64_t kYieldNs = 50'000;
+constexpr uint64_t kFirstNapNs = 50'000;
+constexpr uint64_t kLongestNapNs = 1'000'000;
+constexpr uint64_t kReportNs = 60'000'000'000;
+
+struct Budget {
+  uint32_t private_used = 0;
+  uint32_t private_own = 0;
+  std::atomic<uint32_t*> used{&private_used};
+  std::atomic<uint32_t*> own{&private_own};
+  std::atomic<uint32_t> limit{static_cast<uint32_t>(usable_cores() - 1)};
+};
+
+// Leaked on purpose: executors may wait while static destructors run.
+Budget& budget() {
+  static Budget* instance = new Budget;
+  return *instance;
+}
+
+// The permit is returned to the counter it was taken from, even if attach() came in between.
+thread_local uint32_t* t_permit_from = nullptr;
+
+}  // namespace
+
+int usable_cores() {
+  static const int cores = [] {
+    cpu_set_t set;
+    if (::sched_getaffinity(0, sizeof set, &set) == 0) {
+      return std::max(1, CPU_COUNT(&set));
+    }
+    return 1;
+  }();
+  return cores;
+}
+
+void SpinBudget::attach(uint32_t* used, uint32_t* own, uint32_t limit) {
+  Budget& b = budget();
+  // Release: the counters' memory is mapped before anybody can see the pointers.
+  b.own.store(own, std::memory_order_release);
+  b.used.store(used, std::memory_order_release);
+  b.limit.store(limit, std::memory_order_relaxed);
+}
+
+void SpinBudget::detach() {
+  Budget& b = budget();
+  attach(&b.private_used, &b.private_own, static_cast<uint32_t>(usable_cores() - 1));
+}
+
+bool SpinBudget::try_acquire() {
+  Budget& b = budget();
+  // Acquire: pairs with attach().
+  uint32_t* used = b.used.load(std::memory_order_acquire);
+  std::atomic_ref<uint32_t> count(*used);
+  // Relaxed throughout: the counter limits, it orders nothing.
+  uint32_t seen = count.load(std::memory_order_relaxed);
+  do {
+    if (seen >= b.limit.load(std::memory_order_relaxed)) {
+      return false;
+    }
+  } while (!count.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed));
+  std::atomic_ref<uint32_t>(*b.own.load(std::memory_order_acquire)).fetch_add(1, std::memory_order_relaxed);
+  t_permit_from = used;
+  return true;
+}
+
+void SpinBudget::release() {
+  Budget& b = budget();
+  uint32_t* used = std::exchange(t_permit_from, nullptr);
+  if (used == nullptr) {
+    return;
+  }
+  if (used == b.used.load(std::memory_order_acquire)) {
+    std::atomic_ref<uint32_t>(*b.own.load(std::memory_order_acquire)).fetch_sub(1, std::memory_order_relaxed);
+    std::atomic_ref<uint32_t>(*used).fetch_sub(1, std::memory_order_relaxed);
+  } else if (used == &b.private_used) {
+    std::atomic_ref<uint32_t>(*used).fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+Deadline Deadline::after(std::chrono::nanoseconds span) {
+  if (span == std::chrono::nanoseconds::max()) {
+    return never();
+  }
+  return Deadline(monotonic_ns() + static_cast<uint64_t>(std::max<int64_t>(span.count(), 0)));
+}
+
+Deadline Deadline::user_default() {
+  static const int64_t seconds = env::integer("CANOPY_TIMEOUT").value_or(0);
+  return seconds <= 0 ? never() : after(std::chrono::seconds(seconds));
+}
+
+std::chrono::nanoseconds Deadline::left(uint64_t now_ns) const {
+  if (is_never()) {
+    return std::chrono::nanoseconds::max();
+  }
+  return std::chrono::nanoseconds(now_ns >= at_ns_ ? 0 : at_ns_ - now_ns);
+}
+
+bool WaitPacer::step() {
+  if (polls_ < kFreeSteps) {
+    ++polls_;
+    cpu_relax();
+    return false;
+  }
+  return slow_step();
+}
+
+bool WaitPacer::slow_step() {
+  if (!permit_asked_) {
+    permit_asked_ = true;
+    permit_ = SpinBudget::try_acquire();
+    start_ns_ = monotonic_ns();
+  }
+  if (permit_) {
+    if (++polls_ < kSpinSteps) {
+      cpu_relax();
+      return false;
+    }
+    drop_permit();
+  }
+  if (monotonic_ns() - start_ns_ < kYieldNs) {
+    ::sched_yield();
+    return false;
+  }
+  return true;
+}
+
+std::chrono::nanoseconds WaitPacer::next_nap() {
+  nap_ns_ = nap_ns_ == 0 ? kFirstNapNs : std::min(nap_ns_ * 2, kLongestNapNs);
+  return std::chrono::nanoseconds(nap_ns_);
+}
+
+void WaitPacer::drop_permit() {
+  if (permit_) {
+    permit_ = false;
+    SpinBudget::release();
+  }
+}
+
+void WaitPacer::reset() {
+  drop_permit();
+  polls_ = 0;
+  permit_asked_ = false;
+  start_ns_ = 0;
+  nap_ns_ = 0;
+}
+
+namespace waiter_detail {
+
+WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, Deadline deadline,
+                  FunctionRef<std::string()> describe) {
+  WaitPacer pacer;
+  uint64_t report_at = monotonic_ns() + kReportNs;
+  Doorbell nobody_rings;  // a nap is a sleep on a bell that only time ends
+  for (;;) {
+    if (ready()) {
+      return WaitEnd::ready;
+    }
+    if (!pacer.step()) {
+      continue;
+    }
+    const uint64_t now = monotonic_ns();
+    if (deadline.passed(now)) {
+      if (ready()) {
+        return WaitEnd::ready;
+      }
+      return WaitEnd::deadline;
+    }
+    if (now >= report_at) {
+      report(fmt::format("still waiting after {} s: {}", (now - report_at + kReportNs) / 1'000'000'000,
+                         describe()));
+      report_at = now + kReportNs;
+    }
+    const auto report_in = std::chrono::nanoseconds(report_at - now);
+    auto limit = std::min(deadline.left(now), report_in);
+    if (bell == nullptr) {
+      limit = std::min(limit, pacer.next_nap());
+    }
+    Doorbell& on = bell != nullptr ? *bell : nobody_rings;
+    on.sleep(bell != nullptr ? scope : BellScope::process, limit, [&] { return !ready(); });
+  }
+}
+
+}  // namespace waiter_detail
+}  // namespace canopy

@@ -1,0 +1,122 @@
+// The waiting policy. Nothing else in Canopy spins, yields in a loop or sleeps.
+//
+// A wait goes through four phases: (0) a few free polls, about as long as one cache line takes to
+// cross between two cores; (1) spinning, only for those who hold one of the host's spin permits
+// (cores - 1 in all, SpinBudget); (2) sched_yield; (3) after about 50 us, sleep: on the doorbell if
+// the waker is our code, else in timed naps that grow to 1 ms. Every wait has a deadline, and says
+// who waits for what after 60 s and when the deadline passes.
+#pragma once
+
+#include "runtime/base/cache_line.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/doorbell.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace canopy {
+
+// When a wait gives up. The default is the user's: CANOPY_TIMEOUT in seconds, none if unset.
+class Deadline {
+ public:
+  static Deadline never() { return Deadline(~0ull); }
+  static Deadline after(std::chrono::nanoseconds span);
+  static Deadline at_ns(uint64_t monotonic) { return Deadline(monotonic); }
+  static Deadline user_default();
+
+  bool is_never() const { return at_ns_ == ~0ull; }
+  bool passed(uint64_t now_ns) const { return now_ns >= at_ns_; }
+  std::chrono::nanoseconds left(uint64_t now_ns) const;
+
+ private:
+  explicit Deadline(uint64_t at_ns) : at_ns_(at_ns) {}
+  uint64_t at_ns_;
+};
+
+enum class WaitEnd : uint8_t { ready, deadline };
+
+// How many threads of this host may spin. The counter starts private to the process; the driver
+// points it at the host table, so that it is one per host.
+class SpinBudget {
+ public:
+  // `used` is the host's counter, `own` the part of it that this process holds (so that survivors
+  // can give back what a killed process held). Both must outlive every later wait.
+  static void attach(uint32_t* used, uint32_t* own, uint32_t limit);
+  static void detach();
+  static bool try_acquire();
+  static void release();
+};
+
+// Cores this process may run on.
+int usable_cores();
+
+// A callable passed by reference: neither owns nor allocates.
+template <class Signature>
+class FunctionRef;
+template <class R, class... A>
+class FunctionRef<R(A...)> {
+ public:
+  template <class F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>)
+  FunctionRef(F&& f)  // implicit, as a parameter type should be
+      : object_(const_cast<void*>(static_cast<const void*>(&f))),
+        call_([](void* object, A... args) -> R {
+          return (*static_cast<std::remove_reference_t<F>*>(object))(std::forward<A>(args)...);
+        }) {}
+  R operator()(A... args) const { return call_(object_, std::forward<A>(args)...); }
+
+ private:
+  void* object_;
+  R (*call_)(void*, A...);
+};
+
+// Paces one wait by hand, for loops that have other work between two polls (executors, progress).
+class WaitPacer {
+ public:
+  WaitPacer() = default;
+  ~WaitPacer() { drop_permit(); }
+  WaitPacer(const WaitPacer&) = delete;
+  WaitPacer& operator=(const WaitPacer&) = delete;
+
+  // One step of phases 0 to 2. Returns true when it is time to sleep (phase 3).
+  bool step();
+  // How long the next nap may be when nobody rings: 50 us growing to 1 ms.
+  std::chrono::nanoseconds next_nap();
+  // Gives the spin permit back; called before sleeping and when work was found.
+  void drop_permit();
+  void reset();
+  uint64_t waited_ns() const { return start_ns_ == 0 ? 0 : monotonic_ns() - start_ns_; }
+
+ private:
+  bool slow_step();
+  uint32_t polls_ = 0;
+  bool permit_ = false;
+  bool permit_asked_ = false;
+  uint64_t start_ns_ = 0;
+  uint64_t nap_ns_ = 0;
+};
+
+namespace waiter_detail {
+WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, Deadline deadline,
+                  FunctionRef<std::string()> describe);
+inline constexpr int kFreePolls = 24;
+}  // namespace waiter_detail
+
+// Waits until ready() is true. `bell` may be null: then the wait naps. `describe` says who waits for
+// what, and is called only when somebody has to read it.
+template <class Ready, class Describe>
+inline WaitEnd wait_until(Ready&& ready, Doorbell* bell, BellScope scope, Deadline deadline,
+                          Describe&& describe) {
+  for (int i = 0; i < waiter_detail::kFreePolls; ++i) {
+    if (ready()) {
+      return WaitEnd::ready;
+    }
+    cpu_relax();
+  }
+  return waiter_detail::wait_slow(ready, bell, scope, deadline, describe);
+}
+
+}  // namespace canopy
