@@ -1,0 +1,47 @@
+// AddressSpace: what an address of this process is - device memory of which device, pinned host
+// memory, or unknown to us (pageable) - and how far its allocation reaches.
+//
+// Lookups take a shared lock only when the address lies in one of the registered regions; they are
+// not on the launch path. Thread-safe.
+#pragma once
+
+#include "runtime/base/result.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <shared_mutex>
+
+namespace canopy {
+
+enum class MemoryKind : uint8_t { device, pinned_host };
+
+struct MemoryRange {
+  std::byte* base = nullptr;
+  uint64_t bytes = 0;
+  MemoryKind kind = MemoryKind::device;
+  int device = 0;          // of device memory; for pinned memory the device it was made for
+  bool peer_mapped = false;  // a peer's memory mapped here: usable, never freed by aclrtFree
+
+  bool contains(const void* p, uint64_t count) const {
+    const uint64_t at = reinterpret_cast<uintptr_t>(p) - reinterpret_cast<uintptr_t>(base);
+    return at < bytes && count <= bytes - at;
+  }
+};
+
+class AddressSpace {
+ public:
+  // Ranges must not overlap (CHECK).
+  void add(const MemoryRange& range);
+  // False when no range starts at `base`.
+  bool remove(const void* base);
+  // The range that `address` lies in.
+  std::optional<MemoryRange> find(const void* address) const;
+
+ private:
+  mutable std::shared_mutex mutex_;  // guards ranges_
+  std::map<uintptr_t, MemoryRange> ranges_;  // by base
+};
+
+}  // namespace canopy

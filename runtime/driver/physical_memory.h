@@ -1,0 +1,40 @@
+// PhysicalMemory: one allocation of a device's HBM (or of pinned host memory): a sealed memfd, counted
+// against the device's capacity in the host table for as long as the object lives. Move-only.
+#pragma once
+
+#include "runtime/base/result.h"
+#include "runtime/base/unique_fd.h"
+
+#include <cstdint>
+
+namespace canopy {
+
+class HostTable;
+
+inline constexpr uint64_t kGranule = 2u << 20;  // 2 MiB
+inline constexpr int kHostMemory = -1;          // in place of a device id: pinned host memory
+
+class PhysicalMemory {
+ public:
+  PhysicalMemory() = default;
+  PhysicalMemory(PhysicalMemory&& other) noexcept;
+  PhysicalMemory& operator=(PhysicalMemory&& other) noexcept;
+  ~PhysicalMemory() { reset(); }
+
+  // `bytes` is rounded up to granules. `device` may be kHostMemory: then nothing is counted.
+  static Result<PhysicalMemory> allocate(HostTable& table, int device, uint64_t bytes, uint64_t capacity);
+
+  const UniqueFd& fd() const { return fd_; }
+  uint64_t bytes() const { return bytes_; }
+  int device() const { return device_; }
+  explicit operator bool() const { return static_cast<bool>(fd_); }
+  void reset();
+
+ private:
+  UniqueFd fd_;
+  uint64_t bytes_ = 0;
+  int device_ = kHostMemory;
+  HostTable* table_ = nullptr;
+};
+
+}  // namespace canopy
