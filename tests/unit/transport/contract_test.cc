@@ -1,0 +1,293 @@
+// One suite for every transport. A transport joins by adding a Pair factory to the list at the end;
+// a capability that it does not promise is skipped out loud.
+#include "runtime/base/cache_line.h"
+#include "runtime/base/mapping.h"
+#include "transport/mapped/mapped_transport.h"
+#include "transport/self/self_transport.h"
+
+#include <gtest/gtest.h>
+
+#include <sched.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <random>
+#include <thread>
+#include <vector>
+
+namespace canopy::transport {
+namespace {
+
+constexpr RegionId kRegion = 3;
+constexpr int kPeer = 5;
+constexpr size_t kBytes = 20u << 20;
+
+// Two ends: `near` issues, `far_memory` is the target's own view of its region.
+struct Pair {
+  std::vector<Mapping> mappings;
+  std::span<std::byte> far_memory;
+  std::unique_ptr<Transport> near;
+};
+
+std::unique_ptr<Pair> self_pair() {
+  auto pair = std::make_unique<Pair>();
+  pair->mappings.push_back(Mapping::anonymous(kBytes).value());
+  pair->far_memory = {pair->mappings[0].base(), kBytes};
+  pair->near = std::make_unique<SelfTransport>();
+  EXPECT_TRUE(pair->near->register_region(kRegion, pair->far_memory));
+  const PeerRegion region{.id = kRegion, .bytes = kBytes};
+  EXPECT_TRUE(pair->near->connect(kPeer, {&region, 1}));
+  return pair;
+}
+
+std::unique_ptr<Pair> mapped_pair() {
+  auto pair = std::make_unique<Pair>();
+  UniqueFd fd = sealed_memfd("contract", kBytes).value();
+  pair->mappings.push_back(Mapping::shared(fd, kBytes).value());
+  pair->mappings.push_back(Mapping::shared(fd, kBytes).value());
+  pair->far_memory = {pair->mappings[0].base(), kBytes};
+  pair->near = std::make_unique<MappedTransport>();
+  const PeerRegion region{.id = kRegion, .bytes = kBytes, .mapped_at = pair->mappings[1].base()};
+  EXPECT_TRUE(pair->near->connect(kPeer, {&region, 1}));
+  return pair;
+}
+
+struct Case {
+  const char* name;
+  std::unique_ptr<Pair> (*make)();
+};
+
+class TransportContract : public testing::TestWithParam<Case> {
+ protected:
+  TransportContract() : pair_(GetParam().make()) {}
+  Transport& near() { return *pair_->near; }
+  std::span<std::byte> far() { return pair_->far_memory; }
+  uint64_t* far_word(uint64_t offset) { return reinterpret_cast<uint64_t*>(far().data() + offset); }
+  static Target at(uint64_t offset) { return {kPeer, kRegion, offset}; }
+
+  // Retries what back-pressure refused.
+  template <class Call>
+  void must(Call&& call) {
+    for (;;) {
+      auto result = call();
+      if (result) {
+        return;
+      }
+      ASSERT_EQ(result.error().code, Errc::again) << error_text::newest();
+      near().progress();
+    }
+  }
+
+ private:
+  std::unique_ptr<Pair> pair_;
+};
+
+std::vector<std::byte> random_bytes(size_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<std::byte> bytes(count);
+  std::generate(bytes.begin(), bytes.end(), [&] { return static_cast<std::byte>(random()); });
+  return bytes;
+}
+
+TEST_P(TransportContract, ZeroLengthDoesNothingAndTakesNullPointers) {
+  far()[0] = std::byte{7};
+  must([&] { return near().put(at(0), nullptr, 0); });
+  must([&] { return near().get(nullptr, at(0), 0); });
+  must([&] { return near().put(at(kBytes), nullptr, 0); });
+  must([&] { return near().quiet(); });
+  EXPECT_EQ(far()[0], std::byte{7});
+}
+
+TEST_P(TransportContract, PutAndGetMoveEverySizeFromEveryAlignment) {
+  std::mt19937_64 random(42);
+  const auto source = random_bytes(9u << 20, 1);
+  std::vector<std::byte> back(source.size());
+  for (int i = 0; i < 60; ++i) {
+    // Sizes spread over the powers of two up to 8 MiB; both ends start at odd places.
+    const size_t nbytes = random() % ((size_t{1} << (i % 24)) + 1);
+    const size_t from = random() % 64;
+    const uint64_t to = 1 + random() % (kBytes - nbytes - 1);
+    far()[to - 1] = std::byte{0xA5};
+    if (to + nbytes < kBytes) {
+      far()[to + nbytes] = std::byte{0x5A};
+    }
+    const bool post = i % 2 == 1;
+    must([&] {
+      return post ? near().post_put(at(to), source.data() + from, nbytes)
+                  : near().put(at(to), source.data() + from, nbytes);
+    });
+    must([&] { return near().quiet(); });
+    ASSERT_TRUE(
+        std::equal(source.begin() + from, source.begin() + from + nbytes, far().data() + to))
+        << nbytes << " bytes to " << to;
+    ASSERT_EQ(far()[to - 1], std::byte{0xA5});
+    if (to + nbytes < kBytes) {
+      ASSERT_EQ(far()[to + nbytes], std::byte{0x5A});
+    }
+    must([&] {
+      return post ? near().post_get(back.data() + from, at(to), nbytes)
+                  : near().get(back.data() + from, at(to), nbytes);
+    });
+    must([&] { return near().quiet(); });
+    ASSERT_TRUE(
+        std::equal(source.begin() + from, source.begin() + from + nbytes, back.begin() + from));
+  }
+}
+
+TEST_P(TransportContract, PutLeavesTheSourceReusable) {
+  uint64_t value = 1;
+  must([&] { return near().put(at(64), &value, sizeof value); });
+  value = 2;
+  must([&] { return near().quiet(); });
+  EXPECT_EQ(load_acquire(far_word(64)), 1u);
+}
+
+TEST_P(TransportContract, ErrorsNameWhatIsOutOfRange) {
+  uint64_t value = 0;
+  EXPECT_EQ(near().put(at(kBytes - 4), &value, 8).error().code, Errc::out_of_range);
+  EXPECT_NE(error_text::newest().find(std::to_string(kBytes)), std::string::npos);
+  EXPECT_EQ(near().get(&value, at(~uint64_t{0} - 3), 8).error().code, Errc::out_of_range);
+  EXPECT_EQ(near().put({kPeer + 1, kRegion, 0}, &value, 8).error().code, Errc::not_found);
+  EXPECT_EQ(near().put({-1, kRegion, 0}, &value, 8).error().code, Errc::not_found);
+  EXPECT_EQ(near().put({kPeer, kRegion + 1, 0}, &value, 8).error().code, Errc::not_found);
+  EXPECT_EQ(near().amo(at(3), {.op = AmoOp::add}).error().code, Errc::misaligned);
+  EXPECT_EQ(near().amo(at(0), {.op = AmoOp::add, .width = 2}).error().code, Errc::invalid_argument);
+  EXPECT_EQ(near().signal(at(4), SignalOp::set, 1).error().code, Errc::misaligned);
+}
+
+TEST_P(TransportContract, AmosDoWhatTheirNamesSayInBothWidths) {
+  for (uint8_t width : {uint8_t{4}, uint8_t{8}}) {
+    const auto run = [&](AmoOp op, uint64_t value, uint64_t compare = 0) {
+      return near().amo(at(128), {op, width, value, compare}).value();
+    };
+    *far_word(128) = 0xFFFFFFFF00000000u;
+    const uint64_t high = width == 4 ? 0 : 0xFFFFFFFF00000000u;
+    EXPECT_EQ(run(AmoOp::add, 5), high);
+    EXPECT_EQ(run(AmoOp::fetch, 0), high + 5);
+    EXPECT_EQ(run(AmoOp::compare_swap, 9, 4), high + 5);
+    EXPECT_EQ(run(AmoOp::compare_swap, 12, high + 5), high + 5);
+    EXPECT_EQ(run(AmoOp::bit_or, 3), 12u);
+    EXPECT_EQ(run(AmoOp::bit_and, 6), 15u);
+    EXPECT_EQ(run(AmoOp::bit_xor, 1), 6u);
+    EXPECT_EQ(run(AmoOp::swap, 100), 7u);
+    run(AmoOp::set, 1);
+    EXPECT_EQ(run(AmoOp::fetch, 0), 1u);
+    EXPECT_EQ(run(AmoOp::add, ~uint64_t{0}), 1u);  // wraps
+    EXPECT_EQ(run(AmoOp::fetch, 0), 0u);
+    if (width == 4) {
+      EXPECT_EQ(*far_word(128) >> 32, 0xFFFFFFFFu) << "a narrow amo must not touch its neighbour";
+    }
+  }
+}
+
+TEST_P(TransportContract, AmosOfSeveralThreadsLoseNothing) {
+  constexpr uint64_t kRounds = 20'000;
+  const auto add = [&] {
+    for (uint64_t i = 0; i < kRounds; ++i) {
+      must([&] { return near().amo(at(192), {.op = AmoOp::add, .value = 1}); });
+    }
+  };
+  std::thread other(add);
+  const bool with_cpu = near().capabilities().amo_with_cpu;
+  if (with_cpu) {
+    for (uint64_t i = 0; i < kRounds; ++i) {
+      std::atomic_ref<uint64_t>(*far_word(192)).fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  add();
+  other.join();
+  must([&] { return near().quiet(); });
+  EXPECT_EQ(load_acquire(far_word(192)), kRounds * (with_cpu ? 3 : 2));
+}
+
+TEST_P(TransportContract, SignalIsSeenAfterThePutsBeforeIt) {
+  constexpr int kRounds = 300;
+  constexpr size_t kPayload = 4096;
+  std::vector<std::byte> data(kPayload);
+  std::thread sender([&] {
+    for (int round = 1; round <= kRounds; ++round) {
+      std::fill(data.begin(), data.end(), static_cast<std::byte>(round));
+      must([&] { return near().put(at(1u << 20), data.data(), kPayload); });
+      must([&] { return near().signal(at(256), SignalOp::add, 1); });
+      while (load_acquire(far_word(320)) != static_cast<uint64_t>(round)) {
+        near().progress();
+        sched_yield();
+      }
+    }
+  });
+  for (int round = 1; round <= kRounds; ++round) {
+    while (load_acquire(far_word(256)) != static_cast<uint64_t>(round)) {
+      sched_yield();
+    }
+    const std::byte* got = far().data() + (1u << 20);
+    EXPECT_TRUE(std::all_of(got, got + kPayload,
+                            [&](std::byte b) { return b == static_cast<std::byte>(round); }))
+        << "round " << round;
+    store_release(far_word(320), static_cast<uint64_t>(round));
+  }
+  sender.join();
+}
+
+TEST_P(TransportContract, QuietOrdersPutsBeforeLaterLoads) {
+  // Store buffering: each side writes its word, quiets, reads the other's. Both reading the old
+  // value is what a quiet without a StoreLoad fence allows.
+  constexpr uint64_t kRounds = 20'000;
+  uint64_t mine_seen = 0;
+  uint64_t theirs_seen = 0;
+  alignas(64) uint64_t turn[2] = {};
+  const auto meet = [&](int me, uint64_t round) {
+    store_release(&turn[me], round);
+    for (int spins = 0; load_acquire(&turn[1 - me]) < round; ++spins) {
+      spins < 200 ? cpu_relax() : static_cast<void>(sched_yield());
+    }
+  };
+  int misses = 0;
+  std::thread other([&] {
+    for (uint64_t round = 1; round <= kRounds; ++round) {
+      meet(1, 2 * round);
+      must([&] { return near().put(at(512), &round, sizeof round); });
+      must([&] { return near().quiet(); });
+      must([&] { return near().get(&theirs_seen, at(1024), sizeof theirs_seen); });
+      meet(1, 2 * round + 1);
+    }
+  });
+  for (uint64_t round = 1; round <= kRounds; ++round) {
+    meet(0, 2 * round);
+    must([&] { return near().put(at(1024), &round, sizeof round); });
+    must([&] { return near().quiet(); });
+    must([&] { return near().get(&mine_seen, at(512), sizeof mine_seen); });
+    meet(0, 2 * round + 1);
+    misses += mine_seen < round && theirs_seen < round;
+  }
+  other.join();
+  EXPECT_EQ(misses, 0);
+}
+
+TEST_P(TransportContract, DirectGivesTheRegionsAddress) {
+  if (!near().capabilities().direct) {
+    EXPECT_FALSE(near().direct(kPeer, kRegion));
+    GTEST_SKIP() << GetParam().name << ": no direct access";
+  }
+  const auto base = near().direct(kPeer, kRegion);
+  ASSERT_TRUE(base);
+  (*base)[77] = std::byte{0x42};
+  EXPECT_EQ(far()[77], std::byte{0x42});
+  EXPECT_FALSE(near().direct(kPeer + 1, kRegion));
+  EXPECT_FALSE(near().direct(-1, kRegion));
+}
+
+TEST_P(TransportContract, ConnectRefusesARegionItCannotReach) {
+  const PeerRegion nowhere{.id = 9, .bytes = 4096};
+  auto result = near().connect(2, {&nowhere, 1});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, Errc::not_supported);
+  EXPECT_NE(error_text::newest().find("region 9"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(Transports, TransportContract,
+                         testing::Values(Case{"self", self_pair}, Case{"mapped", mapped_pair}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace canopy::transport

@@ -1,0 +1,35 @@
+// copy_bytes(): the bulk copy of every direct path.
+//
+// Small and middle sizes are memcpy. From streaming_threshold() on the destination does not fit
+// into the cache next to the source, and non-temporal stores spare the read of every destination
+// line. They are weakly ordered, so a streaming copy ends with a store fence: on return the copy's
+// stores are ordered before every later store of the caller, exactly as with memcpy. Thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace canopy::transport {
+
+namespace copy_detail {
+// Set once at load time, from the size of the last-level cache (CANOPY_STREAM_THRESHOLD overrides).
+extern size_t threshold;
+void stream(void* dst, const void* src, size_t nbytes);
+}  // namespace copy_detail
+
+inline size_t streaming_threshold() { return copy_detail::threshold; }
+
+// REQUIRES: the ranges do not overlap. Null pointers are fine when nbytes is 0.
+inline void copy_bytes(void* dst, const void* src, size_t nbytes) {
+  if (nbytes >= copy_detail::threshold) [[unlikely]] {
+    copy_detail::stream(dst, src, nbytes);
+    return;
+  }
+  // The compiler may not assume that the pointers are valid when there is nothing to copy.
+  if (nbytes != 0) {
+    std::memcpy(dst, src, nbytes);
+  }
+}
+
+}  // namespace canopy::transport

@@ -1,0 +1,23 @@
+#include "transport/self/self_transport.h"
+
+namespace canopy::transport {
+
+Result<> SelfTransport::connect(int peer, std::span<const PeerRegion> regions) {
+  for (const PeerRegion& region : regions) {
+    const auto memory = local_region(region.id);
+    if (memory.empty()) {
+      return fail(Errc::not_supported, "self: peer {}: region {} is not one of our own", peer,
+                  region.id);
+    }
+    if (memory.size() != region.bytes) {
+      return fail(Errc::invalid_argument, "self: peer {}: region {} has {} bytes here, not {}",
+                  peer, region.id, memory.size(), region.bytes);
+    }
+  }
+  for (const PeerRegion& region : regions) {
+    add_window(peer, region.id, local_region(region.id));
+  }
+  return {};
+}
+
+}  // namespace canopy::transport
