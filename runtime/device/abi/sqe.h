@@ -1,0 +1,70 @@
+// Submission queue entries: what the runtime core writes and the device reads. 64 bytes each.
+#pragma once
+
+#include "runtime/base/cache_line.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace canopy {
+
+struct EventCell;
+struct KernelImage;
+
+enum class SqeKind : uint8_t {
+  kernel,
+  copy,          // dst, src, bytes
+  fill,          // dst, value, bytes
+  event_record,  // completes the cell
+  event_wait,    // blocks the stream until the cell is complete
+  call           // the generic kind: a function of an upper side, run in stream order
+};
+
+// A function of an upper side that runs on an executor as a task of the stream. It may wait through
+// the kernel waits (its fiber parks); it must not throw.
+using CallFunction = void (*)(void* argument);
+
+//  0        1          2            4         8            16                       64
+//  [ kind ] [ core  ]  [ reserved ] [ blocks ] [ args_end ] [ body: 48 bytes       ]
+//
+// Single writer: the thread that holds the stream's lock. The entry stays untouched until its task
+// has completed, so kernels may read inline arguments in place.
+struct alignas(kCacheLine) Sqe {
+  static constexpr size_t kInlineArgs = 24;
+
+  SqeKind kind;
+  uint8_t core_kind;  // CoreKind, of kernels
+  uint16_t reserved;
+  uint32_t blocks;    // of kernels
+  uint64_t args_end;  // where the argument ring may be freed up to once this task is done; 0: nothing
+  union Body {
+    struct Kernel {
+      void (*entry)(const void* args);
+      const void* args;  // null: inline_args
+      const KernelImage* image;
+      std::byte inline_args[kInlineArgs];
+    } kernel;
+    struct Copy {
+      void* dst;
+      const void* src;
+      uint64_t bytes;
+    } copy;
+    struct Fill {
+      void* dst;
+      uint64_t bytes;
+      int32_t value;
+    } fill;
+    struct Event {
+      EventCell* cell;
+    } event;
+    struct Call {
+      CallFunction function;
+      void* argument;
+      const char* what;  // names the call in reports and timelines
+    } call;
+  } body;
+};
+static_assert(sizeof(Sqe) == 64);
+static_assert(offsetof(Sqe, body) == 16);
+
+}  // namespace canopy

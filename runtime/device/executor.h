@@ -1,0 +1,144 @@
+// Executor: a thread that runs strands and blocks. Its loop runs on a fiber; when a block waits, the
+// block's fiber is parked and the loop goes on on another one, so a waiting block costs one stack and
+// no thread.
+//
+// Concurrency: the loop and everything it calls belong to the executor's thread. push_*() and
+// steal_*() may be called by any thread; what they touch is guarded by lock_. A parked fiber is
+// resumed by the executor that owns it; only when that executor has been inside one block for longer
+// than the watchdog allows do spare executors take its ready fibers over.
+//
+//   ready_bits_:  bit 0..7  strands of that priority wait in ready_[p]
+//                 bit 8     fibers wait in fibers_
+#pragma once
+
+#include "runtime/base/doorbell.h"
+#include "runtime/base/spin_lock.h"
+#include "runtime/device/fiber.h"
+#include "runtime/device/launch_board.h"
+#include "runtime/device/strand.h"
+#include "runtime/device/trace_buffer.h"
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace canopy {
+
+class Scheduler;
+class WaitPacer;
+
+class Executor {
+ public:
+  enum class State : uint32_t { searching, running, sleeping, retired };
+
+  Executor(Scheduler& scheduler, uint32_t index, bool spare);
+  ~Executor();
+  void start();
+  void join();
+
+  // The executor whose thread this is; null elsewhere. Never cache it across a switch.
+  static Executor* current();
+  // Parks the running fiber until somebody pushes it ready. REQUIRES: on an executor, in a block or
+  // call; the fiber has been put where its waker finds it.
+  static void park();
+  // Parks the running fiber until poll(argument) is non-zero.
+  static void park_polling(int (*poll)(void*), void* argument, const char* what);
+  // Lets others run, then goes on.
+  static void yield();
+  // Ends the running block with an error: its stack is abandoned, nothing is unwound.
+  [[noreturn]] static void abandon_block(int32_t code);
+
+  void push_strand(Strand* strand);
+  void push_fiber(Fiber* fiber);
+  Strand* steal_strand();
+  // Takes the ready fibers and polled waits of a stuck executor over to `thief`.
+  void hand_over_to(Executor& thief);
+
+  // Something to run for others: strands that could be stolen.
+  bool has_strands() const { return (ready_bits_.load(std::memory_order_relaxed) & 0xFF) != 0; }
+  bool has_work() const { return ready_bits_.load(std::memory_order_relaxed) != 0; }
+  bool has_polls() const { return poll_count_.load(std::memory_order_relaxed) != 0; }
+  State state() const { return state_.load(std::memory_order_relaxed); }
+  // Changes whenever the executor gets on: for the watchdog.
+  uint64_t progress() const { return progress_.load(std::memory_order_relaxed); }
+  bool spare() const { return spare_; }
+  uint32_t index() const { return index_; }
+  Doorbell& bell() { return bell_; }
+  TraceBuffer& trace() { return trace_; }
+  Block* block() const { return running_->block; }
+  // Scratch for a block of this executor; goes back with the block.
+  void* take_unified_buffer(size_t bytes);
+  Fiber* running_fiber() const { return running_; }
+  Scheduler& scheduler() { return scheduler_; }
+  // Brings a retired spare back to work.
+  void revive();
+  // One line per parked block, for hang reports.
+  void describe(std::string* text) const;
+
+ private:
+  static void fiber_main();
+  static void call_on_thread_stack(CallFunction function, void* argument);
+  void thread_main();
+  void loop_once();
+  void note_waiting_work();
+  bool run_ready_fiber();
+  void check_polls();
+  void resume(Fiber* fiber);
+  Fiber* pop_fiber();
+  Strand* pop_strand(uint8_t at_least);
+  void reap_abandoned();
+
+  // These may return on another executor than they were called on: static, they ask current().
+  static void run_strand(Strand* strand);
+  static bool run_task(Strand* strand, Sqe* sqe);  // false: the strand is no longer ours
+  static bool start_kernel(Strand* strand, Sqe* sqe);
+  static void run_block(const BlockClaim& claim);
+  static void run_entry(Block& block);
+  // Gives core and buffers back; the strand to go on with if it was the launch's last block.
+  static Strand* end_block(Block& block);
+  static void release_core(Block& block);
+  bool should_rotate(const Strand& strand, uint32_t* budget, uint64_t started);
+  void idle();
+  bool found_work() const;
+  void sleep(WaitPacer& pacer);
+  void retire_until_revived();
+
+  Scheduler& scheduler_;
+  const uint32_t index_;
+  const bool spare_;
+  std::jthread thread_;
+
+  Fiber* thread_stack_ = nullptr;  // stands for the thread's own stack
+  Fiber* running_ = nullptr;
+  FiberPool pool_;
+  Strand* resume_strand_ = nullptr;  // to run next: its kernel has just ended here
+  Fiber* abandoned_ = nullptr;
+  int32_t abandoned_code_ = 0;
+  CallFunction root_call_ = nullptr;
+  void* root_argument_ = nullptr;
+  std::vector<void*> unified_buffers_;  // free ones, all of the largest size asked for
+  size_t unified_buffer_bytes_ = 0;
+  TraceBuffer trace_;
+
+  // Read by other threads.
+  alignas(kCacheLine) std::atomic<State> state_{State::searching};
+  std::atomic<uint64_t> progress_{0};
+  std::atomic<uint32_t> poll_count_{0};
+  std::atomic<bool> revived_{false};
+  Doorbell bell_;
+
+  alignas(kCacheLine) std::atomic<uint32_t> ready_bits_{0};
+  mutable SpinLock lock_;  // guards all below
+  struct StrandQueue {
+    Strand* first = nullptr;
+    Strand* last = nullptr;
+  } ready_[Strand::kPriorities];
+  Fiber* fibers_first_ = nullptr;
+  Fiber* fibers_last_ = nullptr;
+  Fiber* polls_ = nullptr;
+  friend class Scheduler;
+};
+
+}  // namespace canopy

@@ -1,0 +1,158 @@
+#include "runtime/device/fiber.h"
+
+#include "runtime/base/check.h"
+#include "runtime/base/mapping.h"
+#include "runtime/device/launch.h"
+
+#include <boost/context/detail/fcontext.hpp>
+#include <sys/mman.h>
+
+#include <cerrno>
+
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <pthread.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+namespace canopy {
+
+namespace context = boost::context::detail;
+
+struct FiberEntry {
+  // First code on a fresh stack.
+  static void start(context::transfer_t transfer) {
+    auto** pair = static_cast<Fiber**>(transfer.data);
+    Fiber* from = pair[0];
+    Fiber* self = pair[1];
+    arrive(transfer, from, self);
+    self->entry_();
+    CHECK(false, "a fiber's entry must not return");
+  }
+
+  // Runs on the fiber that was switched to: what is left of leaving `from`.
+  static void arrive(context::transfer_t transfer, Fiber* from, [[maybe_unused]] Fiber* self) {
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(self->sanitizer_, nullptr, nullptr);
+#endif
+    from->context_ = transfer.fctx;
+    // Release: the saved context is visible to whoever finds the fiber parked.
+    from->parked_.store(true, std::memory_order_release);
+  }
+};
+
+Fiber::Fiber() {
+#if defined(__SANITIZE_THREAD__)
+  sanitizer_ = __tsan_get_current_fiber();
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+  pthread_attr_t attributes;
+  if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+    void* low = nullptr;
+    pthread_attr_getstack(&attributes, &low, &stack_bytes_);
+    stack_ = static_cast<std::byte*>(low);
+    pthread_attr_destroy(&attributes);
+  }
+#endif
+}
+
+Fiber::Fiber(std::byte* mapping, size_t mapping_bytes, std::byte* stack, size_t stack_bytes, Entry entry)
+    : mapping_(mapping), mapping_bytes_(mapping_bytes), stack_(stack), stack_bytes_(stack_bytes) {
+#if defined(__SANITIZE_THREAD__)
+  sanitizer_ = __tsan_create_fiber(0);
+#endif
+  rewind(entry);
+}
+
+Result<std::unique_ptr<Fiber>> Fiber::create(size_t stack_bytes, Entry entry) {
+  const size_t page = page_size();
+  stack_bytes = (stack_bytes + page - 1) / page * page;
+  const size_t total = stack_bytes + page;
+  void* raw = ::mmap(nullptr, total, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  if (raw == MAP_FAILED) {
+    return fail_errno(Errc::no_memory, errno, "cannot map a block's stack of {} bytes", stack_bytes);
+  }
+  auto* low = static_cast<std::byte*>(raw);
+  if (::mprotect(low, page, PROT_NONE) != 0) {
+    const int err = errno;
+    ::munmap(raw, total);
+    return fail_errno(Errc::no_memory, err, "cannot guard a block's stack");
+  }
+  return std::unique_ptr<Fiber>(new Fiber(low, total, low + page, stack_bytes, entry));
+}
+
+Fiber::~Fiber() {
+  if (mapping_ != nullptr) {
+#if defined(__SANITIZE_THREAD__)
+    __tsan_destroy_fiber(sanitizer_);
+#endif
+    ::munmap(mapping_, mapping_bytes_);
+  }
+}
+
+void Fiber::rewind(Entry entry) {
+  entry_ = entry;
+  context_ = context::make_fcontext(stack_ + stack_bytes_, stack_bytes_, &FiberEntry::start);
+  // Relaxed: nobody else can reach the fiber now.
+  parked_.store(true, std::memory_order_relaxed);
+  block = nullptr;
+  poll = nullptr;
+  waits_for = nullptr;
+#if defined(__SANITIZE_ADDRESS__)
+  sanitizer_ = nullptr;
+#endif
+}
+
+void Fiber::switch_to(Fiber& from, Fiber& to) {
+  // Relaxed: only the thread that runs the fiber clears it; others wait for the release of true.
+  to.parked_.store(false, std::memory_order_relaxed);
+  Fiber* pair[2] = {&from, &to};
+#if defined(__SANITIZE_THREAD__)
+  __tsan_switch_to_fiber(to.sanitizer_, 0);
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&from.sanitizer_, to.stack_, to.stack_bytes_);
+#endif
+  const context::transfer_t transfer = context::jump_fcontext(to.context_, pair);
+  // Back again, possibly on another thread: whoever switched here is now parked.
+  auto** back = static_cast<Fiber**>(transfer.data);
+  FiberEntry::arrive(transfer, back[0], &from);
+}
+
+FiberPool::~FiberPool() = default;
+
+Fiber* FiberPool::take() {
+  if (free_ != nullptr) {
+    Fiber* fiber = free_;
+    free_ = fiber->next;
+    fiber->next = nullptr;
+    return fiber;
+  }
+  auto fresh = Fiber::create(stack_bytes_, entry_);
+  CHECK(fresh, "raise the address space limit (ulimit -v) or vm.max_map_count, or launch fewer blocks");
+  std::lock_guard lock(lock_);
+  all_.push_back(std::move(*fresh));
+  return all_.back().get();
+}
+
+void FiberPool::describe(std::string* text) const {
+  std::lock_guard lock(lock_);
+  for (const auto& fiber : all_) {
+    const char* what = fiber->waits_for;
+    const Block* block = fiber->block;
+    if (what != nullptr && block != nullptr && fiber->parked()) {
+      *text += fmt::format("\n  kernel {} block {} of {}: waits for {}", block->launch->image->name,
+                           block->index, block->launch->blocks, what);
+    }
+  }
+}
+
+void FiberPool::give(Fiber* fiber) {
+  fiber->next = free_;
+  free_ = fiber;
+}
+
+}  // namespace canopy

@@ -1,0 +1,86 @@
+// Fiber: one stack on which a block (or the executor's own loop) runs, and the switch between two.
+//
+// The only file that knows the sanitizers' fiber interfaces. Switching is cooperative and belongs to
+// one thread; a fiber may be resumed by another thread only after parked() became true there.
+#pragma once
+
+#include "runtime/base/result.h"
+#include "runtime/base/spin_lock.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace canopy {
+
+struct Block;
+
+class Fiber {
+ public:
+  using Entry = void (*)();
+
+  // The native stack of the calling thread.
+  Fiber();
+  // A stack of `stack_bytes` plus a guard page below it; runs `entry` when first switched to. `entry`
+  // never returns.
+  static Result<std::unique_ptr<Fiber>> create(size_t stack_bytes, Entry entry);
+  ~Fiber();
+  Fiber(const Fiber&) = delete;
+  Fiber& operator=(const Fiber&) = delete;
+
+  // Leaves `from` (the running fiber) for `to`; returns when somebody switches back to `from`.
+  static void switch_to(Fiber& from, Fiber& to);
+  // Forgets what ran on the stack: the next switch starts `entry` afresh.
+  void rewind(Entry entry);
+  // True when the fiber has left its thread and may be resumed. Acquire: pairs with the release after
+  // the switch, so that the saved registers are visible.
+  bool parked() const { return parked_.load(std::memory_order_acquire); }
+
+  const void* stack_low() const { return stack_; }
+  size_t stack_bytes() const { return stack_bytes_; }
+
+  // Owned by whoever runs or parks the fiber.
+  Fiber* next = nullptr;            // intrusive link: pool, ready list or wait list
+  Block* block = nullptr;           // the block that runs on it; null: the executor's own loop
+  class Executor* owner = nullptr;  // the executor it is to be resumed on
+  int (*poll)(void*) = nullptr;     // a polled wait: resumed when it returns non-zero
+  void* poll_argument = nullptr;
+  const char* waits_for = nullptr;  // for reports and the timeline
+
+ private:
+  Fiber(std::byte* mapping, size_t mapping_bytes, std::byte* stack, size_t stack_bytes, Entry entry);
+  void* context_ = nullptr;
+  Entry entry_ = nullptr;
+  std::byte* mapping_ = nullptr;
+  size_t mapping_bytes_ = 0;
+  std::byte* stack_ = nullptr;  // lowest address
+  size_t stack_bytes_ = 0;
+  std::atomic<bool> parked_{false};
+  void* sanitizer_ = nullptr;   // TSan's fiber, or ASan's fake stack
+  friend struct FiberEntry;
+};
+
+// Stacks kept for reuse: a fresh guarded stack costs 9 us, a pooled one nothing. One pool per executor;
+// not thread-safe.
+class FiberPool {
+ public:
+  FiberPool(size_t stack_bytes, Fiber::Entry entry) : stack_bytes_(stack_bytes), entry_(entry) {}
+  ~FiberPool();
+  Fiber* take();  // never null: running out of address space is a CHECK
+  void give(Fiber* fiber);
+  // Any thread: one line per fiber with a block that waits.
+  void describe(std::string* text) const;
+
+ private:
+  const size_t stack_bytes_;
+  const Fiber::Entry entry_;
+  Fiber* free_ = nullptr;
+  mutable SpinLock lock_;  // guards all_
+  std::vector<std::unique_ptr<Fiber>> all_;
+};
+
+}  // namespace canopy

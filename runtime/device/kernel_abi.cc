@@ -1,0 +1,239 @@
+// The runtime's side of canopy/kernel.h.
+#include "canopy/kernel.h"
+
+#include "runtime/base/check.h"
+#include "runtime/base/log.h"
+#include "runtime/base/waiter.h"
+#include "runtime/device/abi/fault_code.h"
+#include "runtime/device/abi/remote_bell.h"
+#include "runtime/device/kernel_registry.h"
+#include "runtime/device/scheduler.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+
+namespace canopy {
+namespace {
+
+thread_local KernelCapture* t_capture = nullptr;
+
+struct ProgramKernels {
+  std::mutex mutex;
+  std::vector<canopy_kernel_record> records;
+};
+
+// Leaked: static constructors of any module may register before ours have run.
+ProgramKernels& program() {
+  static auto* instance = new ProgramKernels;
+  return *instance;
+}
+
+Block* current_block() {
+  Executor* executor = Executor::current();
+  return executor != nullptr ? executor->block() : nullptr;
+}
+
+Block& block_or_die(const char* function) {
+  Block* block = current_block();
+  if (block == nullptr) {
+    report(fmt::format("{} was called outside a kernel", function));
+    CHECK(block != nullptr, "call it from a kernel's block only");
+  }
+  return *block;
+}
+
+}  // namespace
+
+KernelCapture::KernelCapture() : outer_(t_capture) { t_capture = this; }
+KernelCapture::~KernelCapture() { t_capture = outer_; }
+
+std::vector<canopy_kernel_record> program_kernels() {
+  std::lock_guard lock(program().mutex);
+  return program().records;
+}
+
+}  // namespace canopy
+
+using canopy::Block;
+using canopy::Executor;
+using canopy::Fiber;
+using canopy::Launch;
+
+extern "C" {
+
+void canopy_register_kernel(const canopy_kernel_record* record) {
+  if (canopy::t_capture != nullptr) {
+    canopy::t_capture->records.push_back(*record);
+    return;
+  }
+  std::lock_guard lock(canopy::program().mutex);
+  canopy::program().records.push_back(*record);
+}
+
+uint32_t canopy_block_idx(void) { return canopy::block_or_die("GetBlockIdx").index; }
+uint32_t canopy_block_num(void) { return canopy::block_or_die("GetBlockNum").launch->blocks; }
+
+uint32_t canopy_core_kind(void) {
+  return static_cast<uint32_t>(canopy::block_or_die("canopy_core_kind").launch->kind);
+}
+
+uint32_t canopy_core_id(void) {
+  return static_cast<uint32_t>(canopy::block_or_die("canopy_core_id").core);
+}
+
+int32_t canopy_device_id(void) {
+  return canopy::block_or_die("canopy_device_id").launch->strand->device().device();
+}
+
+int canopy_in_kernel(void) { return canopy::current_block() != nullptr ? 1 : 0; }
+
+void canopy_yield(void) {
+  if (canopy::current_block() != nullptr) {
+    Executor::yield();
+  }
+}
+
+void canopy_wait_until(int (*ready)(void*), void* arg, const char* what) {
+  if (ready(arg) != 0) {
+    return;
+  }
+  if (canopy::current_block() != nullptr) {
+    const bool traced = canopy::TraceBuffer::recording();
+    if (traced) {
+      canopy_span_begin(what);
+    }
+    Executor::park_polling(ready, arg, what);
+    if (traced) {
+      canopy_span_end();
+    }
+    return;
+  }
+  canopy::wait_until([&] { return ready(arg) != 0; }, canopy::remote_bell(), canopy::BellScope::host,
+                     canopy::Deadline::never(), [&] { return std::string(what); });
+}
+
+void canopy_sync_all(void) {
+  Launch& launch = *canopy::block_or_die("SyncAll").launch;
+  if (launch.blocks == 1) {
+    return;
+  }
+  Executor* executor = Executor::current();
+  Fiber* self = executor->running_fiber();
+  self->waits_for = "SyncAll";
+  // First onto the list, then counted: so the last to arrive finds everybody.
+  Fiber* head = launch.waiting.load(std::memory_order_relaxed);
+  do {
+    self->next = head;
+  } while (!launch.waiting.compare_exchange_weak(head, self, std::memory_order_release,
+                                                 std::memory_order_relaxed));
+  // acq_rel: everything the blocks did before is visible to all of them after.
+  if (launch.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 != launch.blocks) {
+    Executor::park();
+    self->waits_for = nullptr;
+    return;
+  }
+  Fiber* list = launch.waiting.exchange(nullptr, std::memory_order_acquire);
+  launch.arrived.store(0, std::memory_order_relaxed);  // before anybody can arrive again
+  canopy::Scheduler& scheduler = executor->scheduler();
+  while (list != nullptr) {
+    Fiber* next = list->next;
+    if (list != self) {
+      scheduler.make_ready(list);
+    }
+    list = next;
+  }
+  self->waits_for = nullptr;
+}
+
+void* canopy_unified_buffer(size_t* bytes) {
+  Block& block = canopy::block_or_die("canopy_unified_buffer");
+  const size_t size = block.launch->strand->device().ub_bytes();
+  if (block.unified_buffer == nullptr) {
+    block.unified_buffer = Executor::current()->take_unified_buffer(size);
+  }
+  if (bytes != nullptr) {
+    *bytes = size;
+  }
+  return block.unified_buffer;
+}
+
+void canopy_flag_set(uint32_t id) {
+  Launch& launch = *canopy::block_or_die("canopy_flag_set").launch;
+  canopy_assert(id < Launch::kFlags);
+  launch.flags_used.store(true, std::memory_order_relaxed);
+  // Release: what the setter did is visible to the block that takes the flag.
+  launch.flags[id].fetch_add(1, std::memory_order_release);
+}
+
+void canopy_flag_wait(uint32_t id) {
+  Launch& launch = *canopy::block_or_die("canopy_flag_wait").launch;
+  canopy_assert(id < Launch::kFlags);
+  const auto take_one = [](void* flag) -> int {
+    auto& count = *static_cast<std::atomic<uint32_t>*>(flag);
+    uint32_t seen = count.load(std::memory_order_relaxed);
+    while (seen != 0) {
+      // Acquire: pairs with canopy_flag_set().
+      if (count.compare_exchange_weak(seen, seen - 1, std::memory_order_acquire,
+                                      std::memory_order_relaxed)) {
+        return 1;
+      }
+    }
+    return 0;
+  };
+  canopy_wait_until(take_one, &launch.flags[id], "flag");
+}
+
+void canopy_kernel_assert(const char* condition, const char* file, int line) {
+  Block* block = canopy::current_block();
+  if (block == nullptr) {
+    canopy::check_failed(condition, "see the source", file, line);
+  }
+  canopy::report(fmt::format("device {} kernel {} block {}: assertion '{}' failed at {}:{}",
+                             block->launch->strand->device().device(), block->launch->image->name,
+                             block->index, condition, file, line));
+  Executor::abandon_block(canopy::fault_code(canopy::DeviceFault::trap, block->launch->kind));
+}
+
+int canopy_kernel_printf(const char* format, ...) {
+  va_list args;
+  va_start(args, format);
+  char* text = nullptr;
+  const int length = vasprintf(&text, format, args);
+  va_end(args);
+  if (length >= 0) {
+    std::fwrite(text, 1, static_cast<size_t>(length), stdout);  // one call: one piece
+    std::free(text);
+  }
+  return length;
+}
+
+void canopy_span_begin(const char* name) {
+  if (!canopy::TraceBuffer::recording()) {
+    return;
+  }
+  if (Block* block = canopy::current_block()) {
+    if (block->span_depth < Block::kSpans) {
+      block->spans[block->span_depth] = {name, canopy::ticks()};
+    }
+    ++block->span_depth;
+  }
+}
+
+void canopy_span_end(void) {
+  Block* block = canopy::current_block();
+  if (block == nullptr || block->span_depth == 0) {
+    return;
+  }
+  if (--block->span_depth >= Block::kSpans) {
+    return;
+  }
+  const Block::Span& span = block->spans[block->span_depth];
+  const canopy::DeviceCores& device = block->launch->strand->device();
+  Executor::current()->trace().add({span.name, span.begin, canopy::ticks(), device.device(),
+                                    device.track(block->launch->kind, block->core),
+                                    static_cast<int32_t>(block->index)});
+}
+
+}  // extern "C"

@@ -1,0 +1,53 @@
+// Launch: a kernel whose blocks are being run; Block: one of them.
+#pragma once
+
+#include "runtime/base/cache_line.h"
+#include "runtime/device/abi/kernel_image.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace canopy {
+
+class Strand;
+class Fiber;
+
+// A stream runs one kernel at a time, so each strand holds one Launch and uses it again.
+struct Launch {
+  Strand* strand = nullptr;
+  const KernelImage* image = nullptr;
+  void (*entry)(const void*) = nullptr;
+  const void* args = nullptr;
+  CoreKind kind = CoreKind::vector;
+  uint32_t blocks = 0;
+  // Guarded by the board's lock while the launch is open.
+  uint32_t next_block = 0;
+  Launch* next_open = nullptr;
+
+  // Blocks that have ended. acq_rel by each block: the last one sees the effects of all.
+  alignas(kCacheLine) std::atomic<uint32_t> ended{0};
+  // SyncAll: fibers push themselves on `waiting`, then count `arrived`; the last to arrive takes the
+  // whole list and makes all ready.
+  alignas(kCacheLine) std::atomic<uint32_t> arrived{0};
+  std::atomic<Fiber*> waiting{nullptr};
+  // Flags between blocks (canopy_flag_set, canopy_flag_wait).
+  static constexpr uint32_t kFlags = 16;
+  std::atomic<uint32_t> flags[kFlags] = {};
+  std::atomic<bool> flags_used{false};
+};
+
+struct Block {
+  Launch* launch = nullptr;
+  uint32_t index = 0;
+  int32_t core = -1;
+  void* unified_buffer = nullptr;
+  // Open spans of the timeline (canopy_span_begin), innermost last; deeper ones are counted only.
+  static constexpr uint32_t kSpans = 16;
+  struct Span {
+    const char* name;
+    uint64_t begin;
+  } spans[kSpans];
+  uint32_t span_depth = 0;
+};
+
+}  // namespace canopy

@@ -1,0 +1,64 @@
+// DeviceCores: a device's cores, its open launches, and its event cells: what the scheduler needs to
+// know of one device of this process.
+//
+// A launch is open while blocks of it have not started. Executors claim a block together with a core
+// for it; when all cores of the kind are busy nothing can be claimed until a block ends.
+#pragma once
+
+#include "runtime/base/spin_lock.h"
+#include "runtime/device/core_pool.h"
+#include "runtime/device/event_bank.h"
+#include "runtime/device/launch.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace canopy {
+
+struct BlockClaim {
+  Launch* launch = nullptr;
+  uint32_t index = 0;
+  int32_t core = -1;
+};
+
+class DeviceCores {
+ public:
+  DeviceCores(int device, uint32_t cube_cores, uint32_t vector_cores, uint32_t ub_bytes)
+      : device_(device), ub_bytes_(ub_bytes), cube_(cube_cores), vector_(vector_cores),
+        events_(kEventLimit) {}
+
+  int device() const { return device_; }
+  uint32_t ub_bytes() const { return ub_bytes_; }
+  EventBank& events() { return events_; }
+  // Mixed kernels are bound by their cube core.
+  CorePool& pool(CoreKind kind) { return kind == CoreKind::vector ? vector_ : cube_; }
+  // Tracks of the timeline: vector cores first, then cube cores, then DMA.
+  uint32_t track(CoreKind kind, int32_t core) const {
+    return static_cast<uint32_t>(core) + (kind == CoreKind::vector ? 0 : vector_.cores());
+  }
+  uint32_t dma_track() const { return vector_.cores() + cube_.cores(); }
+  uint32_t vector_cores() const { return vector_.cores(); }
+  uint32_t cube_cores() const { return cube_.cores(); }
+
+  void open(Launch* launch);
+  // True while blocks wait to be started (a hint).
+  bool has_open() const { return open_count_.load(std::memory_order_relaxed) != 0; }
+  // False when nothing is open, or no core is free, or all that is open is of lower priority than
+  // `at_least` (a larger number). `last` says that the claim closed the launch.
+  bool claim(BlockClaim* out, uint8_t at_least, bool* last);
+  // Whether claim() could succeed now.
+  bool claimable();
+
+ private:
+  static constexpr uint32_t kEventLimit = 65536;
+  const int device_;
+  const uint32_t ub_bytes_;
+  CorePool cube_;
+  CorePool vector_;
+  EventBank events_;
+  std::atomic<uint32_t> open_count_{0};
+  SpinLock lock_;  // guards the list and the launches on it
+  Launch* first_ = nullptr;  // by priority, then by age
+};
+
+}  // namespace canopy

@@ -1,0 +1,314 @@
+#include "runtime/device/scheduler.h"
+
+#include "runtime/base/check.h"
+#include "runtime/base/env.h"
+#include "runtime/base/log.h"
+#include "runtime/base/waiter.h"
+#include "runtime/device/abi/remote_bell.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+
+namespace canopy {
+namespace {
+
+Scheduler::Options with_defaults(Scheduler::Options options) {
+  if (options.executors == 0) {
+    const int share = std::max(1, usable_cores() / env::local_ranks());
+    options.executors = static_cast<uint32_t>(
+        std::max<int64_t>(1, env::integer("CANOPY_EXECUTORS").value_or(share)));
+  }
+  if (options.stack_bytes == 0) {
+    options.stack_bytes = env::bytes("CANOPY_KERNEL_STACK").value_or(256 << 10);
+  }
+  options.stack_bytes = std::max<size_t>(options.stack_bytes, 32 << 10);
+  return options;
+}
+
+// The process's, not the scheduler's: waits of host threads use it as well, and it may be set before any
+// device is open.
+std::atomic<Doorbell*> g_remote_bell{nullptr};
+
+}  // namespace
+
+void set_remote_bell(Doorbell* bell) {
+  // acq_rel: pairs with remote_bell().
+  Doorbell* before = g_remote_bell.exchange(bell, std::memory_order_acq_rel);
+  if (before != nullptr) {
+    before->ring(BellScope::host);  // nobody may go on sleeping on a bell that goes away
+  }
+}
+
+Doorbell* remote_bell() { return g_remote_bell.load(std::memory_order_acquire); }
+
+Scheduler::Scheduler(Options options)
+    : options_(with_defaults(options)),
+      executors_(new std::unique_ptr<Executor>[kMaxExecutors]) {
+  regular_ = std::min(options_.executors, kMaxExecutors);
+  for (uint32_t i = 0; i < regular_; ++i) {
+    executors_[i] = std::make_unique<Executor>(*this, i, false);
+  }
+  // Release: the executors are whole before anybody counts them.
+  count_.store(regular_, std::memory_order_release);
+  for (uint32_t i = 0; i < regular_; ++i) {
+    executors_[i]->start();
+  }
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  watchdog_ = std::jthread([this] { watchdog_main(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Scheduler::~Scheduler() {
+  // Release: pairs with stopping().
+  stopping_.store(true, std::memory_order_release);
+  watchdog_bell_.ring(BellScope::process);
+  watchdog_.join();
+  for (uint32_t i = 0; i < executor_count(); ++i) {
+    ring(*executors_[i]);
+  }
+  for (uint32_t i = 0; i < executor_count(); ++i) {
+    executors_[i]->join();
+  }
+}
+
+void Scheduler::add_device(DeviceCores* device) {
+  devices_[static_cast<size_t>(device->device())].store(device, std::memory_order_release);
+}
+
+void Scheduler::remove_device(DeviceCores* device) {
+  devices_[static_cast<size_t>(device->device())].store(nullptr, std::memory_order_release);
+}
+
+void Scheduler::ring(Executor& executor) {
+  executor.bell().ring(BellScope::process);
+  // An executor with polled waits sleeps on the bell that peers ring.
+  if (Doorbell* remote = remote_bell()) {
+    remote->ring(BellScope::host);
+  }
+}
+
+// The order that keeps a strand from being forgotten: it is in a queue (a seq_cst read-modify-write of
+// ready_bits_) before `searching_` is read. Whoever was counted in searching_ scans all queues after
+// it has left the count, and so sees the strand; whoever is not, is rung.
+void Scheduler::submit(Strand* strand) {
+  Executor* self = Executor::current();
+  Executor* home = executors_[strand->home.load(std::memory_order_relaxed)].get();
+  const Executor::State home_state = home->state();
+  if (self != nullptr && home != self && home_state != Executor::State::searching) {
+    // An executor keeps what it made ready, unless the usual one is awake with nothing to do: it is
+    // warm here, and run_strand() calls for help before it goes on with more of its own.
+    home = self;
+  }
+  home->push_strand(strand);
+  if (home == self) {
+    return;
+  }
+  if (home_state == Executor::State::searching) {
+    ring(*home);  // it may be about to sleep
+    return;
+  }
+  if (searching_.load(std::memory_order_seq_cst) != 0) {
+    return;
+  }
+  ring(*home);
+  if (home->state() == Executor::State::running) {
+    wake_one_sleeper();
+  }
+}
+
+void Scheduler::make_ready(Fiber* fiber) {
+  Executor* owner = fiber->owner;
+  owner->push_fiber(fiber);
+  if (owner != Executor::current()) {
+    ring(*owner);
+    if (owner->state() == Executor::State::running) {
+      arm_watchdog();  // the owner may be inside a block that never yields
+    }
+  }
+}
+
+void Scheduler::open_launch(DeviceCores& device, Launch* launch) {
+  const uint32_t blocks = launch->blocks;
+  // seq_cst: as in submit().
+  open_launches_.fetch_add(1, std::memory_order_seq_cst);
+  device.open(launch);
+  if (blocks > 1) {
+    wake_one_sleeper();
+  }
+}
+
+bool Scheduler::claim_block(BlockClaim* out, uint8_t at_least) {
+  if (!has_open_launches()) {
+    return false;
+  }
+  for (auto& slot : devices_) {
+    DeviceCores* device = slot.load(std::memory_order_acquire);
+    bool last = false;
+    if (device != nullptr && device->has_open() && device->claim(out, at_least, &last)) {
+      if (last) {
+        open_launches_.fetch_sub(1, std::memory_order_relaxed);
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
+bool Scheduler::any_claimable() const {
+  for (auto& slot : devices_) {
+    DeviceCores* device = slot.load(std::memory_order_acquire);
+    if (device != nullptr && device->has_open() && device->claimable()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Only from executors that are busy or asleep: one that is searching takes its own at once.
+bool Scheduler::can_steal(const Executor& thief) const {
+  const uint32_t count = executor_count();
+  for (uint32_t i = 0; i < count; ++i) {
+    const Executor& victim = *executors_[i];
+    if (&victim != &thief && victim.has_strands() && victim.state() != Executor::State::searching) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Strand* Scheduler::steal_for(const Executor& thief) {
+  const uint32_t count = executor_count();
+  for (uint32_t i = 1; i < count; ++i) {
+    Executor& victim = *executors_[(thief.index() + i) % count];
+    if (victim.has_strands() && victim.state() != Executor::State::searching) {
+      if (Strand* strand = victim.steal_strand()) {
+        return strand;
+      }
+    }
+  }
+  return nullptr;
+}
+
+void Scheduler::wake_one_sleeper() {
+  if (searching_.load(std::memory_order_seq_cst) != 0) {
+    return;
+  }
+  if (sleeping_.load(std::memory_order_seq_cst) != 0) {
+    const uint32_t count = executor_count();
+    for (uint32_t i = 0; i < count; ++i) {
+      if (executors_[i]->state() == Executor::State::sleeping) {
+        ring(*executors_[i]);
+        return;
+      }
+    }
+  }
+  arm_watchdog();
+}
+
+// ---- The watchdog.
+
+void Scheduler::arm_watchdog() {
+  if (!watchdog_armed_.load(std::memory_order_relaxed) &&
+      !watchdog_armed_.exchange(true, std::memory_order_acq_rel)) {
+    watchdog_bell_.ring(BellScope::process);
+  }
+}
+
+bool Scheduler::work_waits() const {
+  if (has_open_launches() && any_claimable()) {
+    return true;
+  }
+  const uint32_t count = executor_count();
+  for (uint32_t i = 0; i < count; ++i) {
+    const Executor& executor = *executors_[i];
+    if (executor.has_work() || (executor.has_polls() && executor.state() == Executor::State::running)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Scheduler::watchdog_main() {
+  pthread_setname_np(pthread_self(), "canopy-watchdog");
+  std::vector<uint64_t> last;
+  const auto tick = std::chrono::milliseconds(options_.stuck_ms);
+  while (!stopping()) {
+    if (!watchdog_armed_.load(std::memory_order_acquire)) {
+      last.clear();
+      watchdog_bell_.sleep(BellScope::process, std::chrono::nanoseconds::max(), [this] {
+        return !watchdog_armed_.load(std::memory_order_acquire) && !stopping();
+      });
+      continue;
+    }
+    watchdog_bell_.sleep(BellScope::process, tick, [this] { return !stopping(); });
+    const uint32_t count = executor_count();
+    const bool waits = work_waits();
+    std::vector<Executor*> stuck;
+    last.resize(count, ~0ull);
+    for (uint32_t i = 0; i < count; ++i) {
+      Executor& executor = *executors_[i];
+      const uint64_t now = executor.progress();
+      if (executor.state() == Executor::State::running && now == last[i]) {
+        stuck.push_back(&executor);
+      }
+      last[i] = now;
+    }
+    if (!waits) {
+      watchdog_armed_.store(false, std::memory_order_release);
+      // Work that came between the look and the store armed nothing: look again.
+      store_load_fence();
+      if (work_waits()) {
+        arm_watchdog();
+      }
+      continue;
+    }
+    if (!stuck.empty()) {
+      relieve(stuck);
+    }
+  }
+}
+
+void Scheduler::relieve(const std::vector<Executor*>& stuck) {
+  std::vector<Executor*> spares;
+  const uint32_t count = executor_count();
+  for (uint32_t i = regular_; i < count && spares.size() < stuck.size(); ++i) {
+    if (executors_[i]->state() == Executor::State::retired) {
+      spares.push_back(executors_[i].get());
+    }
+  }
+  while (spares.size() < stuck.size() && executor_count() < kMaxExecutors) {
+    const uint32_t index = executor_count();
+    executors_[index] = std::make_unique<Executor>(*this, index, true);
+    executors_[index]->start();
+    spares.push_back(executors_[index].get());
+    // Release: pairs with executor_count().
+    count_.store(index + 1, std::memory_order_release);
+  }
+  if (spares.empty()) {
+    report(fmt::format("{} executors are stuck in kernels that do not yield and no spare can be started: {}",
+                       stuck.size(), describe()));
+    return;
+  }
+  for (size_t i = 0; i < stuck.size(); ++i) {
+    Executor& spare = *spares[i % spares.size()];
+    stuck[i]->hand_over_to(spare);
+    spare.revive();
+  }
+}
+
+std::string Scheduler::describe() const {
+  std::string text;
+  const uint32_t count = executor_count();
+  for (uint32_t i = 0; i < count; ++i) {
+    executors_[i]->describe(&text);
+  }
+  return text;
+}
+
+}  // namespace canopy

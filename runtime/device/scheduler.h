@@ -1,0 +1,92 @@
+// Scheduler: the executors of this process and how work finds them. One per process, made when the
+// first device is opened; shared by all devices.
+//
+// Executors: max(1, cores / local ranks) (CANOPY_EXECUTORS overrides), plus spares. A strand that
+// becomes ready goes to the executor that ran it last; idle executors steal. A submitter wakes a
+// sleeping executor only if nobody is searching for work. The watchdog sleeps while nothing waits; while
+// something does, it looks every 10 ms for executors stuck in one block and starts as many spares, so that kernels may spin
+// on plain memory, as on a card where each block has its core.
+#pragma once
+
+#include "runtime/base/doorbell.h"
+#include "runtime/device/executor.h"
+#include "runtime/device/launch_board.h"
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace canopy {
+
+class Scheduler {
+ public:
+  static constexpr uint32_t kMaxDevices = 64;
+
+  struct Options {
+    uint32_t executors = 0;    // 0: cores / local ranks
+    size_t stack_bytes = 0;    // of a block; 0: CANOPY_KERNEL_STACK or 256 KiB
+    uint32_t stuck_ms = 10;    // when an executor counts as stuck
+  };
+
+  explicit Scheduler(Options options);
+  // Stops the executors when they have nothing to run. REQUIRES: no strand is pending.
+  ~Scheduler();
+
+  // Devices are known to the scheduler from add to the end of the process's use of them.
+  void add_device(DeviceCores* device);
+  void remove_device(DeviceCores* device);
+
+  // A strand became ready (any thread).
+  void submit(Strand* strand);
+  // A parked fiber's wait is over (any thread).
+  void make_ready(Fiber* fiber);
+  // Opens a launch: its blocks may be claimed from now on, and its strand is no longer the caller's.
+  void open_launch(DeviceCores& device, Launch* launch);
+  bool has_open_launches() const { return open_launches_.load(std::memory_order_relaxed) != 0; }
+  bool claim_block(BlockClaim* out, uint8_t at_least);
+  bool any_claimable() const;
+
+  // Executors that are not spares: where strands start.
+  uint32_t regular_count() const { return regular_; }
+  uint32_t executor_count() const { return count_.load(std::memory_order_acquire); }
+  Executor& executor(uint32_t i) const { return *executors_[i]; }
+  size_t stack_bytes() const { return options_.stack_bytes; }
+  bool stopping() const { return stopping_.load(std::memory_order_acquire); }
+  // Every parked block and what it waits for.
+  std::string describe() const;
+
+ private:
+  friend class Executor;
+  // Gets an executor to look for work, unless one does already: wakes a sleeping one, or arms the
+  // watchdog when all are busy.
+  void wake_one_sleeper();
+  void arm_watchdog();
+  void watchdog_main();
+  bool work_waits() const;
+  void relieve(const std::vector<Executor*>& stuck);
+  Strand* steal_for(const Executor& thief);
+  bool can_steal(const Executor& thief) const;
+  void ring(Executor& executor);
+
+  static constexpr uint32_t kMaxExecutors = 4096;
+
+  Options options_;
+  uint32_t regular_ = 0;
+  std::atomic<bool> stopping_{false};
+  std::atomic<uint32_t> count_{0};
+  // Executors that look for work now; while there is one, submitters need not wake anybody.
+  alignas(kCacheLine) std::atomic<uint32_t> searching_{0};
+  std::atomic<uint32_t> sleeping_{0};
+  std::atomic<uint32_t> open_launches_{0};
+  std::array<std::atomic<DeviceCores*>, kMaxDevices> devices_{};
+  std::unique_ptr<std::unique_ptr<Executor>[]> executors_;
+
+  alignas(kCacheLine) std::atomic<bool> watchdog_armed_{false};
+  Doorbell watchdog_bell_;
+  std::jthread watchdog_;
+};
+
+}  // namespace canopy

@@ -1,0 +1,45 @@
+#include "runtime/device/strand.h"
+
+#include "runtime/device/scheduler.h"
+
+namespace canopy {
+
+void Strand::publish() {
+  ring_.publish();
+  // Relaxed: only this side writes it; readers want their own submissions only.
+  submitted_.store(submitted_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  // Release: the entry is visible to the owner; acquire: when the strand was idle, its last owner is
+  // through with it. Pairs with retire().
+  if (pending_.fetch_add(1, std::memory_order_acq_rel) == 0) {
+    scheduler_.submit(this);
+  }
+}
+
+bool Strand::retire() {
+  Sqe* sqe = ring_.front();
+  if (sqe->args_end != 0) {
+    args_.free_to(sqe->args_end);
+  }
+  ring_.pop();
+  if (batch_ == 0) {
+    // First task since the strand was handed over. Acquire: pairs with publish().
+    batch_ = taken_ = pending_.load(std::memory_order_acquire);
+  }
+  --batch_;
+  // Release: the task's effects are visible to whoever sees it completed.
+  completed_.store(completed_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  bell_.ring(BellScope::process);
+  if (batch_ != 0) {
+    return true;
+  }
+  const uint32_t taken = taken_;
+  // Release: everything this owner wrote into the strand; acquire: entries published meanwhile.
+  const uint32_t left = pending_.fetch_sub(taken, std::memory_order_acq_rel) - taken;
+  if (left == 0) {
+    return false;  // from here on the strand belongs to the producer
+  }
+  batch_ = taken_ = left;
+  return true;
+}
+
+}  // namespace canopy

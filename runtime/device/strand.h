@@ -1,0 +1,91 @@
+// Strand: the device's side of a stream - its submission ring, and the right to run it.
+//
+// `pending` counts tasks that were published and not yet retired. The producer that raises it from 0
+// hands the strand to the scheduler; from then on exactly one agent owns it (an executor that runs
+// it, a ready queue, an event cell it waits for, or an open launch) until whoever retires the last
+// task lowers `pending` to 0, after which only the producer may touch it. So a strand with
+// pending == 0 may be destroyed.
+//
+// Producer side: under the stream's lock. Owner side: the owning executor. completed() and bell: any
+// thread.
+#pragma once
+
+#include "runtime/base/doorbell.h"
+#include "runtime/base/ring.h"
+#include "runtime/device/abi/sqe.h"
+#include "runtime/device/args_ring.h"
+#include "runtime/device/launch.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace canopy {
+
+class Scheduler;
+class DeviceCores;
+
+class Strand {
+ public:
+  static constexpr uint32_t kRingEntries = 2048;
+  static constexpr uint8_t kPriorities = 8;
+
+  Strand(Scheduler& scheduler, DeviceCores& device, int32_t stream_id, uint8_t priority)
+      : scheduler_(scheduler), device_(device), stream_id_(stream_id), priority_(priority),
+        ring_(kRingEntries) {}
+
+  // ---- Producer.
+  Sqe* reserve() { return ring_.reserve(); }
+  ArgsRing& args() { return args_; }
+  // Publishes the reserved entry and, if the strand was idle, hands it to the scheduler.
+  void publish();
+  uint64_t submitted() const { return submitted_.load(std::memory_order_relaxed); }
+
+  // ---- Any thread.
+  // Tasks completed since creation. Acquire: shows what they did; pairs with retire().
+  uint64_t completed() const { return completed_.load(std::memory_order_acquire); }
+  bool idle() const { return pending_.load(std::memory_order_acquire) == 0; }
+  Doorbell& bell() { return bell_; }
+  int32_t stream_id() const { return stream_id_; }
+  uint8_t priority() const { return priority_; }
+  DeviceCores& device() { return device_; }
+  // The code of the first failed task since the last take_error(), 0 when none.
+  int32_t take_error() { return error_.exchange(0, std::memory_order_acq_rel); }
+  void record_error(int32_t code) {
+    int32_t none = 0;
+    error_.compare_exchange_strong(none, code, std::memory_order_acq_rel);
+  }
+
+  // ---- Owner.
+  // The oldest task. REQUIRES: some are left (see begin_batch(), retire()).
+  Sqe* front() { return ring_.front(); }
+  // Retires the oldest task. False when it was the last: the strand is then no longer the caller's.
+  bool retire();
+  Launch& launch() { return launch_; }
+
+  Strand* next_ready = nullptr;   // link in a ready queue
+  Strand* next_waiter = nullptr;  // link in an event cell
+  std::atomic<uint32_t> home{0};  // the executor that ran it last
+
+ private:
+  Scheduler& scheduler_;
+  DeviceCores& device_;
+  const int32_t stream_id_;
+  const uint8_t priority_;
+
+  SpscRing<Sqe> ring_;
+  ArgsRing args_;
+  Launch launch_;
+
+  // Producer's line.
+  alignas(kCacheLine) std::atomic<uint64_t> submitted_{0};
+  // Both: raised by the producer, lowered by the owner once per batch.
+  alignas(kCacheLine) std::atomic<uint32_t> pending_{0};
+  // Owner's line; read by waiting host threads.
+  alignas(kCacheLine) std::atomic<uint64_t> completed_{0};
+  Doorbell bell_;
+  uint32_t batch_ = 0;  // tasks known to be published and not yet run
+  uint32_t taken_ = 0;  // tasks to take off pending_ when the batch is through
+  std::atomic<int32_t> error_{0};
+};
+
+}  // namespace canopy
