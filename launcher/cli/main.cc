@@ -1,0 +1,60 @@
+// canopy: the command line tool. One file per subcommand beside this one.
+#include "launcher/cli/command.h"
+#include "topology/discover/discover.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace canopy::cli {
+namespace {
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+// The sentence for what CLI11 did not understand.
+int explain(const CLI::App& app, const CLI::ParseError& error, const std::string& first) {
+  std::vector<std::string> names = command_names(app);
+  bool known = std::find(names.begin(), names.end(), first) != names.end();
+  if (!known && !first.empty() && first[0] != '-') {
+    return complain(
+        "", fmt::format("unknown command '{}'; known are: {}", first, fmt::join(names, ", ")));
+  }
+  return complain(known ? first : "", fmt::format("{} (see canopy --help)", error.what()));
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Canopy: simulated NPUs, and one memory across all of them.", "canopy"};
+  app.set_version_flag("--version", CANOPY_VERSION);
+  app.require_subcommand(0, 1);  // none is our own error sentence below
+  int code = 0;
+  add_topo(app, code);
+  add_run(app, code);
+  add_info(app, code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    bool asked_for_help = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
+    return asked_for_help ? app.exit(error) : explain(app, error, argc > 1 ? argv[1] : "");
+  }
+  if (app.get_subcommands().empty()) {
+    return complain("", fmt::format("a command is missing; known are: {} (see canopy --help)",
+                                    fmt::join(command_names(app), ", ")));
+  }
+  return code;
+}
+
+}  // namespace
+}  // namespace canopy::cli
+
+int main(int argc, char** argv) {
+  canopy::topology::register_hwloc_discovery();
+  return canopy::cli::run(argc, argv);
+}
