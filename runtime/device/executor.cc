@@ -55,6 +55,7 @@ void Executor::start() {
     sigdelset(&all, fault);
   }
   pthread_sigmask(SIG_BLOCK, &all, &before);
+  scheduler_.running_threads_.fetch_add(1, std::memory_order_relaxed);
   thread_ = std::jthread([this] { thread_main(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -80,6 +81,7 @@ void Executor::thread_main() {
     call(root_argument_);
     Fiber::switch_to(root, *running_);
   }
+  scheduler_.running_threads_.fetch_sub(1, std::memory_order_release);
 }
 
 void Executor::fiber_main() {
@@ -96,6 +98,9 @@ void Executor::call_on_thread_stack(CallFunction function, void* argument) {
 }
 
 void Executor::loop_once() {
+  if (scheduler_.halted()) [[unlikely]] {
+    leave_thread();
+  }
   if (abandoned_ != nullptr) {
     reap_abandoned();
     return;
@@ -383,6 +388,9 @@ void Executor::run_strand(Strand* strand) {
       return;
     }
     self = current();
+    if (self->scheduler_.halted()) [[unlikely]] {
+      return;
+    }
     self->progress_.store(self->progress_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (self->has_work() || self->scheduler_.has_open_launches()) [[unlikely]] {
       if (started == 0) {
@@ -558,7 +566,8 @@ void Executor::idle() {
       if (has_work()) {
         break;
       }
-    } else if (scheduler_.stopping()) {
+    }
+    if (scheduler_.halted() || (scheduler_.stopping() && !has_polls())) {
       leave = true;
       break;
     }
@@ -577,10 +586,14 @@ void Executor::idle() {
   state_.store(State::running, std::memory_order_relaxed);
   scheduler_.searching_.fetch_sub(1, std::memory_order_seq_cst);
   if (leave) {
-    // The thread ends on its own stack.
-    Fiber* self = running_;
-    Fiber::switch_to(*self, *thread_stack_);
+    leave_thread();
   }
+}
+
+// The thread ends on its own stack; this fiber is never resumed.
+void Executor::leave_thread() {
+  Fiber* self = running_;
+  Fiber::switch_to(*self, *thread_stack_);
 }
 
 void Executor::sleep(WaitPacer& pacer) {

@@ -104,6 +104,7 @@ class Executor {
   bool found_work() const;
   void sleep(WaitPacer& pacer);
   void retire_until_revived();
+  void leave_thread();
 
   Scheduler& scheduler_;
   const uint32_t index_;

@@ -77,6 +77,18 @@ Scheduler::~Scheduler() {
   }
 }
 
+void Scheduler::halt() {
+  halted_.store(true, std::memory_order_release);
+  stopping_.store(true, std::memory_order_release);
+  watchdog_bell_.ring(BellScope::process);
+  for (uint32_t i = 0; i < executor_count(); ++i) {
+    ring(*executors_[i]);
+  }
+  wait_until([this] { return running_threads_.load(std::memory_order_acquire) == 0; }, nullptr,
+             BellScope::process, Deadline::after(std::chrono::seconds(2)),
+             [] { return std::string("executors to end"); });
+}
+
 void Scheduler::add_device(DeviceCores* device) {
   devices_[static_cast<size_t>(device->device())].store(device, std::memory_order_release);
 }

@@ -35,6 +35,10 @@ class Scheduler {
   // Stops the executors when they have nothing to run. REQUIRES: no strand is pending.
   ~Scheduler();
 
+  // For the end of a process that did not finalize: executors end after the task they are in; those
+  // still in one after 2 s are left behind.
+  void halt();
+
   // Devices are known to the scheduler from add to the end of the process's use of them.
   void add_device(DeviceCores* device);
   void remove_device(DeviceCores* device);
@@ -54,6 +58,7 @@ class Scheduler {
   uint32_t executor_count() const { return count_.load(std::memory_order_acquire); }
   Executor& executor(uint32_t i) const { return *executors_[i]; }
   size_t stack_bytes() const { return options_.stack_bytes; }
+  bool halted() const { return halted_.load(std::memory_order_acquire); }
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
   // Every parked block and what it waits for.
   std::string describe() const;
@@ -76,6 +81,8 @@ class Scheduler {
   Options options_;
   uint32_t regular_ = 0;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> halted_{false};
+  std::atomic<uint32_t> running_threads_{0};
   std::atomic<uint32_t> count_{0};
   // Executors that look for work now; while there is one, submitters need not wake anybody.
   alignas(kCacheLine) std::atomic<uint32_t> searching_{0};

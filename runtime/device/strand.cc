@@ -2,6 +2,8 @@
 
 #include "runtime/device/scheduler.h"
 
+#include <cstdlib>
+
 namespace canopy {
 
 void Strand::publish() {
@@ -19,6 +21,9 @@ bool Strand::retire() {
   Sqe* sqe = ring_.front();
   if (sqe->args_end != 0) {
     args_.free_to(sqe->args_end);
+  }
+  if (sqe->heap_args != nullptr) [[unlikely]] {
+    std::free(sqe->heap_args);
   }
   ring_.pop();
   if (batch_ == 0) {

@@ -1,27 +1,31 @@
 // Driver: the devices of this process, and what it shares with other processes of the host.
 //
 // One object; the C APIs reach the current one through Driver::current(). Opening it costs a file and
-// a read of /proc/meminfo: no device, no thread, no discovery. Thread-safe.
+// a read of /proc/meminfo: no device, no thread, no discovery. Executors start when the first device
+// is opened. Thread-safe.
 #pragma once
 
 #include "runtime/base/result.h"
 #include "runtime/driver/address_space.h"
+#include "runtime/driver/device.h"
 #include "runtime/driver/host_table.h"
 #include "runtime/driver/physical_memory.h"
 #include "topology/model/machine.h"
 
+#include <atomic>
 #include <memory>
 #include <mutex>
-#include <vector>
+#include <optional>
+#include <utility>
 
 namespace canopy {
 
-class Device;
+class Scheduler;
 
 class Driver {
  public:
   static Result<std::unique_ptr<Driver>> create();
-  // The process's driver, created by the first call; its error is given to every caller.
+  // The process's driver, created by the first call; a failed creation is tried again by the next.
   static Result<Driver*> current();
   ~Driver();
 
@@ -35,9 +39,24 @@ class Driver {
   Result<std::pair<uint64_t, uint64_t>> memory_info(int device) const;
   Result<> check_device(int device) const;
 
-  // Opens a device in this process (idempotent) and keeps it until the driver goes.
+  // Opens a device in this process (idempotent); it stays open until close_device().
   Result<Device*> open_device(int device);
+  // REQUIRES: no stream of the device is left. Memory still allocated goes with it.
   void close_device(int device);
+  Device* find_device(int device) const {
+    return devices_[static_cast<size_t>(device)].load(std::memory_order_acquire);
+  }
+  // Whether a device was ever opened.
+  bool has_scheduler() const { return scheduler_ != nullptr; }
+  // REQUIRES: has_scheduler().
+  Scheduler& scheduler() { return *scheduler_; }
+
+  // Pinned host memory of this process.
+  Result<MemoryPool*> host_memory();
+  // What `address` is; nothing when it is not memory of ours.
+  std::optional<MemoryRange> find_memory(const void* address) const;
+  // Stops the executors where they are, for the end of a process that did not finalize.
+  void halt_at_exit();
 
  private:
   Driver(topology::Machine machine, std::unique_ptr<HostTable> table);
@@ -45,8 +64,10 @@ class Driver {
   topology::Machine machine_;
   std::unique_ptr<HostTable> host_table_;
   AddressSpace address_space_;
-  std::mutex mutex_;  // guards devices_
-  std::vector<std::unique_ptr<Device>> devices_;
+  std::mutex mutex_;  // guards opening, closing and the making of scheduler_ and host_memory_
+  std::unique_ptr<Scheduler> scheduler_;
+  std::atomic<Device*> devices_[kMaxDevices] = {};
+  std::atomic<MemoryPool*> host_memory_{nullptr};
 };
 
 }  // namespace canopy

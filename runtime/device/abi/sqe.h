@@ -24,19 +24,20 @@ enum class SqeKind : uint8_t {
 // the kernel waits (its fiber parks); it must not throw.
 using CallFunction = void (*)(void* argument);
 
-//  0        1          2            4         8            16                       64
-//  [ kind ] [ core  ]  [ reserved ] [ blocks ] [ args_end ] [ body: 48 bytes       ]
+//  0        1          2            4          8            16            24                 64
+//  [ kind ] [ core  ]  [ reserved ] [ blocks ] [ args_end ] [ heap_args ] [ body: 40 bytes ]
 //
 // Single writer: the thread that holds the stream's lock. The entry stays untouched until its task
 // has completed, so kernels may read inline arguments in place.
 struct alignas(kCacheLine) Sqe {
-  static constexpr size_t kInlineArgs = 24;
+  static constexpr size_t kInlineArgs = 16;
 
   SqeKind kind;
   uint8_t core_kind;  // CoreKind, of kernels
   uint16_t reserved;
   uint32_t blocks;    // of kernels
   uint64_t args_end;  // where the argument ring may be freed up to once this task is done; 0: nothing
+  void* heap_args;    // arguments too large for the ring, freed with the task; null: none
   union Body {
     struct Kernel {
       void (*entry)(const void* args);
@@ -65,6 +66,6 @@ struct alignas(kCacheLine) Sqe {
   } body;
 };
 static_assert(sizeof(Sqe) == 64);
-static_assert(offsetof(Sqe, body) == 16);
+static_assert(offsetof(Sqe, body) == 24);
 
 }  // namespace canopy

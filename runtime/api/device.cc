@@ -1,0 +1,124 @@
+// acl_rt.h: devices, peer access.
+#include "runtime/api/guard.h"
+
+
+
+using namespace canopy;  // NOLINT: the C boundary
+using acl::guard;
+using acl::guard_into;
+using acl::runtime;
+
+namespace {
+
+Result<> check_pair(const Driver& driver, int device, int peer) {
+  CANOPY_TRY(driver.check_device(device));
+  CANOPY_TRY(driver.check_device(peer));
+  if (device == peer) {
+    return fail(Errc::invalid_argument, "device {}: a peer is another device", device);
+  }
+  return {};
+}
+
+}  // namespace
+
+extern "C" {
+
+aclError aclrtSetDevice(int32_t deviceId) {
+  return guard([&] { return runtime().set_device(deviceId); });
+}
+
+aclError aclrtResetDevice(int32_t deviceId) {
+  const aclError code = guard([&] { return runtime().reset_device(deviceId); });
+  return code == ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID ? ACL_ERROR_RT_CONTEXT_RELEASE_ERROR : code;
+}
+
+aclError aclrtGetDevice(int32_t* deviceId) {
+  CANOPY_ACL_NOT_NULL(deviceId);
+  return guard_into(deviceId, [] { return runtime().current_device(); });
+}
+
+aclError aclrtGetDeviceCount(uint32_t* count) {
+  CANOPY_ACL_NOT_NULL(count);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Driver * driver, runtime().driver());
+    *count = static_cast<uint32_t>(driver->machine().count());
+    return {};
+  });
+}
+
+const char* aclrtGetSocName(void) {
+  auto driver = runtime().driver();
+  if (!driver || (*driver)->machine().count() == 0) {
+    return nullptr;
+  }
+  const int device = runtime().current_device().value_or(0);
+  return (*driver)->machine().npu(device).soc.c_str();
+}
+
+aclError aclrtGetRunMode(aclrtRunMode* runMode) {
+  CANOPY_ACL_NOT_NULL(runMode);
+  *runMode = ACL_HOST;
+  return ACL_SUCCESS;
+}
+
+aclError aclrtSynchronizeDevice(void) {
+  return guard([] { return runtime().synchronize_device(Deadline::user_default()); });
+}
+
+aclError aclrtSynchronizeDeviceWithTimeout(int32_t timeout) {
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(const Deadline deadline, acl::deadline_of(timeout));
+    return runtime().synchronize_device(deadline);
+  });
+}
+
+aclError aclrtDeviceGetStreamPriorityRange(int32_t* leastPriority, int32_t* greatestPriority) {
+  CANOPY_ACL_NOT_NULL(leastPriority);
+  CANOPY_ACL_NOT_NULL(greatestPriority);
+  *leastPriority = Strand::kPriorities - 1;
+  *greatestPriority = 0;
+  return ACL_SUCCESS;
+}
+
+aclError aclrtDeviceCanAccessPeer(int32_t* canAccessPeer, int32_t deviceId, int32_t peerDeviceId) {
+  CANOPY_ACL_NOT_NULL(canAccessPeer);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Driver * driver, runtime().driver());
+    CANOPY_TRY(check_pair(*driver, deviceId, peerDeviceId));
+    *canAccessPeer = PeerAccess::possible(driver->machine(), deviceId, peerDeviceId) ? 1 : 0;
+    return {};
+  });
+}
+
+aclError aclrtDeviceEnablePeerAccess(int32_t peerDeviceId, uint32_t flags) {
+  return guard([&]() -> Result<> {
+    if (flags != 0) {
+      return fail(Errc::invalid_argument, "aclrtDeviceEnablePeerAccess: flags must be 0, not {}", flags);
+    }
+    CANOPY_ASSIGN(Driver * driver, runtime().driver());
+    CANOPY_ASSIGN(const int device, runtime().current_device());
+    CANOPY_TRY(check_pair(*driver, device, peerDeviceId));
+    return runtime().peers().enable(driver->machine(), device, peerDeviceId);
+  });
+}
+
+aclError aclrtDeviceDisablePeerAccess(int32_t peerDeviceId) {
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Driver * driver, runtime().driver());
+    CANOPY_ASSIGN(const int device, runtime().current_device());
+    CANOPY_TRY(check_pair(*driver, device, peerDeviceId));
+    return runtime().peers().disable(device, peerDeviceId);
+  });
+}
+
+aclError aclrtDevicePeerAccessStatus(int32_t deviceId, int32_t peerDeviceId, int32_t* status) {
+  CANOPY_ACL_NOT_NULL(status);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Driver * driver, runtime().driver());
+    CANOPY_TRY(check_pair(*driver, deviceId, peerDeviceId));
+    *status = runtime().peers().enabled(deviceId, peerDeviceId) ? 1 : 0;
+    return {};
+  });
+}
+
+}  // extern "C"

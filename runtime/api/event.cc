@@ -1,0 +1,135 @@
+// acl_rt.h: events.
+#include "runtime/api/guard.h"
+
+using namespace canopy;  // NOLINT: the C boundary
+using acl::guard;
+using acl::guard_into;
+using acl::runtime;
+
+namespace {
+
+constexpr uint32_t kKnownFlags = ACL_EVENT_SYNC | ACL_EVENT_CAPTURE_STREAM_PROGRESS | ACL_EVENT_TIME_LINE |
+                                 ACL_EVENT_DEVICE_USE_ONLY | ACL_EVENT_EXTERNAL | ACL_EVENT_IPC;
+
+Result<void*> create(Event::Family family, uint32_t flag) {
+  if (flag == 0 || (flag & ~kKnownFlags) != 0) {
+    return fail(Errc::invalid_argument, "event flag {:#x}: an OR of ACL_EVENT_* is wanted", flag);
+  }
+  for (uint32_t alone : {ACL_EVENT_EXTERNAL, ACL_EVENT_IPC}) {
+    if ((flag & alone) != 0) {
+      if (flag != alone) {
+        return fail(Errc::invalid_argument, "event flag {:#x}: EXTERNAL and IPC stand alone", flag);
+      }
+      return fail(Errc::not_supported, "event flag {:#x} is not built", flag);
+    }
+  }
+  return runtime().create_event(family, flag, (flag & ACL_EVENT_TIME_LINE) != 0);
+}
+
+}  // namespace
+
+extern "C" {
+
+aclError aclrtCreateEvent(aclrtEvent* event) {
+  CANOPY_ACL_NOT_NULL(event);
+  // The plain form is all-purpose: waits and timestamps.
+  return guard_into(event, [] {
+    return runtime().create_event(Event::Family::old_style, ACL_EVENT_SYNC | ACL_EVENT_TIME_LINE, true);
+  });
+}
+
+aclError aclrtCreateEventWithFlag(aclrtEvent* event, uint32_t flag) {
+  CANOPY_ACL_NOT_NULL(event);
+  return guard_into(event, [&] { return create(Event::Family::old_style, flag); });
+}
+
+aclError aclrtCreateEventExWithFlag(aclrtEvent* event, uint32_t flag) {
+  CANOPY_ACL_NOT_NULL(event);
+  return guard_into(event, [&] { return create(Event::Family::new_style, flag); });
+}
+
+aclError aclrtDestroyEvent(aclrtEvent event) {
+  CANOPY_ACL_NOT_NULL(event);
+  return guard([&] { return runtime().destroy_event(event); });
+}
+
+aclError aclrtRecordEvent(aclrtEvent event, aclrtStream stream) {
+  CANOPY_ACL_NOT_NULL(event);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Event * found, runtime().event(event));
+    CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
+    return found->record(*target);
+  });
+}
+
+aclError aclrtStreamWaitEvent(aclrtStream stream, aclrtEvent event) {
+  CANOPY_ACL_NOT_NULL(event);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Event * found, runtime().event(event));
+    CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
+    return found->wait(*target);
+  });
+}
+
+aclError aclrtSynchronizeEvent(aclrtEvent event) {
+  CANOPY_ACL_NOT_NULL(event);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Event * found, runtime().event(event));
+    return found->synchronize(Deadline::user_default());
+  });
+}
+
+aclError aclrtSynchronizeEventWithTimeout(aclrtEvent event, int32_t timeout) {
+  CANOPY_ACL_NOT_NULL(event);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(const Deadline deadline, acl::deadline_of(timeout));
+    CANOPY_ASSIGN(Event * found, runtime().event(event));
+    return found->synchronize(deadline);
+  });
+}
+
+aclError aclrtQueryEvent(aclrtEvent event, aclrtEventStatus* status) {
+  CANOPY_ACL_NOT_NULL(event);
+  CANOPY_ACL_NOT_NULL(status);
+  return guard_into(status, [&]() -> Result<aclrtEventStatus> {
+    CANOPY_ASSIGN(Event * found, runtime().event(event));
+    if (found->family() == Event::Family::new_style) {
+      return fail(Errc::invalid_argument, "aclrtQueryEvent: events made by aclrtCreateEventExWithFlag are queried with "
+                  "aclrtQueryEventStatus");
+    }
+    return found->query() ? ACL_EVENT_STATUS_COMPLETE : ACL_EVENT_STATUS_NOT_READY;
+  });
+}
+
+aclError aclrtQueryEventStatus(aclrtEvent event, aclrtEventRecordedStatus* status) {
+  CANOPY_ACL_NOT_NULL(event);
+  CANOPY_ACL_NOT_NULL(status);
+  return guard_into(status, [&]() -> Result<aclrtEventRecordedStatus> {
+    CANOPY_ASSIGN(Event * found, runtime().event(event));
+    return found->query() ? ACL_EVENT_RECORDED_STATUS_COMPLETE : ACL_EVENT_RECORDED_STATUS_NOT_READY;
+  });
+}
+
+aclError aclrtEventElapsedTime(float* ms, aclrtEvent startEvent, aclrtEvent endEvent) {
+  CANOPY_ACL_NOT_NULL(ms);
+  CANOPY_ACL_NOT_NULL(startEvent);
+  CANOPY_ACL_NOT_NULL(endEvent);
+  return guard_into(ms, [&]() -> Result<float> {
+    CANOPY_ASSIGN(Event * start, runtime().event(startEvent));
+    CANOPY_ASSIGN(Event * end, runtime().event(endEvent));
+    CANOPY_ASSIGN(const uint64_t from, start->timestamp_ns());
+    CANOPY_ASSIGN(const uint64_t to, end->timestamp_ns());
+    return static_cast<float>(static_cast<double>(static_cast<int64_t>(to - from)) / 1e6);
+  });
+}
+
+aclError aclrtEventGetTimestamp(aclrtEvent event, uint64_t* timestamp) {
+  CANOPY_ACL_NOT_NULL(event);
+  CANOPY_ACL_NOT_NULL(timestamp);
+  return guard_into(timestamp, [&]() -> Result<uint64_t> {
+    CANOPY_ASSIGN(Event * found, runtime().event(event));
+    return found->timestamp_ns().map([](uint64_t ns) { return ns / 1000; });
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,59 @@
+// The C boundary: runs one C++ call, maps its error to a code of the acl interface, keeps exceptions
+// and forked children out.
+#pragma once
+
+#include "acl/acl.h"
+#include "runtime/base/result.h"
+#include "runtime/core/runtime.h"
+
+#include <new>
+#include <utility>
+
+namespace canopy::acl {
+
+// The code of the acl interface for an error.
+aclError code_of(const Error& error);
+// True in a child of fork() whose parent had used the runtime: executors do not survive a fork.
+bool in_forked_child();
+aclError refuse_forked_child();
+aclError out_of_host_memory();
+// "aclrtX: ... must not be NULL" and 100000.
+aclError null_argument(const char* function, const char* argument);
+
+// A timeout of the interface: ms, -1 no limit (then CANOPY_TIMEOUT holds), others must be positive.
+Result<Deadline> deadline_of(int32_t timeout_ms);
+
+inline Runtime& runtime() { return Runtime::instance(); }
+
+// body() returns a Result<...>.
+template <class Body>
+aclError guard(Body&& body) noexcept {
+  if (in_forked_child()) [[unlikely]] {
+    return refuse_forked_child();
+  }
+  try {
+    auto result = body();
+    if (result) [[likely]] {
+      return ACL_SUCCESS;
+    }
+    return code_of(result.error());
+  } catch (const std::bad_alloc&) {
+    return out_of_host_memory();
+  }
+}
+
+// The same, and stores the value in *out on success.
+template <class Out, class Body>
+aclError guard_into(Out* out, Body&& body) noexcept {
+  return guard([&]() -> Result<> { return body().map([&](auto&& value) { *out = std::forward<decltype(value)>(value); }); });
+}
+
+}  // namespace canopy::acl
+
+// First lines of an API function: CANOPY_ACL_NOT_NULL(devPtr);
+#define CANOPY_ACL_NOT_NULL(argument)                                 \
+  do {                                                                \
+    if ((argument) == nullptr) [[unlikely]] {                         \
+      return ::canopy::acl::null_argument(__func__, #argument);       \
+    }                                                                 \
+  } while (0)

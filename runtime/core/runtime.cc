@@ -1,0 +1,379 @@
+#include "runtime/core/runtime.h"
+
+#include "runtime/base/log.h"
+#include "runtime/device/scheduler.h"
+
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <sstream>
+
+namespace canopy {
+
+namespace {
+std::atomic<bool> g_exists{false};
+}
+
+Runtime& Runtime::instance() {
+  // Leaked: user threads and executors may be inside while static destructors run.
+  static Runtime* runtime = [] {
+    g_exists.store(true, std::memory_order_relaxed);
+    return new Runtime;
+  }();
+  return *runtime;
+}
+
+bool Runtime::exists() { return g_exists.load(std::memory_order_relaxed); }
+
+Runtime::Runtime() : program_(Module::of_program()) {}
+
+// ---- Init and finalize.
+
+namespace {
+constexpr int kMaxNesting = 10;
+
+// Counts nesting of `open` outside strings, before any parser recurses.
+int nesting(const std::string& text, char open, char close) {
+  int depth = 0;
+  int deepest = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (quoted) {
+      i += text[i] == '\\' ? 1 : 0;
+      quoted = i >= text.size() || text[i] != '"';
+    } else if (text[i] == '"') {
+      quoted = true;
+    } else if (text[i] == open) {
+      deepest = std::max(deepest, ++depth);
+    } else if (text[i] == close) {
+      --depth;
+    }
+  }
+  return deepest;
+}
+}  // namespace
+
+Result<> Runtime::read_config(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return fail(Errc::io, "aclInit: cannot open the configuration file '{}'", path);
+  }
+  std::ostringstream buffer;
+  buffer << file.rdbuf();
+  const std::string text = buffer.str();
+  if (init_count_ != 0 && text != config_) {
+    return fail(Errc::invalid_argument, "aclInit: '{}' differs from the configuration of the first aclInit", path);
+  }
+  if (nesting(text, '{', '}') > kMaxNesting || nesting(text, '[', ']') > kMaxNesting) {
+    return fail(Errc::parse, "aclInit: '{}' is nested deeper than {} levels", path, kMaxNesting);
+  }
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (json.is_discarded() || !json.is_object()) {
+    return fail(Errc::parse, "aclInit: '{}' is not a JSON object", path);
+  }
+  if (auto section = json.find("defaultDevice"); section != json.end()) {
+    int device = -1;
+    const auto value = section->is_object() ? section->value("default_device", nlohmann::json()) : nlohmann::json();
+    const std::string digits = value.is_string() ? value.get<std::string>() : "";
+    if (!digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == std::string::npos) {
+      device = std::stoi(digits);
+    }
+    if (device < 0 || device >= kMaxDevices) {
+      return fail(Errc::parse, "aclInit: '{}': defaultDevice.default_device must be a string \"0\" to \"{}\"",
+                  path, kMaxDevices - 1);
+    }
+    default_device_ = device;
+  }
+  config_ = text;
+  return {};
+}
+
+Result<> Runtime::init(const char* config_path) {
+  std::lock_guard lock(mutex_);
+  if (config_path != nullptr && *config_path != '\0') {
+    CANOPY_TRY(read_config(config_path));
+  }
+  CANOPY_TRY(driver());
+  if (++init_count_ > 1) {
+    return fail(Errc::already_initialized, "aclInit was called {} times; the runtime was ready after the first",
+                init_count_);
+  }
+  return {};
+}
+
+Result<> Runtime::finalize() {
+  std::lock_guard lock(mutex_);
+  if (init_count_ == 0) {
+    return fail(Errc::not_initialized, "aclFinalize without aclInit, or called twice");
+  }
+  init_count_ = 0;
+  tear_down();
+  return {};
+}
+
+Result<uint64_t> Runtime::finalize_reference() {
+  std::lock_guard lock(mutex_);
+  if (init_count_ == 0) {
+    return fail(Errc::not_initialized, "aclFinalizeReference without aclInit");
+  }
+  if (--init_count_ == 0) {
+    tear_down();
+  }
+  return init_count_;
+}
+
+// REQUIRES: mutex_ held.
+void Runtime::tear_down() {
+  for (void* handle : contexts_.handles()) {
+    release_context(handle);
+  }
+  for (Primary& primary : primaries_) {
+    primary = Primary{};
+  }
+  for (void* handle : events_.handles()) {
+    events_.remove(handle);
+  }
+  function_handles_.clear();
+  for (void* handle : functions_.handles()) {
+    functions_.remove(handle);
+  }
+  for (void* handle : binaries_.handles()) {
+    binaries_.remove(handle);
+  }
+  if (auto current = driver()) {
+    for (int device = 0; device < kMaxDevices; ++device) {
+      (*current)->close_device(device);
+      peers_.reset(device);
+    }
+  }
+  config_.clear();
+  default_device_ = -1;
+}
+
+// ---- Devices and contexts.
+
+// REQUIRES: mutex_ held.
+Result<void*> Runtime::make_context(Device& device, bool primary) {
+  CANOPY_ASSIGN(Driver * current, driver());
+  auto context = std::make_unique<Context>(device, current->scheduler(), primary);
+  Context* raw = context.get();
+  void* handle = contexts_.insert(std::move(context));
+  if (handle == nullptr) {
+    return fail(Errc::limit, "device {}: no more contexts", device.id());
+  }
+  auto stream = make_stream(*raw, 0, 0, true);
+  if (!stream) {
+    contexts_.remove(handle);
+    return tl::unexpected(stream.error());
+  }
+  raw->set_default_stream(*stream, streams_.find(*stream));
+  ++contexts_of_device_[static_cast<size_t>(device.id())];
+  return handle;
+}
+
+// REQUIRES: mutex_ held.
+void Runtime::release_context(void* handle) {
+  Context* context = contexts_.find(handle);
+  if (context == nullptr) {
+    return;
+  }
+  // First dead to all look-ups, then drained and freed.
+  std::unique_ptr<Context> owner = contexts_.remove(handle);
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (void* stream : context->streams()) {
+    streams.push_back(streams_.remove(stream));
+  }
+  for (auto& stream : streams) {
+    stream->drain();
+  }
+  --contexts_of_device_[static_cast<size_t>(owner->device_id())];
+}
+
+Result<> Runtime::set_device(int device) {
+  CANOPY_ASSIGN(Driver * current, driver());
+  CANOPY_TRY(current->check_device(device));
+  std::lock_guard lock(mutex_);
+  CANOPY_ASSIGN(Device * opened, current->open_device(device));
+  Primary& primary = primaries_[static_cast<size_t>(device)];
+  if (primary.context == nullptr) {
+    CANOPY_ASSIGN(primary.context, make_context(*opened, true));
+  }
+  ++primary.references;
+  t_context_ = primary.context;
+  return {};
+}
+
+Result<> Runtime::reset_device(int device) {
+  CANOPY_ASSIGN(Driver * current, driver());
+  CANOPY_TRY(current->check_device(device));
+  std::lock_guard lock(mutex_);
+  Primary& primary = primaries_[static_cast<size_t>(device)];
+  if (primary.references == 0) {
+    return fail(Errc::not_ready, "device {}: reset without a reference: aclrtSetDevice was not called, or as many "
+                "resets were", device);
+  }
+  if (--primary.references != 0) {
+    return {};
+  }
+  release_context(std::exchange(primary.context, nullptr));
+  if (contexts_of_device_[static_cast<size_t>(device)] == 0) {
+    current->close_device(device);
+    peers_.reset(device);
+  }
+  return {};
+}
+
+Result<Context*> Runtime::current_context() {
+  if (Context* context = contexts_.find(t_context_)) [[likely]] {
+    return context;
+  }
+  if (t_context_ != nullptr) {
+    return fail(Errc::stale_handle, "the current context of this thread has been destroyed");
+  }
+  if (default_device_ >= 0) {
+    CANOPY_TRY(set_device(default_device_));
+    return contexts_.find(t_context_);
+  }
+  return fail(Errc::no_context, "this thread has no current context: call aclrtSetDevice or aclrtSetCurrentContext");
+}
+
+Result<int> Runtime::current_device() {
+  return current_context().map([](Context* context) { return context->device_id(); });
+}
+
+Result<void*> Runtime::create_context(int device) {
+  CANOPY_ASSIGN(Driver * current, driver());
+  CANOPY_TRY(current->check_device(device));
+  std::lock_guard lock(mutex_);
+  CANOPY_ASSIGN(Device * opened, current->open_device(device));
+  CANOPY_ASSIGN(void* handle, make_context(*opened, false));
+  t_context_ = handle;
+  return handle;
+}
+
+Result<> Runtime::destroy_context(void* handle) {
+  std::lock_guard lock(mutex_);
+  Context* context = contexts_.find(handle);
+  if (context == nullptr) {
+    return fail(Errc::stale_handle, "{} is not a live context", fmt::ptr(handle));
+  }
+  if (context->primary()) {
+    return fail(Errc::invalid_argument, "the primary context of device {} goes with aclrtResetDevice",
+                context->device_id());
+  }
+  const int device = context->device_id();
+  release_context(handle);
+  if (t_context_ == handle) {
+    t_context_ = nullptr;
+  }
+  if (contexts_of_device_[static_cast<size_t>(device)] == 0) {
+    CANOPY_ASSIGN(Driver * current, driver());
+    current->close_device(device);
+    peers_.reset(device);
+  }
+  return {};
+}
+
+Result<> Runtime::set_current_context(void* handle) {
+  if (contexts_.find(handle) == nullptr) {
+    return fail(Errc::stale_handle, "{} is not a live context", fmt::ptr(handle));
+  }
+  t_context_ = handle;
+  return {};
+}
+
+Result<void*> Runtime::current_context_handle() {
+  return current_context().map([](Context*) { return t_context_; });
+}
+
+// ---- Streams.
+
+Result<void*> Runtime::make_stream(Context& context, uint8_t priority, uint32_t flags, bool is_default) {
+  // Relaxed: a number, nothing else.
+  const int32_t id = next_stream_id_.fetch_add(1, std::memory_order_relaxed);
+  void* handle = streams_.insert(std::make_unique<Stream>(
+      context, context.scheduler(), context.device().cores(), id, priority, flags, is_default));
+  if (handle == nullptr) {
+    return fail(Errc::no_stream, "device {}: no more streams", context.device_id());
+  }
+  context.add_stream(handle);
+  return handle;
+}
+
+Result<void*> Runtime::create_stream(uint32_t priority, uint32_t flags) {
+  CANOPY_ASSIGN(Context * context, current_context());
+  return make_stream(*context, static_cast<uint8_t>(priority), flags, false);
+}
+
+Result<> Runtime::destroy_stream(void* handle) {
+  CANOPY_ASSIGN(Stream * found, stream(handle));
+  if (found->is_default()) {
+    return fail(Errc::invalid_argument, "a default stream goes with its context and cannot be destroyed");
+  }
+  std::unique_ptr<Stream> owner = streams_.remove(handle);
+  if (owner == nullptr) {
+    return fail(Errc::stale_handle, "{} is not a live stream", fmt::ptr(handle));
+  }
+  owner->context().remove_stream(handle);
+  owner->drain();
+  return {};
+}
+
+Result<Stream*> Runtime::stream_slow(void* handle) {
+  CANOPY_ASSIGN(Context * context, current_context());
+  if (handle == nullptr) {
+    return context->default_stream_object();
+  }
+  Stream* found = streams_.find(handle);
+  if (found == nullptr) {
+    return fail(Errc::stale_handle, "{} is not a live stream", fmt::ptr(handle));
+  }
+  if (&found->context() != context) {
+    return fail(Errc::wrong_context, "stream {} belongs to another context of device {}, the current one is of device {}",
+                found->id(), found->context().device_id(), context->device_id());
+  }
+  return found;
+}
+
+Result<> Runtime::synchronize_device(Deadline deadline) {
+  CANOPY_ASSIGN(Context * context, current_context());
+  Result<> first;
+  for (void* handle : context->streams()) {
+    Stream* found = streams_.find(handle);
+    if (found == nullptr) {
+      continue;  // destroyed meanwhile, and drained by that
+    }
+    auto done = found->synchronize(deadline);
+    if (!done && first) {
+      first = std::move(done);
+    }
+  }
+  return first;
+}
+
+// ---- Events.
+
+Result<void*> Runtime::create_event(Event::Family family, uint32_t flags, bool timed) {
+  CANOPY_ASSIGN(Context * context, current_context());
+  void* handle = events_.insert(std::make_unique<Event>(context->device_id(), family, flags, timed));
+  if (handle == nullptr) {
+    return fail(Errc::no_event, "device {}: no more events", context->device_id());
+  }
+  return handle;
+}
+
+Result<> Runtime::destroy_event(void* handle) {
+  if (events_.remove(handle) == nullptr) {
+    return fail(Errc::stale_handle, "{} is not a live event", fmt::ptr(handle));
+  }
+  return {};
+}
+
+Result<Event*> Runtime::event(void* handle) {
+  if (Event* found = events_.find(handle)) [[likely]] {
+    return found;
+  }
+  return fail(Errc::stale_handle, "{} is not a live event", fmt::ptr(handle));
+}
+
+}  // namespace canopy

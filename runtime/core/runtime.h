@@ -1,0 +1,133 @@
+// Runtime: everything the acl C API names by a handle - contexts, streams, events, binaries, functions -
+// and the init count. One per process; made by the first call, never destroyed, emptied by finalize.
+//
+// Thread-safe. The device and context of a thread are thread-local, as handles: a context that
+// another thread destroyed is found stale by the table.
+#pragma once
+
+#include "runtime/base/handle_table.h"
+#include "runtime/base/result.h"
+#include "runtime/core/context.h"
+#include "runtime/core/event.h"
+#include "runtime/core/module.h"
+#include "runtime/core/peer_access.h"
+#include "runtime/core/stream.h"
+#include "runtime/driver/driver.h"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace canopy {
+
+struct ArgsPlaceholder {
+  uint32_t address_offset;  // where the address goes
+  uint32_t data_offset;     // what it points to, in the copy
+};
+
+class Runtime {
+ public:
+  static Runtime& instance();
+  // Whether instance() was ever called.
+  static bool exists();
+
+  // ---- Init and finalize (counted).
+  Result<> init(const char* config_path);  // Errc::already_initialized still counts
+  Result<> finalize();
+  Result<uint64_t> finalize_reference();
+
+  Result<Driver*> driver() { return Driver::current(); }
+
+  // ---- Devices and contexts of the calling thread.
+  Result<> set_device(int device);
+  Result<> reset_device(int device);
+  Result<int> current_device();
+  Result<void*> create_context(int device);
+  Result<> destroy_context(void* handle);
+  Result<> set_current_context(void* handle);
+  Result<void*> current_context_handle();
+  // Errc::no_context when the thread has none and no default device was configured.
+  Result<Context*> current_context();
+
+  // ---- Streams.
+  Result<void*> create_stream(uint32_t priority, uint32_t flags);
+  Result<> destroy_stream(void* handle);
+  // The stream of a handle (null: the default stream), if it belongs to the current context.
+  Result<Stream*> stream(void* handle) {
+    // Two look-ups, no lock: this is on the launch path.
+    Context* context = contexts_.find(t_context_);
+    if (context == nullptr) [[unlikely]] {
+      return stream_slow(handle);
+    }
+    if (handle == nullptr) {
+      return context->default_stream_object();
+    }
+    Stream* found = streams_.find(handle);
+    if (found == nullptr || &found->context() != context) [[unlikely]] {
+      return stream_slow(handle);
+    }
+    return found;
+  }
+  Result<> synchronize_device(Deadline deadline);
+
+  // ---- Events.
+  Result<void*> create_event(Event::Family family, uint32_t flags, bool timed);
+  Result<> destroy_event(void* handle);
+  Result<Event*> event(void* handle);
+
+  // ---- Kernels.
+  Result<void*> load_binary(const std::string& path);
+  Result<> unload_binary(void* handle);
+  Result<void*> function_by_name(void* binary, const char* name);
+  Result<void*> function_by_symbol(const void* symbol);
+  const Function* find_function(void* handle) const { return functions_.find(handle); }
+  // `args` is read when the kernel runs.
+  Result<> launch(void* function, uint32_t blocks, const void* args, size_t args_bytes, void* stream);
+  // `args` is copied before the call returns, and the copy's addresses put into the placeholders.
+  Result<> launch_host_args(void* function, uint32_t blocks, const void* args, size_t args_bytes,
+                            std::span<const ArgsPlaceholder> placeholders, void* stream);
+
+  PeerAccess& peers() { return peers_; }
+
+ private:
+  Runtime();
+  Result<Stream*> stream_slow(void* handle);
+  Result<void*> make_context(Device& device, bool primary);
+  Result<void*> make_stream(Context& context, uint8_t priority, uint32_t flags, bool is_default);
+  void release_context(void* handle);
+  Result<> read_config(const char* path);
+  Result<void*> function_of(const KernelImage* image, void* binary);
+  void tear_down();
+
+  // The current context of this thread, as a handle.
+  static inline thread_local void* t_context_ = nullptr;
+
+  HandleTable<Context> contexts_{1};
+  HandleTable<Stream> streams_{2};
+  HandleTable<Event> events_{3};
+  HandleTable<Module> binaries_{4};
+  HandleTable<Function> functions_{5};
+  PeerAccess peers_;
+
+  std::mutex mutex_;  // guards all below, and creation and destruction of contexts
+  uint64_t init_count_ = 0;
+  std::string config_;
+  int default_device_ = -1;
+  struct Primary {
+    void* context = nullptr;
+    uint64_t references = 0;
+  };
+  std::array<Primary, kMaxDevices> primaries_;
+  std::array<uint32_t, kMaxDevices> contexts_of_device_{};  // open while not 0
+  std::atomic<int32_t> next_stream_id_{0};
+  std::unique_ptr<Module> program_;
+  std::map<std::pair<const KernelImage*, void*>, void*> function_handles_;
+};
+
+}  // namespace canopy

@@ -1,0 +1,62 @@
+#include "runtime/core/stream.h"
+
+#include "runtime/base/log.h"
+#include "runtime/core/context.h"
+#include "runtime/core/task_error.h"
+#include "runtime/device/launch_board.h"
+#include "runtime/device/scheduler.h"
+
+#include <cstdlib>
+
+namespace canopy {
+
+bool Stream::take_args(size_t bytes, Sqe* sqe, std::byte** args) {
+  if (!ArgsRing::fits(bytes)) {
+    sqe->heap_args = std::malloc(bytes);  // freed when the task is retired
+    *args = static_cast<std::byte*>(sqe->heap_args);
+    return *args != nullptr;
+  }
+  *args = strand_.args().take(bytes, &sqe->args_end);
+  return *args != nullptr;
+}
+
+void Stream::wait_for_room() {
+  const uint64_t seen = strand_.completed();
+  // Any completion frees a ring entry or arguments.
+  wait_until([&] { return strand_.completed() != seen || strand_.idle(); }, &strand_.bell(),
+             BellScope::process, Deadline::never(), [&] {
+               return fmt::format("device {} stream {}: room in a full queue of {} tasks",
+                                  strand_.device().device(), id(), Strand::kRingEntries);
+             });
+}
+
+std::string Stream::describe_wait(uint64_t target) const {
+  auto& strand = const_cast<Strand&>(strand_);
+  return fmt::format("device {} stream {}: {} of {} tasks completed{}", strand.device().device(),
+                     strand.stream_id(), strand.completed(), target, context_.scheduler().describe());
+}
+
+Result<> Stream::synchronize(Deadline deadline) {
+  const uint64_t target = strand_.submitted();
+  const WaitEnd end =
+      wait_until([&] { return strand_.completed() >= target; }, &strand_.bell(), BellScope::process,
+                 deadline, [&] { return describe_wait(target); });
+  if (end == WaitEnd::deadline) {
+    return fail(Errc::stream_timeout, "{}", describe_wait(target));
+  }
+  if (const int32_t code = strand_.take_error(); code != 0) [[unlikely]] {
+    return task_error(code, strand_.device().device(), id());
+  }
+  return {};
+}
+
+void Stream::drain() {
+  const uint64_t target = strand_.submitted();
+  wait_until([&] { return strand_.completed() >= target; }, &strand_.bell(), BellScope::process,
+             Deadline::never(), [&] { return describe_wait(target); });
+  // The owner is a few instructions from letting go.
+  wait_until([&] { return strand_.idle(); }, nullptr, BellScope::process, Deadline::never(),
+             [&] { return describe_wait(target); });
+}
+
+}  // namespace canopy

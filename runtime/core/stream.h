@@ -1,0 +1,77 @@
+// Stream: the host's side of a strand. Host threads submit under lock_; the strand's owner runs.
+//
+// Life: made by a Context, destroyed by it after the strand is idle. Handles of destroyed streams are
+// stale and found out by the handle table, not here.
+#pragma once
+
+#include "runtime/base/result.h"
+#include "runtime/base/spin_lock.h"
+#include "runtime/base/waiter.h"
+#include "runtime/device/strand.h"
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace canopy {
+
+class Context;
+
+class Stream {
+ public:
+  Stream(Context& context, Scheduler& scheduler, DeviceCores& device, int32_t id, uint8_t priority,
+         uint32_t flags, bool is_default)
+      : context_(context), strand_(scheduler, device, id, priority), flags_(flags), default_(is_default) {}
+
+  Context& context() { return context_; }
+  const Context& context() const { return context_; }
+  Strand& strand() { return strand_; }
+  int32_t id() const { return strand_.stream_id(); }
+  uint8_t priority() const { return strand_.priority(); }
+  uint32_t flags() const { return flags_; }
+  bool is_default() const { return default_; }
+
+  // Queues one task: fill(sqe, args) writes the entry; `args` is memory for `args_bytes` bytes that
+  // lives until the task has completed (null when args_bytes is 0). Waits while the ring is full.
+  template <class Fill>
+  void post(size_t args_bytes, Fill&& fill) {
+    for (;;) {
+      {
+        std::lock_guard lock(lock_);
+        Sqe* sqe = strand_.reserve();
+        if (sqe != nullptr) [[likely]] {
+          sqe->args_end = 0;
+          sqe->heap_args = nullptr;
+          std::byte* args = nullptr;
+          if (args_bytes == 0 || take_args(args_bytes, sqe, &args)) [[likely]] {
+            fill(*sqe, args);
+            strand_.publish();
+            return;
+          }
+        }
+      }
+      wait_for_room();
+    }
+  }
+
+  uint64_t submitted() const { return strand_.submitted(); }
+  bool query() const { return strand_.completed() >= strand_.submitted(); }
+  // Returns when everything submitted before the call has completed; then the first task error since
+  // the last call, as a Result. Errc::stream_timeout at the deadline.
+  Result<> synchronize(Deadline deadline);
+  // Waits until nothing of the stream is left with the device; it may be destroyed then.
+  void drain();
+
+ private:
+  bool take_args(size_t bytes, Sqe* sqe, std::byte** args);
+  void wait_for_room();
+  std::string describe_wait(uint64_t target) const;
+
+  Context& context_;
+  SpinLock lock_;  // serialises producers
+  Strand strand_;
+  const uint32_t flags_;
+  const bool default_;
+};
+
+}  // namespace canopy

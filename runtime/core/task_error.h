@@ -1,0 +1,22 @@
+// From what a failed task left in its stream to an error of the runtime.
+#pragma once
+
+#include "runtime/base/result.h"
+#include "runtime/device/abi/fault_code.h"
+
+#include <cstdint>
+
+namespace canopy {
+
+// Error::native holds the fault code, from which the C API makes its number.
+inline tl::unexpected<Error> task_error(int32_t code, int device, int32_t stream) {
+  const char* what = fault_of(code) == DeviceFault::trap        ? "trapped"
+                     : fault_of(code) == DeviceFault::exception ? "faulted"
+                                                                : "ran past its time limit";
+  auto failure = fail(Errc::kernel_fault, "device {} stream {}: a kernel on a {} core {}", device, stream,
+                      core_of(code) == CoreKind::vector ? "vector" : "cube", what);
+  failure.value().native = code;
+  return failure;
+}
+
+}  // namespace canopy

@@ -1,0 +1,135 @@
+#include "runtime/driver/driver.h"
+
+#include "runtime/base/log.h"
+#include "runtime/device/scheduler.h"
+#include "topology/model/spec_file.h"
+
+#include <cstdlib>
+
+namespace canopy {
+
+Driver::Driver(topology::Machine machine, std::unique_ptr<HostTable> table)
+    : machine_(std::move(machine)), host_table_(std::move(table)) {}
+
+Result<std::unique_ptr<Driver>> Driver::create() {
+  CANOPY_ASSIGN(topology::Machine machine, topology::machine_from_environment());
+  CANOPY_ASSIGN(std::unique_ptr<HostTable> table, HostTable::open());
+  return std::unique_ptr<Driver>(new Driver(std::move(machine), std::move(table)));
+}
+
+Result<Driver*> Driver::current() {
+  static std::mutex mutex;
+  static std::atomic<Driver*> instance{nullptr};
+  if (Driver* driver = instance.load(std::memory_order_acquire)) [[likely]] {
+    return driver;
+  }
+  std::lock_guard lock(mutex);
+  if (Driver* driver = instance.load(std::memory_order_relaxed)) {
+    return driver;
+  }
+  CANOPY_ASSIGN(std::unique_ptr<Driver> fresh, create());
+  // Leaked: executors and user threads may still use it while static destructors run.
+  Driver* driver = fresh.release();
+  instance.store(driver, std::memory_order_release);
+  std::atexit([] { instance.load(std::memory_order_relaxed)->halt_at_exit(); });
+  return driver;
+}
+
+Driver::~Driver() {
+  for (int device = 0; device < kMaxDevices; ++device) {
+    close_device(device);
+  }
+  scheduler_.reset();
+  delete host_memory_.load(std::memory_order_relaxed);
+}
+
+void Driver::halt_at_exit() {
+  std::lock_guard lock(mutex_);
+  if (scheduler_ != nullptr) {
+    scheduler_->halt();
+  }
+}
+
+Result<> Driver::check_device(int device) const {
+  if (machine_.count() == 0) {
+    return fail(Errc::no_device, "the machine '{}' ({}) has no device", machine_.name(), machine_.source());
+  }
+  if (device < 0 || device >= machine_.count()) {
+    return fail(Errc::bad_device, "device {} does not exist: the machine '{}' has devices 0 to {}", device,
+                machine_.name(), machine_.count() - 1);
+  }
+  return {};
+}
+
+Result<PhysicalMemory> Driver::allocate_physical(int device, uint64_t bytes) {
+  CANOPY_TRY(check_device(device));
+  return PhysicalMemory::allocate(*host_table_, device, bytes, machine_.npu(device).hbm_bytes);
+}
+
+Result<std::pair<uint64_t, uint64_t>> Driver::memory_info(int device) const {
+  CANOPY_TRY(check_device(device));
+  const uint64_t total = machine_.npu(device).hbm_bytes;
+  const uint64_t used = host_table_->used_bytes(device);
+  return std::pair(used < total ? total - used : 0, total);
+}
+
+Result<Device*> Driver::open_device(int id) {
+  CANOPY_TRY(check_device(id));
+  if (Device* device = find_device(id)) {
+    return device;
+  }
+  std::lock_guard lock(mutex_);
+  if (Device* device = find_device(id)) {
+    return device;
+  }
+  const topology::Npu& npu = machine_.npu(id);
+  CANOPY_ASSIGN(std::unique_ptr<MemoryPool> memory, MemoryPool::create(*host_table_, id, npu.hbm_bytes));
+  if (scheduler_ == nullptr) {
+    scheduler_ = std::make_unique<Scheduler>(Scheduler::Options{});
+  }
+  auto device = std::make_unique<Device>(npu, std::move(memory));
+  scheduler_->add_device(&device->cores());
+  host_table_->set_open(id, true);
+  // Release: the device is whole before it can be found.
+  devices_[id].store(device.get(), std::memory_order_release);
+  return device.release();
+}
+
+void Driver::close_device(int id) {
+  std::lock_guard lock(mutex_);
+  Device* device = devices_[id].exchange(nullptr, std::memory_order_acq_rel);
+  if (device != nullptr) {
+    scheduler_->remove_device(&device->cores());
+    host_table_->set_open(id, false);
+    delete device;
+  }
+}
+
+Result<MemoryPool*> Driver::host_memory() {
+  if (MemoryPool* pool = host_memory_.load(std::memory_order_acquire)) {
+    return pool;
+  }
+  std::lock_guard lock(mutex_);
+  if (MemoryPool* pool = host_memory_.load(std::memory_order_relaxed)) {
+    return pool;
+  }
+  CANOPY_ASSIGN(std::unique_ptr<MemoryPool> pool, MemoryPool::create(*host_table_, kHostMemory, uint64_t{64} << 30));
+  host_memory_.store(pool.get(), std::memory_order_release);
+  return pool.release();
+}
+
+std::optional<MemoryRange> Driver::find_memory(const void* address) const {
+  for (int id = 0; id < machine_.count(); ++id) {
+    Device* device = find_device(id);
+    if (device != nullptr && device->memory().contains(address)) {
+      return device->memory().find(address);
+    }
+  }
+  MemoryPool* host = host_memory_.load(std::memory_order_acquire);
+  if (host != nullptr && host->contains(address)) {
+    return host->find(address);
+  }
+  return address_space_.find(address);
+}
+
+}  // namespace canopy

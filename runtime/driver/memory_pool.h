@@ -1,0 +1,63 @@
+// MemoryPool: one device's HBM (or pinned host memory) as aclrtMalloc hands it out.
+//
+// The pool owns a range of reserved address space, an arena of 2 MiB granules. An allocation of a
+// granule or more has a memfd of its own; smaller ones are cells of a slab, a granule divided into
+// cells of one size. Exporting a cell would expose its slab. Whole slabs and granules count as used.
+// Freed slabs go back at once but for one per cell size, which trim() also gives back.
+//
+// Thread-safe: one mutex per pool; not on the launch path.
+#pragma once
+
+#include "runtime/base/mapping.h"
+#include "runtime/base/range_allocator.h"
+#include "runtime/driver/address_space.h"
+#include "runtime/driver/physical_memory.h"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+namespace canopy {
+
+class MemoryPool {
+ public:
+  // `device` may be kHostMemory; `capacity` is the device's, of all processes together.
+  static Result<std::unique_ptr<MemoryPool>> create(HostTable& table, int device, uint64_t capacity);
+  ~MemoryPool();
+
+  // At least `bytes`, 64-byte aligned, zero or stale content. Errc::no_memory with the figures when the
+  // device is full even after trim().
+  Result<void*> allocate(uint64_t bytes);
+  // Errc::invalid_argument when `address` is not the start of a live allocation.
+  Result<> free(void* address);
+  // The live allocation that `address` lies in.
+  std::optional<MemoryRange> find(const void* address) const;
+  bool contains(const void* address) const { return arena_.contains(address); }
+  // Gives back what no allocation needs.
+  void trim();
+  size_t allocations() const;
+
+ private:
+  struct Slab;
+  MemoryPool(HostTable& table, int device, uint64_t capacity, Mapping arena);
+  Result<uint64_t> place_granules(uint64_t bytes);
+  Result<> drop_granules(uint64_t offset);
+  Result<void*> allocate_cell(uint64_t bytes);
+  Slab* slab_of(uint64_t offset) const;
+  MemoryKind kind() const { return device_ == kHostMemory ? MemoryKind::pinned_host : MemoryKind::device; }
+
+  HostTable& table_;
+  const int device_;
+  const uint64_t capacity_;
+  mutable std::mutex mutex_;  // guards all below
+  Mapping arena_;
+  RangeAllocator granules_;
+  std::unordered_map<uint64_t, PhysicalMemory> physical_;        // by arena offset
+  std::unordered_map<uint64_t, std::unique_ptr<Slab>> slabs_;    // by arena offset
+  std::vector<std::vector<Slab*>> usable_;                       // by cell class: slabs with a free cell
+  size_t live_ = 0;
+};
+
+}  // namespace canopy
