@@ -1,0 +1,351 @@
+#include "runtime/driver/host_table.h"
+
+#include "runtime/base/check.h"
+#include "runtime/base/log.h"
+#include "runtime/base/waiter.h"
+#include "runtime/driver/fork_registry.h"
+#include "runtime/driver/host_table_file.h"
+#include "runtime/driver/host_table_layout.h"
+#include "runtime/driver/range_lock.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <deque>
+#include <tuple>
+
+namespace canopy {
+
+using host_table::Header;
+using host_table::kHeld;
+using host_table::kSlots;
+using host_table::Slot;
+using host_table::slot_byte;
+
+namespace {
+
+constexpr auto kMutexPatience = std::chrono::seconds(10);
+constexpr size_t kRetiredMappings = 8;
+
+// Holds the table's mutex.
+class TableLock {
+ public:
+  static Result<TableLock> take(pthread_mutex_t* mutex, const std::string& path) {
+    int err = EBUSY;
+    // Not pthread_mutex_lock: a holder that is stopped in a debugger must not stop the host.
+    wait_until([&] { return (err = ::pthread_mutex_trylock(mutex)) != EBUSY; }, nullptr,
+               BellScope::host, Deadline::after(kMutexPatience),
+               [&] { return fmt::format("the mutex of host table {}", path); });
+    if (err == EBUSY) {
+      return fail(Errc::timeout, "host table {}: its mutex was not free for {} s", path,
+                  kMutexPatience.count());
+    }
+    if (err != 0 && err != EOWNERDEAD) {
+      return fail_errno(Errc::internal, err, "host table {}: its mutex cannot be taken", path);
+    }
+    if (err == EOWNERDEAD) {
+      ::pthread_mutex_consistent(mutex);
+    }
+    return TableLock(mutex, err == EOWNERDEAD);
+  }
+  TableLock(TableLock&& other) noexcept
+      : mutex_(std::exchange(other.mutex_, nullptr)), inherited_(other.inherited_) {}
+  ~TableLock() {
+    if (mutex_ != nullptr) {
+      ::pthread_mutex_unlock(mutex_);
+    }
+  }
+  bool inherited() const { return inherited_; }  // from a holder that died
+
+ private:
+  TableLock(pthread_mutex_t* mutex, bool inherited) : mutex_(mutex), inherited_(inherited) {}
+  pthread_mutex_t* mutex_;
+  bool inherited_;
+};
+
+tl::unexpected<Error> forked_error(const std::string& path) {
+  return fail(Errc::forked, "host table {} was opened before fork; the child must open its own",
+              path);
+}
+
+}  // namespace
+
+// Three things keep a slot honest across fork. The child closes the lock descriptor (an inherited
+// one would keep a dead parent's slot alive), which does not unlock: an open file description
+// unlocks with its last descriptor. It never asks for an unlock, which would free the parent's slot
+// at once. And the mapping, which the child keeps, belongs to another description (map_file()).
+struct HostTable::State {
+  host_table::TableFile file;
+  uint32_t slot_index = kSlots;  // none yet
+  std::atomic<bool> forked{false};
+
+  Header& header() const { return *reinterpret_cast<Header*>(file.map.base()); }
+  Slot* slots() const { return reinterpret_cast<Slot*>(file.map.base() + sizeof(Header)); }
+  Slot& own() const { return slots()[slot_index]; }
+  bool in_child() const { return forked.load(std::memory_order_relaxed); }  // set before any thread
+  // Slots from here on are free.
+  uint32_t end() const { return std::min(load_relaxed(&header().high_water), kSlots); }
+
+  Result<TableLock> lock();
+  Result<> claim_slot();
+  void leave();
+  void attach_budget();
+  bool is_live(uint32_t index) const;
+  void free_slot(uint32_t index);
+  void sweep();
+  std::pair<uint64_t, int> sum(int device, bool only_live) const;
+
+  void before_fork() {}
+  void after_fork_in_parent() {}
+  void after_fork_in_child();
+};
+
+// Whoever inherits the mutex from a dead holder finds nothing half-done that counts: sums are not
+// stored, and a slot that was being claimed or freed is free, or dead and swept here.
+Result<TableLock> HostTable::State::lock() {
+  auto taken = TableLock::take(&header().mutex, file.path);
+  if (taken && taken->inherited()) {
+    sweep();
+  }
+  return taken;
+}
+
+Result<> HostTable::State::claim_slot() {
+  CANOPY_ASSIGN(const TableLock held, lock());
+  sweep();
+  for (uint32_t i = 0; i < kSlots; ++i) {
+    Slot& slot = slots()[i];
+    // A free slot can still be locked: by a copy of its last owner's descriptor that is just going.
+    if (slot.state == kHeld || !range_lock::try_take(file.lock_fd, F_WRLCK, slot_byte(i))) {
+      continue;
+    }
+    slot_index = i;
+    slot.pid = ::getpid();
+    const std::string_view program = program_invocation_short_name;
+    const size_t kept = std::min(program.size(), host_table::kNameBytes - 1);
+    program.copy(slot.name, kept);
+    if (kept < program.size()) {
+      slot.name[kept - 1] = '~';
+    }
+    store_relaxed(&header().high_water, std::max(header().high_water, i + 1));
+    // Release: pairs with the acquire in is_live().
+    store_release(&slot.state, kHeld);
+    return {};
+  }
+  return fail(Errc::limit, "host table {}: all {} slots are held by live processes", file.path,
+              kSlots);
+}
+
+void HostTable::State::attach_budget() {
+  SpinBudget::attach(&header().spin_used, &own().spin_permits,
+                     static_cast<uint32_t>(usable_cores() - 1));
+}
+
+bool HostTable::State::is_live(uint32_t index) const {
+  // Acquire: pairs with claim_slot(). Ours counts without asking: a lock is no conflict to itself.
+  return load_acquire(&slots()[index].state) == kHeld &&
+         (index == slot_index || range_lock::held_by_other(file.lock_fd, slot_byte(index)));
+}
+
+// REQUIRES: the mutex is held, and the slot is ours or its owner is dead.
+void HostTable::State::free_slot(uint32_t index) {
+  Slot& slot = slots()[index];
+  // Spin permits go back to the host. An owner counts the host's word first and its own after it,
+  // and takes them back in the other order, so what is given back here was surely counted: a kill
+  // between the two words costs the host one permit until the next reset, and never adds one.
+  std::atomic_ref<uint32_t> used(header().spin_used);
+  uint32_t seen = used.load(std::memory_order_relaxed);  // relaxed: a counter, it orders nothing
+  const uint32_t permits = load_relaxed(&slot.spin_permits);
+  while (permits != 0 && !used.compare_exchange_weak(seen, seen - std::min(seen, permits),
+                                                     std::memory_order_relaxed)) {
+  }
+  store_relaxed(&slot.state, host_table::kFree);
+  store_relaxed(&slot.spin_permits, 0);
+  store_relaxed(&slot.open_devices, 0);
+  std::memset(slot.name, 0, sizeof slot.name);
+  for (uint64_t& bytes : slot.used_bytes) {
+    store_relaxed(&bytes, 0);
+  }
+}
+
+// Frees the slots of the dead. REQUIRES: the mutex is held.
+void HostTable::State::sweep() {
+  uint32_t last = end();
+  for (uint32_t i = 0; i < last; ++i) {
+    if (slots()[i].state == kHeld && !is_live(i)) {
+      free_slot(i);
+    }
+  }
+  while (last > 0 && slots()[last - 1].state != kHeld) {
+    --last;
+  }
+  store_relaxed(&header().high_water, last);
+}
+
+// Bytes used on `device`, and by how many owners. Without only_live, dead owners count too, which
+// spares a system call per owner.
+std::pair<uint64_t, int> HostTable::State::sum(int device, bool only_live) const {
+  uint64_t bytes = 0;
+  int users = 0;
+  for (uint32_t i = 0; i < end(); ++i) {
+    const uint64_t used = load_relaxed(&slots()[i].used_bytes[device]);
+    if (used != 0 && (!only_live || is_live(i))) {
+      bytes += used;
+      ++users;
+    }
+  }
+  return {bytes, users};
+}
+
+void HostTable::State::after_fork_in_child() {
+  forked.store(true, std::memory_order_relaxed);  // the child has one thread
+  file.lock_fd.reset();
+  SpinBudget::detach();
+}
+
+void HostTable::State::leave() {
+  if (const auto held = lock()) {
+    free_slot(slot_index);
+  } else {
+    log(LogLevel::warn, "{}; its slot is left for others to free", error_text::newest());
+  }
+  // Asked for, not left to close(): a child of posix_spawn may hold a copy for a moment.
+  range_lock::drop_all(file.lock_fd);
+}
+
+Result<std::unique_ptr<HostTable>> HostTable::open() {
+  auto state = std::make_unique<State>();
+  state->file.path = host_table::default_path();
+  if (auto joined = state->file.join(); !joined) {
+    if (joined.error().code != Errc::io) {
+      return tl::unexpected(joined.error());
+    }
+    static std::atomic_flag said;
+    if (!said.test_and_set(std::memory_order_relaxed)) {  // relaxed: guards one line of text
+      log(LogLevel::warn, "{}; what other processes use of the devices is not seen",
+          error_text::newest());
+    }
+    error_text::take_newest();
+    CANOPY_TRY(state->file.join_private());
+  }
+  CANOPY_TRY(state->claim_slot());
+  return std::unique_ptr<HostTable>(new HostTable(std::move(state)));
+}
+
+HostTable::HostTable(std::unique_ptr<State> state) : state_(std::move(state)) {
+  ForkRegistry<State>::instance().edit([&](std::vector<State*>& tables) {
+    tables.push_back(state_.get());
+    state_->attach_budget();
+  });
+}
+
+HostTable::~HostTable() {
+  // A waiter may be about to count a permit in the mapping that we take from under it: the newest
+  // few stay mapped. Guarded by the registry's mutex.
+  static auto* retired = new std::deque<Mapping>;
+  ForkRegistry<State>::instance().edit([&](std::vector<State*>& tables) {
+    std::erase(tables, state_.get());
+    if (state_->in_child()) {
+      return;  // nothing here is the child's, and its spin budget is its own already
+    }
+    const auto next =
+        std::find_if(tables.rbegin(), tables.rend(), [](State* t) { return !t->in_child(); });
+    if (next != tables.rend()) {
+      (*next)->attach_budget();
+    } else {
+      SpinBudget::detach();
+    }
+    state_->leave();
+    retired->push_back(std::move(state_->file.map));
+    if (retired->size() > kRetiredMappings) {
+      retired->pop_front();
+    }
+  });
+}
+
+Result<> HostTable::reserve(int device, uint64_t bytes, uint64_t capacity) {
+  if (device < 0 || device >= kMaxDevices) {
+    return fail(Errc::bad_device, "device {} is not within 0..{}", device, kMaxDevices - 1);
+  }
+  if (state_->in_child()) {
+    return forked_error(state_->file.path);
+  }
+  CANOPY_ASSIGN(const TableLock held, state_->lock());
+  auto [used, users] = state_->sum(device, false);
+  if (used > capacity || bytes > capacity - used) {
+    state_->sweep();
+    std::tie(used, users) = state_->sum(device, false);
+  }
+  if (used > capacity || bytes > capacity - used) {
+    return fail(
+        Errc::no_memory,
+        "device {}: {} bytes wanted, {} free; {} of {} bytes are in use by {} process(es) of "
+        "this user",
+        device, bytes, used > capacity ? 0 : capacity - used, used, capacity, users);
+  }
+  // Relaxed: reservations are ordered by the mutex, and release() only ever makes room.
+  std::atomic_ref<uint64_t>(state_->own().used_bytes[device])
+      .fetch_add(bytes, std::memory_order_relaxed);
+  return {};
+}
+
+void HostTable::release(int device, uint64_t bytes) {
+  if (state_->in_child()) {
+    return;
+  }
+  CHECK(device >= 0 && device < kMaxDevices, "release() a device that reserve() took");
+  const uint64_t before = std::atomic_ref<uint64_t>(state_->own().used_bytes[device])
+                              .fetch_sub(bytes, std::memory_order_relaxed);  // as in reserve()
+  CHECK(before >= bytes, "release() no more than reserve() took");
+}
+
+uint64_t HostTable::used_bytes(int device) const {
+  if (device < 0 || device >= kMaxDevices || state_->in_child()) {
+    return 0;
+  }
+  return state_->sum(device, true).first;
+}
+
+void HostTable::set_open(int device, bool open) {
+  if (device < 0 || device >= kMaxDevices || state_->in_child()) {
+    return;
+  }
+  std::atomic_ref<uint64_t> mask(state_->own().open_devices);
+  const uint64_t bit = uint64_t{1} << device;
+  if (open) {
+    mask.fetch_or(bit, std::memory_order_relaxed);  // relaxed: for display
+  } else {
+    mask.fetch_and(~bit, std::memory_order_relaxed);
+  }
+}
+
+std::vector<HostOwner> HostTable::owners() const {
+  std::vector<HostOwner> list;
+  if (state_->in_child()) {
+    return list;
+  }
+  const auto held = state_->lock();
+  if (!held) {
+    return list;  // the sentence is in the error text
+  }
+  state_->sweep();
+  for (uint32_t i = 0; i < state_->end(); ++i) {
+    const Slot& slot = state_->slots()[i];
+    if (slot.state != kHeld) {
+      continue;
+    }
+    HostOwner owner;
+    owner.pid = slot.pid;
+    owner.name.assign(slot.name, ::strnlen(slot.name, sizeof slot.name));
+    for (const uint64_t& bytes : slot.used_bytes) {
+      owner.used_bytes.push_back(load_relaxed(&bytes));
+    }
+    owner.open_devices = load_relaxed(&slot.open_devices);
+    list.push_back(std::move(owner));
+  }
+  return list;
+}
+
+const std::string& HostTable::path() const { return state_->file.path; }
+
+}  // namespace canopy

@@ -1,0 +1,81 @@
+// What lies in the host table's file, for whoever maps it.
+//
+//   offset 0      +--------------------------------------------------+
+//                 | magic, version, sizes, high water    (1 line)    |
+//            64   | spin permits in use on the host      (1 line)    |
+//           128   | robust mutex                         (1 line)    |
+//           192   +--------------------------------------------------+
+//                 | slot 0: owner line, then used bytes of 64 devices|
+//           768   | slot 1                                           |
+//                 | ...                            447 slots in all  |
+//        258048   +--------------------------------------------------+   (below 256 KiB)
+//
+// Bytes of the file as lock names (OFD locks, range_lock.h; they do not touch the contents):
+//   byte 0       presence: shared by all who have joined, exclusive while one resets the file. The
+//                only part that all versions of the layout must agree on.
+//   byte 1 + i   slot i: held exclusively by its owner for as long as it lives.
+//
+// Who writes: the header's identity whoever holds byte 0 exclusively; high_water and the state, pid
+// and name of slots whoever holds the mutex; used_bytes, open_devices and spin_permits of a slot
+// its owner alone, and whoever holds the mutex once the owner's lock is gone.
+#pragma once
+
+#include "runtime/base/cache_line.h"
+#include "runtime/driver/host_table.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace canopy::host_table {
+
+inline constexpr uint64_t kMagic = 0x656c626154636e43;  // "CncTable" in the file
+inline constexpr uint32_t kVersion = 1;
+inline constexpr size_t kNameBytes = 40;
+
+enum SlotState : uint32_t { kFree = 0, kHeld = 1 };
+
+struct alignas(kCacheLine) Slot {
+  uint32_t state;         // SlotState; released by the claim, after the rest was written
+  int32_t pid;            // as the owner sees itself; for people, never for liveness
+  uint32_t spin_permits;  // the owner's part of Header::spin_used
+  uint32_t reserved;
+  uint64_t open_devices;  // bit d: device d is open
+  char name[kNameBytes];  // of the program, terminated; ends in "~" when it was cut
+  uint64_t used_bytes[kMaxDevices];
+};
+static_assert(sizeof(Slot) == 576);
+static_assert(offsetof(Slot, spin_permits) == 8);
+static_assert(offsetof(Slot, open_devices) == 16);
+static_assert(offsetof(Slot, name) == 24);
+static_assert(offsetof(Slot, used_bytes) == kCacheLine);
+
+struct Header {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t header_bytes;
+  uint32_t slot_bytes;
+  uint32_t slot_count;
+  uint32_t devices;
+  uint32_t mutex_bytes;  // differs between 32-bit and 64-bit processes, which cannot share it
+  uint32_t high_water;   // slots from here on have not been used since the reset
+  alignas(kCacheLine) uint32_t spin_used;
+  alignas(kCacheLine) pthread_mutex_t mutex;
+};
+static_assert(sizeof(Header) == 3 * kCacheLine);
+static_assert(offsetof(Header, version) == 8);
+static_assert(offsetof(Header, high_water) == 32);
+static_assert(offsetof(Header, spin_used) == 64);
+static_assert(offsetof(Header, mutex) == 128);
+
+// One page of 4 KiB less than 256 KiB.
+inline constexpr size_t kFileBytes = 63 * 4096;
+inline constexpr uint32_t kSlots = (kFileBytes - sizeof(Header)) / sizeof(Slot);
+static_assert(kSlots == 447);
+
+inline constexpr off_t kPresenceByte = 0;
+inline constexpr off_t slot_byte(uint32_t slot) { return 1 + static_cast<off_t>(slot); }
+
+}  // namespace canopy::host_table
