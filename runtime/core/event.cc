@@ -28,6 +28,7 @@ Result<> Event::record(Stream& stream) {
   }
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::event_record;
+    sqe.timed = timed_ ? 1 : 0;
     sqe.body.event.cell = cell;
   });
   return {};

@@ -28,8 +28,10 @@ bool EventCell::add_waiter(Strand* strand) {
   return true;
 }
 
-Strand* EventCell::finish() {
-  completed_at = ticks();
+Strand* EventCell::finish(bool timed) {
+  if (timed) {
+    completed_at = ticks();
+  }
   // Release publishes the recording stream's effects, acquire takes over the waiting strands.
   const uintptr_t waiters = state.exchange(kComplete, std::memory_order_acq_rel);
   bell.ring(BellScope::process);

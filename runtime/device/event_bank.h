@@ -37,8 +37,9 @@ struct alignas(kCacheLine) EventCell {
   // Puts `strand` on the list of waiters, unless the cell is complete already (then false). After true
   // the caller must not touch the strand: another executor may be running it.
   bool add_waiter(Strand* strand);
-  // Completes the cell; returns the waiting strands, linked by next_waiter.
-  Strand* finish();
+  // Completes the cell, with a time stamp if `timed`; returns the waiting strands, linked by
+  // next_waiter.
+  Strand* finish(bool timed);
 };
 
 class EventBank {

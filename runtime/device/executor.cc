@@ -105,7 +105,15 @@ void Executor::loop_once() {
     reap_abandoned();
     return;
   }
-  progress_.fetch_add(1, std::memory_order_relaxed);
+  count_progress();
+  if (Strand* strand = std::exchange(resume_strand_, nullptr)) {
+    if (!has_work()) {
+      note_waiting_work();
+      run_strand(strand);
+      return;
+    }
+    push_strand(strand);  // others wait as well: in turn
+  }
   if (run_ready_fiber()) {
     return;
   }
@@ -114,10 +122,6 @@ void Executor::loop_once() {
     if (run_ready_fiber()) {
       return;
     }
-  }
-  if (Strand* strand = std::exchange(resume_strand_, nullptr)) {
-    run_strand(strand);
-    return;
   }
   const uint8_t ready = highest_priority(ready_bits_.load(std::memory_order_relaxed));
   // Open launches go before strands of their own priority: they have been started already.
@@ -175,7 +179,7 @@ Fiber* Executor::pop_fiber() {
     fiber->next = nullptr;
     if (fibers_first_ == nullptr) {
       fibers_last_ = nullptr;
-      ready_bits_.fetch_and(~kFiberBit, std::memory_order_relaxed);
+      set_bits(ready_bits_.load(std::memory_order_relaxed) & ~kFiberBit);
     }
   }
   return fiber;
@@ -190,12 +194,12 @@ void Executor::push_fiber(Fiber* fiber) {
     fibers_last_->next = fiber;
   }
   fibers_last_ = fiber;
-  ready_bits_.fetch_or(kFiberBit, std::memory_order_relaxed);
+  set_bits(ready_bits_.load(std::memory_order_relaxed) | kFiberBit);
 }
 
 void Executor::park() {
   Executor* self = current();
-  self->progress_.fetch_add(1, std::memory_order_relaxed);
+  self->count_progress();
   Fiber* from = self->running_;
   Fiber* to = self->pop_fiber();
   if (to == from) {
@@ -273,7 +277,7 @@ void Executor::hand_over_to(Executor& thief) {
     std::lock_guard lock(lock_);
     fibers = std::exchange(fibers_first_, nullptr);
     fibers_last_ = nullptr;
-    ready_bits_.fetch_and(~kFiberBit, std::memory_order_relaxed);
+    set_bits(ready_bits_.load(std::memory_order_relaxed) & ~kFiberBit);
     polls = std::exchange(polls_, nullptr);
     polled = poll_count_.exchange(0, std::memory_order_relaxed);
   }
@@ -334,7 +338,7 @@ void Executor::push_strand(Strand* strand) {
     queue.last->next_ready = strand;
   }
   queue.last = strand;
-  ready_bits_.fetch_or(1u << strand->priority(), std::memory_order_relaxed);
+  set_bits(ready_bits_.load(std::memory_order_relaxed) | 1u << strand->priority());
 }
 
 Strand* Executor::pop_strand(uint8_t at_least) {
@@ -351,7 +355,7 @@ Strand* Executor::pop_strand(uint8_t at_least) {
   queue.first = strand->next_ready;
   if (queue.first == nullptr) {
     queue.last = nullptr;
-    ready_bits_.fetch_and(~(1u << priority), std::memory_order_relaxed);
+    set_bits(ready_bits_.load(std::memory_order_relaxed) & ~(1u << priority));
   }
   return strand;
 }
@@ -391,7 +395,11 @@ void Executor::run_strand(Strand* strand) {
     if (self->scheduler_.halted()) [[unlikely]] {
       return;
     }
-    self->progress_.store(self->progress_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    self->count_progress();
+    if (self->resume_strand_ != nullptr) {
+      // This stream goes on, so the one it made ready goes where others find it.
+      self->scheduler_.submit(std::exchange(self->resume_strand_, nullptr));
+    }
     if (self->has_work() || self->scheduler_.has_open_launches()) [[unlikely]] {
       if (started == 0) {
         started = TickScale::to_ns(ticks());
@@ -422,12 +430,10 @@ bool Executor::run_task(Strand* strand, Sqe* sqe) {
     }
     case SqeKind::event_record: {
       EventCell* cell = sqe->body.event.cell;
-      Strand* waiter = cell->finish();
+      Strand* waiter = cell->finish(sqe->timed != 0);
       cell->drop_reference();
-      while (waiter != nullptr) {
-        Strand* next = waiter->next_waiter;
-        current()->scheduler_.submit(waiter);
-        waiter = next;
+      if (waiter != nullptr) {
+        current()->take_waiters(waiter);
       }
       return true;
     }
@@ -447,6 +453,21 @@ bool Executor::run_task(Strand* strand, Sqe* sqe) {
     }
   }
   return true;
+}
+
+// One waiter is kept aside, without any lock: if the recording stream has nothing more to do, it runs
+// next, here.
+void Executor::take_waiters(Strand* waiter) {
+  while (waiter != nullptr) {
+    Strand* next = waiter->next_waiter;
+    waiter->prefetch();
+    if (resume_strand_ == nullptr) {
+      resume_strand_ = waiter;
+    } else {
+      scheduler_.submit(waiter);
+    }
+    waiter = next;
+  }
 }
 
 // ---- Kernels.

@@ -83,6 +83,13 @@ class Executor {
   void thread_main();
   void loop_once();
   void note_waiting_work();
+  void take_waiters(Strand* waiter);
+  // Single writer, so no locked instruction.
+  void count_progress() {
+    progress_.store(progress_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  // REQUIRES: lock_ held. Submitters that go on to read other agents' state fence after it.
+  void set_bits(uint32_t bits) { ready_bits_.store(bits, std::memory_order_relaxed); }
   bool run_ready_fiber();
   void check_polls();
   void resume(Fiber* fiber);
@@ -114,7 +121,8 @@ class Executor {
   Fiber* thread_stack_ = nullptr;  // stands for the thread's own stack
   Fiber* running_ = nullptr;
   FiberPool pool_;
-  Strand* resume_strand_ = nullptr;  // to run next: its kernel has just ended here
+  // To run next, ahead of the queues: its kernel has just ended here, or its event has just come.
+  Strand* resume_strand_ = nullptr;
   Fiber* abandoned_ = nullptr;
   int32_t abandoned_code_ = 0;
   CallFunction root_call_ = nullptr;

@@ -105,8 +105,8 @@ void Scheduler::ring(Executor& executor) {
   }
 }
 
-// The order that keeps a strand from being forgotten: it is in a queue (a seq_cst read-modify-write of
-// ready_bits_) before `searching_` is read. Whoever was counted in searching_ scans all queues after
+// The order that keeps a strand from being forgotten: it is in a queue, then a full fence, then
+// `searching_` is read. Whoever was counted in searching_ scans all queues after
 // it has left the count, and so sees the strand; whoever is not, is rung.
 void Scheduler::submit(Strand* strand) {
   Executor* self = Executor::current();
@@ -125,6 +125,7 @@ void Scheduler::submit(Strand* strand) {
     ring(*home);  // it may be about to sleep
     return;
   }
+  store_load_fence();
   if (searching_.load(std::memory_order_seq_cst) != 0) {
     return;
   }
@@ -147,9 +148,9 @@ void Scheduler::make_ready(Fiber* fiber) {
 
 void Scheduler::open_launch(DeviceCores& device, Launch* launch) {
   const uint32_t blocks = launch->blocks;
-  // seq_cst: as in submit().
-  open_launches_.fetch_add(1, std::memory_order_seq_cst);
+  open_launches_.fetch_add(1, std::memory_order_relaxed);
   device.open(launch);
+  store_load_fence();  // as in submit()
   if (blocks > 1) {
     wake_one_sleeper();
   }

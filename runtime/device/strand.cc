@@ -35,6 +35,9 @@ bool Strand::retire() {
   completed_.store(completed_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   bell_.ring(BellScope::process);
   if (batch_ != 0) {
+    if (batch_ == 1) {
+      __builtin_prefetch(&pending_, 1);  // the next retire() needs the producer's line
+    }
     return true;
   }
   const uint32_t taken = taken_;

@@ -61,6 +61,11 @@ class Strand {
   // Retires the oldest task. False when it was the last: the strand is then no longer the caller's.
   bool retire();
   Launch& launch() { return launch_; }
+  // Asks the cache for what running the strand will touch next; the producer has it now.
+  void prefetch() const {
+    ring_.prefetch_next();
+    __builtin_prefetch(&pending_, 1);
+  }
 
   Strand* next_ready = nullptr;   // link in a ready queue
   Strand* next_waiter = nullptr;  // link in an event cell

@@ -25,7 +25,7 @@ enum class SqeKind : uint8_t {
 using CallFunction = void (*)(void* argument);
 
 //  0        1          2            4          8            16            24                 64
-//  [ kind ] [ core  ]  [ reserved ] [ blocks ] [ args_end ] [ heap_args ] [ body: 40 bytes ]
+//  [ kind ] [ core  ]  [ timed    ] [ blocks ] [ args_end ] [ heap_args ] [ body: 40 bytes ]
 //
 // Single writer: the thread that holds the stream's lock. The entry stays untouched until its task
 // has completed, so kernels may read inline arguments in place.
@@ -34,7 +34,7 @@ struct alignas(kCacheLine) Sqe {
 
   SqeKind kind;
   uint8_t core_kind;  // CoreKind, of kernels
-  uint16_t reserved;
+  uint16_t timed;     // of event_record: take a time stamp
   uint32_t blocks;    // of kernels
   uint64_t args_end;  // where the argument ring may be freed up to once this task is done; 0: nothing
   void* heap_args;    // arguments too large for the ring, freed with the task; null: none
