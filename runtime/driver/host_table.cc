@@ -121,6 +121,7 @@ Result<> HostTable::State::claim_slot() {
     }
     slot_index = i;
     slot.pid = ::getpid();
+    std::memset(slot.name, 0, sizeof slot.name);
     const std::string_view program = program_invocation_short_name;
     const size_t kept = std::min(program.size(), host_table::kNameBytes - 1);
     program.copy(slot.name, kept);
@@ -147,25 +148,27 @@ bool HostTable::State::is_live(uint32_t index) const {
          (index == slot_index || range_lock::held_by_other(file.lock_fd, slot_byte(index)));
 }
 
-// REQUIRES: the mutex is held, and the slot is ours or its owner is dead.
+// REQUIRES: the mutex is held, and the slot is ours or its owner is dead. May be killed anywhere:
+// the slot stays held until all of it is clean.
 void HostTable::State::free_slot(uint32_t index) {
   Slot& slot = slots()[index];
   // Spin permits go back to the host. An owner counts the host's word first and its own after it,
   // and takes them back in the other order, so what is given back here was surely counted: a kill
-  // between the two words costs the host one permit until the next reset, and never adds one.
+  // between two words costs the host one permit until the next reset, and never adds one.
+  // Relaxed: counters, they order nothing.
+  const uint32_t permits =
+      std::atomic_ref<uint32_t>(slot.spin_permits).exchange(0, std::memory_order_relaxed);
   std::atomic_ref<uint32_t> used(header().spin_used);
-  uint32_t seen = used.load(std::memory_order_relaxed);  // relaxed: a counter, it orders nothing
-  const uint32_t permits = load_relaxed(&slot.spin_permits);
+  uint32_t seen = used.load(std::memory_order_relaxed);
   while (permits != 0 && !used.compare_exchange_weak(seen, seen - std::min(seen, permits),
                                                      std::memory_order_relaxed)) {
   }
-  store_relaxed(&slot.state, host_table::kFree);
-  store_relaxed(&slot.spin_permits, 0);
-  store_relaxed(&slot.open_devices, 0);
-  std::memset(slot.name, 0, sizeof slot.name);
   for (uint64_t& bytes : slot.used_bytes) {
     store_relaxed(&bytes, 0);
   }
+  store_relaxed(&slot.open_devices, 0);
+  // Release: whoever sees the slot free sees it clean; pairs with the acquire in is_live().
+  store_release(&slot.state, host_table::kFree);
 }
 
 // Frees the slots of the dead. REQUIRES: the mutex is held.
