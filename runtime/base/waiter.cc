@@ -167,6 +167,7 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
   WaitPacer pacer;
   uint64_t report_at = monotonic_ns() + kReportNs;
   Doorbell nobody_rings;  // a nap is a sleep on a bell that only time ends
+  bool rung_for_nothing = false;
   for (;;) {
     if (ready()) {
       return WaitEnd::ready;
@@ -188,11 +189,16 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
     }
     const auto report_in = std::chrono::nanoseconds(report_at - now);
     auto limit = std::min(deadline.left(now), report_in);
-    if (bell == nullptr) {
+    // A host bell rings for every store to this PE. Who was woken by one that was not the one waited
+    // for naps once, so that a flood of stores does not become a flood of wake-ups.
+    if (bell == nullptr || (rung_for_nothing && scope == BellScope::host)) {
+      rung_for_nothing = false;
       limit = std::min(limit, pacer.next_nap());
+      nobody_rings.sleep(BellScope::process, limit, [&] { return !ready(); });
+    } else {
+      bell->sleep(scope, limit, [&] { return !ready(); });
+      rung_for_nothing = true;
     }
-    Doorbell& on = bell != nullptr ? *bell : nobody_rings;
-    on.sleep(bell != nullptr ? scope : BellScope::process, limit, [&] { return !ready(); });
   }
 }
 

@@ -396,8 +396,9 @@ void Executor::run_strand(Strand* strand) {
       return;
     }
     self->count_progress();
-    if (self->resume_strand_ != nullptr) {
-      // This stream goes on, so the one it made ready goes where others find it.
+    if (self->resume_strand_ != nullptr && strand->front()->kind != SqeKind::event_wait) {
+      // This stream goes on, so the one it made ready goes where others find it. (A wait probably
+      // ends this stream's turn, and then the other runs next, here.)
       self->scheduler_.submit(std::exchange(self->resume_strand_, nullptr));
     }
     if (self->has_work() || self->scheduler_.has_open_launches()) [[unlikely]] {
@@ -637,10 +638,12 @@ void Executor::sleep(WaitPacer& pacer) {
     }
     return true;
   };
+  // The peers' bell rings for every store to this PE: every other sleep does without it, so that a
+  // flood of stores does not become a flood of wake-ups.
   Doorbell* remote = has_polls() ? remote_bell() : nullptr;
-  if (remote != nullptr) {
-    // Submitters ring this bell too (Scheduler::ring).
-    remote->sleep(BellScope::host, limit, needed);
+  remote_turn_ = !remote_turn_;
+  if (remote != nullptr && remote_turn_) {
+    remote->sleep(BellScope::host, limit, needed);  // submitters ring this one too (Scheduler::ring)
   } else {
     bell_.sleep(BellScope::process, limit, needed);
   }

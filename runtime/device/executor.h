@@ -125,6 +125,7 @@ class Executor {
   Strand* resume_strand_ = nullptr;
   Fiber* abandoned_ = nullptr;
   int32_t abandoned_code_ = 0;
+  bool remote_turn_ = false;
   CallFunction root_call_ = nullptr;
   void* root_argument_ = nullptr;
   std::vector<void*> unified_buffers_;  // free ones, all of the largest size asked for

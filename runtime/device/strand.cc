@@ -17,6 +17,20 @@ void Strand::publish() {
   }
 }
 
+bool Strand::ask_for(uint64_t target, uint64_t now) {
+  uint64_t seen = ring_at_.load(std::memory_order_relaxed);
+  // Replace what has passed, and what is later than we need. Sleepers share the bell: whoever is
+  // woken too early asks again.
+  while (seen <= now || seen > target) {
+    // seq_cst: before the look at completed_ below.
+    if (ring_at_.compare_exchange_weak(seen, target, std::memory_order_seq_cst,
+                                       std::memory_order_relaxed)) {
+      break;
+    }
+  }
+  return completed() >= target;
+}
+
 bool Strand::retire() {
   Sqe* sqe = ring_.front();
   if (sqe->args_end != 0) {
@@ -32,8 +46,13 @@ bool Strand::retire() {
   }
   --batch_;
   // Release: the task's effects are visible to whoever sees it completed.
-  completed_.store(completed_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  bell_.ring(BellScope::process);
+  const uint64_t completed = completed_.load(std::memory_order_relaxed) + 1;
+  completed_.store(completed, std::memory_order_release);
+  // Relaxed, and after the store for the compiler only: see reached() and Doorbell.
+  compiler_barrier();
+  if (completed >= ring_at_.load(std::memory_order_relaxed)) [[unlikely]] {
+    bell_.ring(BellScope::process);
+  }
   if (batch_ != 0) {
     if (batch_ == 1) {
       __builtin_prefetch(&pending_, 1);  // the next retire() needs the producer's line

@@ -44,6 +44,11 @@ class Strand {
   // Tasks completed since creation. Acquire: shows what they did; pairs with retire().
   uint64_t completed() const { return completed_.load(std::memory_order_acquire); }
   bool idle() const { return pending_.load(std::memory_order_acquire) == 0; }
+  // For waits on bell(): whether `target` tasks have completed; if not, asks to be rung when they have.
+  bool reached(uint64_t target) {
+    const uint64_t now = completed();
+    return now >= target || ask_for(target, now);
+  }
   Doorbell& bell() { return bell_; }
   int32_t stream_id() const { return stream_id_; }
   uint8_t priority() const { return priority_; }
@@ -72,6 +77,8 @@ class Strand {
   std::atomic<uint32_t> home{0};  // the executor that ran it last
 
  private:
+  bool ask_for(uint64_t target, uint64_t now);
+
   Scheduler& scheduler_;
   DeviceCores& device_;
   const int32_t stream_id_;
@@ -88,6 +95,9 @@ class Strand {
   // Owner's line; read by waiting host threads.
   alignas(kCacheLine) std::atomic<uint64_t> completed_{0};
   Doorbell bell_;
+  // The completion count at which sleepers are rung; not above `completed_`: of no use any more. Each
+  // waiter writes it before it announces itself at the bell, so the bell's membarrier covers it.
+  std::atomic<uint64_t> ring_at_{0};
   uint32_t batch_ = 0;  // tasks known to be published and not yet run
   uint32_t taken_ = 0;  // tasks to take off pending_ when the batch is through
   std::atomic<int32_t> error_{0};
