@@ -258,7 +258,7 @@ ACL_FUNC_VISIBILITY aclError aclrtMemsetAsync(void* devPtr, size_t maxCount, int
  * Errors: 107009 cannot be opened or is no loadable object, 507027 holds no kernel. */
 ACL_FUNC_VISIBILITY aclError aclrtBinaryLoadFromFile(const char* binPath, aclrtBinaryLoadOptions* options,
                                                      aclrtBinHandle* binHandle);
-/* Errors: 107017 not a live binary, 507024 tasks of it are still queued. */
+/* Waits for what is queued on all streams, then unloads; its function handles are dead. Error: 107017. */
 ACL_FUNC_VISIBILITY aclError aclrtBinaryUnLoad(aclrtBinHandle binHandle);
 /* Error: 100029 no kernel of that name. */
 ACL_FUNC_VISIBILITY aclError aclrtBinaryGetFunction(const aclrtBinHandle binHandle, const char* kernelName,
