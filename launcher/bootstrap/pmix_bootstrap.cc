@@ -1,0 +1,149 @@
+#include "launcher/bootstrap/pmix_bootstrap.h"
+
+#include "launcher/bootstrap/fence_wait.h"
+#include "runtime/base/log.h"
+#include "runtime/base/waiter.h"
+
+#include <pmix.h>
+
+namespace canopy {
+namespace {
+
+// mpirun 4.1 sends SIGKILL 2 s after SIGTERM; past this the launcher will not end us any more.
+constexpr std::chrono::seconds kAbortGrace{3};
+
+// Stands before every card, so that an empty card is not an empty byte object, which some versions
+// of PMIx do not carry.
+constexpr char kCardMark = 'c';
+
+std::string card_key(uint64_t generation) { return fmt::format("canopy.card.{}", generation); }
+
+}  // namespace
+
+Result<std::unique_ptr<Bootstrap>> PmixBootstrap::create() {
+  CANOPY_ASSIGN(auto session, PmixSession::open());
+  return std::make_unique<PmixBootstrap>(std::move(session));
+}
+
+PmixBootstrap::PmixBootstrap(std::unique_ptr<PmixSession> session)
+    : session_(std::move(session)),
+      pe_(session_->job().pe),
+      n_pes_(session_->job().n_pes),
+      name_(session_->name()) {}
+
+Result<> PmixBootstrap::require_usable(std::string_view call) const {
+  if (!session_) {
+    return fail(Errc::closed, "{}: {} after finalize", name_, call);
+  }
+  if (!broken_.empty()) {
+    return fail(Errc::closed, "{}: {} after a failed {}: the job can only be aborted", name_, call,
+                broken_);
+  }
+  return {};
+}
+
+Result<> PmixBootstrap::put_card(const std::string& key, std::string_view card) {
+  std::string bytes(1, kCardMark);
+  bytes += card;
+  pmix_byte_object_t object{bytes.data(), bytes.size()};
+  pmix_value_t value;
+  PMIX_VALUE_LOAD(&value, &object, PMIX_BYTE_OBJECT);
+  pmix_status_t status = PMIx_Put(PMIX_GLOBAL, key.c_str(), &value);
+  PMIX_VALUE_DESTRUCT(&value);
+  if (status == PMIX_SUCCESS) {
+    status = PMIx_Commit();
+  }
+  if (status != PMIX_SUCCESS) {
+    return fail(Errc::io, "{}: PMIx does not take the card of {} bytes: {}", name_, card.size(),
+                PMIx_Error_string(status));
+  }
+  return {};
+}
+
+Result<std::string> PmixBootstrap::get_card(const std::string& key, int pe) {
+  pmix_proc_t who;
+  PMIX_LOAD_PROCID(&who, session_->job().nspace.c_str(), static_cast<pmix_rank_t>(pe));
+  pmix_value_t* value = nullptr;
+  const pmix_status_t status = PMIx_Get(&who, key.c_str(), nullptr, 0, &value);
+  if (status != PMIX_SUCCESS) {
+    return fail(Errc::io, "{}: PMIx does not give the card of pe {}: {}", name_, pe,
+                PMIx_Error_string(status));
+  }
+  const bool whole = value->type == PMIX_BYTE_OBJECT && value->data.bo.size > 0 &&
+                     value->data.bo.bytes[0] == kCardMark;
+  std::string card;
+  if (whole) {
+    card.assign(value->data.bo.bytes + 1, value->data.bo.size - 1);
+  }
+  PMIX_VALUE_RELEASE(value);
+  if (!whole) {
+    return fail(Errc::io, "{}: the card of pe {} did not arrive whole under {}", name_, pe, key);
+  }
+  return card;
+}
+
+Result<> PmixBootstrap::fence(PmixFence::Data data, std::string_view call, uint64_t generation) {
+  CANOPY_ASSIGN(PmixFence fence, PmixFence::post(data, name_));
+  FenceWait waiting(*session_, fence, call, generation);
+  auto result = waiting.wait(Deadline::user_default());
+  if (!result) {
+    broken_ = call;
+    if (waiting.must_abort()) {
+      abort(1, error_text::newest());
+    }
+    return result;
+  }
+  if (fence.status() != PMIX_SUCCESS) {
+    broken_ = call;
+    return fail(Errc::peer_lost, "{}: {} failed, the launcher says {}", name_, call,
+                PMIx_Error_string(fence.status()));
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> PmixBootstrap::exchange(std::string_view card) {
+  CANOPY_TRY(require_usable("exchange"));
+  const uint64_t generation = session_->next_generation();
+  const std::string key = card_key(generation);
+  CANOPY_TRY(put_card(key, card));
+  CANOPY_TRY(fence(PmixFence::Data::collect, "exchange", generation));
+  std::vector<std::string> cards;
+  cards.reserve(n_pes_);
+  for (int pe = 0; pe < n_pes_; ++pe) {
+    CANOPY_ASSIGN(std::string one, get_card(key, pe));
+    cards.push_back(std::move(one));
+  }
+  return cards;
+}
+
+Result<> PmixBootstrap::barrier() {
+  CANOPY_TRY(require_usable("barrier"));
+  return fence(PmixFence::Data::none, "barrier", session_->next_generation());
+}
+
+void PmixBootstrap::abort(int status, std::string_view reason) {
+  if (!reason.empty()) {
+    report(fmt::format("{} ends the job with status {}: {}", name_, status, reason));
+  }
+  if (!session_) {
+    return;
+  }
+  const std::string text(reason);
+  if (PMIx_Abort(status, text.c_str(), nullptr, 0) != PMIX_SUCCESS) {
+    return;  // nobody will come: the caller's own exit is what mpirun sees
+  }
+  wait_until([] { return false; }, nullptr, BellScope::process, Deadline::after(kAbortGrace),
+             [&] { return name_ + " for the launcher to end it"; });
+}
+
+Result<> PmixBootstrap::finalize() {
+  if (!session_) {
+    return {};
+  }
+  CANOPY_TRY(require_usable("finalize"));
+  CANOPY_TRY(fence(PmixFence::Data::none, "finalize", session_->next_generation()));
+  session_.reset();
+  return {};
+}
+
+}  // namespace canopy

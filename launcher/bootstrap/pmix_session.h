@@ -1,0 +1,52 @@
+// PmixSession: one hold on this process's connection to the launcher's PMIx server.
+//
+// libpmix is a process-wide thing, so the connection is counted: the first hold opens it, and the
+// last one closes it - except in a program that has MPI in it. There it stays open until exit,
+// because Open MPI 4.1 cannot MPI_Init any more once PMIx was closed ("getting local rank failed":
+// after a second PMIx_Init the per-rank values are gone; the values of the whole job, which are all
+// we use, still come). A program without MPI closes it, since mpirun calls it an improper end when
+// a process that is still connected leaves by _exit.
+//
+// open() and the destructor are thread-safe. The child of a fork holds nothing: its sessions do
+// nothing in their destructors, and open() fails there.
+#pragma once
+
+#include "runtime/base/result.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace canopy {
+
+// Who this process is in the job.
+struct PmixJob {
+  std::string nspace;  // the launcher's name of the job
+  int pe = 0;          // PMIx rank
+  int n_pes = 1;
+  std::vector<int> local_pes;  // PEs on this host, ascending; empty when the launcher does not say
+};
+
+class PmixSession {
+ public:
+  // REQUIRES (else an error, never a job of one): a launcher's PMIx server can be reached.
+  static Result<std::unique_ptr<PmixSession>> open();
+  ~PmixSession();
+  PmixSession(const PmixSession&) = delete;
+  PmixSession& operator=(const PmixSession&) = delete;
+
+  const PmixJob& job() const { return job_; }
+  std::string name() const;  // "pe 2 of 4"
+
+  // A number that no earlier collective of this job has used; equal on all PEs, because every PE
+  // makes the same collective calls. It never starts again within a process: keys that were put
+  // before a finalize stay readable after the next init.
+  uint64_t next_generation();
+
+ private:
+  explicit PmixSession(PmixJob job) : job_(std::move(job)) {}
+  PmixJob job_;
+};
+
+}  // namespace canopy
