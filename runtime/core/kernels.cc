@@ -62,7 +62,25 @@ Result<void*> Runtime::function_by_name(void* binary, const char* name) {
   return function_of(image, binary);
 }
 
+// Called for every launch by symbol, so each thread remembers what it asked for last.
 Result<void*> Runtime::function_by_symbol(const void* symbol) {
+  struct Known {
+    const void* symbol;
+    void* handle;
+  };
+  constexpr size_t kKnown = 16;
+  thread_local Known known[kKnown];
+  Known& entry = known[reinterpret_cast<uintptr_t>(symbol) / 16 % kKnown];
+  // A handle that finalize took back is stale in the table.
+  if (entry.symbol == symbol && functions_.find(entry.handle) != nullptr) [[likely]] {
+    return entry.handle;
+  }
+  CANOPY_ASSIGN(void* handle, find_symbol(symbol));
+  entry = {symbol, handle};
+  return handle;
+}
+
+Result<void*> Runtime::find_symbol(const void* symbol) {
   std::lock_guard lock(mutex_);
   const KernelImage* image = program_->find_symbol(symbol);
   if (image == nullptr) {

@@ -102,6 +102,7 @@ class Runtime {
   Result<void*> make_stream(Context& context, uint8_t priority, uint32_t flags, bool is_default);
   void release_context(void* handle);
   Result<> read_config(const char* path);
+  Result<void*> find_symbol(const void* symbol);
   Result<void*> function_of(const KernelImage* image, void* binary);
   void tear_down();
 
