@@ -1,0 +1,141 @@
+#include "shmem/api/session.h"
+
+#include "acl/acl_rt.h"
+#include "canopy/kernel.h"
+#include "launcher/bootstrap/bootstrap.h"
+#include "runtime/base/log.h"
+#include "runtime/device/abi/remote_bell.h"
+#include "runtime/driver/driver.h"
+#include "shmem.h"
+#include "shmem/world/kernel_side.h"
+#include "shmem/world/memory_limit.h"
+#include "shmem/world/world.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+
+namespace canopy::shmem::session {
+namespace {
+
+struct State {
+  std::mutex mutex;  // guards all
+  std::unique_ptr<World> world;
+  int users = 0;
+  pid_t pid = 0;  // of the process that joined: a forked child owns nothing
+  bool exit_watched = false;
+};
+
+// Leaked on purpose: exit handlers and executors may look while static destructors run.
+State& state() {
+  static State* instance = new State;
+  return *instance;
+}
+
+[[maybe_unused]] const bool kernel_side_registered = [] {
+  register_kernel_side({.in_kernel = canopy_in_kernel,
+                        .wait_until = canopy_wait_until,
+                        .set_remote_bell = [](Doorbell* bell) { set_remote_bell(bell); }});
+  return true;
+}();
+
+// A program that ends without finalize: with status 0 it leaves as finalize does (the
+// specification's implicit finalization: it waits until all PEs leave); with another status the job
+// ends with it.
+void at_exit(int status, void*) {
+  State& s = state();
+  if (s.world == nullptr || s.pid != ::getpid()) {
+    return;
+  }
+  if (status != 0) {
+    s.world->fail_job(status, fmt::format("pe {} ended with exit status {} before finalize",
+                                          s.world->my_pe(), status));
+  }
+  if (!s.world->finalize()) {
+    report(error_text::newest());
+  }
+}
+
+void print_info(const World& world) {
+  if (world.my_pe() != 0) {
+    return;
+  }
+  if (shmem_variable("VERSION")) {
+    std::printf("%s, OpenSHMEM %d.%d\n", SHMEM_VENDOR_STRING, SHMEM_MAJOR_VERSION,
+                SHMEM_MINOR_VERSION);
+  }
+  if (shmem_variable("INFO")) {
+    std::printf(
+        "SHMEM_VERSION          print the library's version at init\n"
+        "SHMEM_INFO             print this table at init\n"
+        "SHMEM_SYMMETRIC_SIZE   bytes of the symmetric heap per PE, with suffix k m g t (now %zu)\n"
+        "SHMEM_DEBUG            print debugging messages\n"
+        "CANOPY_DEVICE_HEAP_SIZE bytes of the device heap per PE (default 256M)\n"
+        "CANOPY_TIMEOUT         seconds after which a wait gives up (default: never)\n"
+        "CANOPY_LOG             debug, info, warn, error, off\n",
+        world.hot().bytes);
+  }
+  std::fflush(stdout);
+}
+
+Result<std::unique_ptr<World>> join() {
+  if (shmem_variable("DEBUG")) {
+    set_log_level(LogLevel::debug);
+  }
+  WorldOptions options;
+  // Without the device runtime a program of host memory still runs; a device heap will say why not.
+  if (auto driver = Driver::current()) {
+    options.driver = *driver;
+  } else {
+    log(LogLevel::info, "the device runtime did not start: {}", error_text::take_newest());
+  }
+  int32_t device = -1;
+  if (aclrtGetDevice(&device) == ACL_SUCCESS) {
+    options.device = device;
+  }
+  CANOPY_ASSIGN(auto bootstrap, Bootstrap::create());
+  set_log_identity(fmt::format("pe {}", bootstrap->pe()));
+  return World::create(std::move(bootstrap), options);
+}
+
+}  // namespace
+
+Result<World*> enter() {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  if (s.world == nullptr) {
+    CANOPY_ASSIGN(s.world, join());
+    s.pid = ::getpid();
+    if (!s.exit_watched) {
+      s.exit_watched = ::on_exit(at_exit, nullptr) == 0;
+    }
+    print_info(*s.world);
+  }
+  ++s.users;
+  return s.world.get();
+}
+
+Result<> leave() {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  if (s.users == 0) {
+    return fail(Errc::not_initialized, "finalize without a matching init");
+  }
+  if (--s.users != 0) {
+    s.world->barrier_all();
+    return {};
+  }
+  const std::unique_ptr<World> last = std::move(s.world);
+  return last->finalize();
+}
+
+bool is_open() {
+  State& s = state();
+  std::lock_guard lock(s.mutex);
+  return s.users != 0;
+}
+
+}  // namespace canopy::shmem::session

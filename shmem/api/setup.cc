@@ -1,0 +1,93 @@
+// shmem.h: setup, exit and query; threads; shmemx.h.
+#include "runtime/base/log.h"
+#include "shmem.h"
+#include "shmem/api/session.h"
+#include "shmem/sync/compare.h"
+#include "shmem/world/op_counts.h"
+#include "shmem/world/world.h"
+#include "shmemx.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+using namespace canopy;
+using namespace canopy::shmem;
+
+extern "C" {
+
+void shmem_init(void) {
+  if (!session::enter()) {
+    report(error_text::newest());
+    std::exit(EXIT_FAILURE);  // the specification gives shmem_init no way to fail
+  }
+}
+
+int shmem_init_thread(int, int* provided) {
+  if (!session::enter()) {
+    report(error_text::newest());
+    return 1;
+  }
+  *provided = SHMEM_THREAD_MULTIPLE;
+  return 0;
+}
+
+void shmem_query_thread(int* provided) { *provided = SHMEM_THREAD_MULTIPLE; }
+void shmem_query_initialized(int* initialized) { *initialized = session::is_open() ? 1 : 0; }
+
+void shmem_finalize(void) {
+  if (!session::leave()) {
+    report(error_text::newest());
+  }
+}
+
+void shmem_global_exit(int status) {
+  World& world = world_for("shmem_global_exit");
+  world.global_exit(status,
+                    fmt::format("pe {} called shmem_global_exit({})", world.my_pe(), status));
+}
+
+int shmem_my_pe(void) { return current_hot().my_pe; }
+int shmem_n_pes(void) { return static_cast<int>(current_hot().n_pes); }
+
+int shmem_pe_accessible(int pe) { return static_cast<uint32_t>(pe) < current_hot().n_pes; }
+
+int shmem_addr_accessible(const void* addr, int pe) { return shmem_ptr(addr, pe) != nullptr; }
+
+void* shmem_ptr(const void* dest, int pe) {
+  const Hot& hot = current_hot();
+  const size_t offset = reinterpret_cast<uintptr_t>(dest) - hot.base;
+  if (offset >= hot.bytes || static_cast<uint32_t>(pe) >= hot.n_pes) {
+    return nullptr;
+  }
+  return reinterpret_cast<void*>(hot.peers[pe].base + offset);
+}
+
+void shmem_info_get_version(int* major, int* minor) {
+  *major = SHMEM_MAJOR_VERSION;
+  *minor = SHMEM_MINOR_VERSION;
+}
+
+void shmem_info_get_name(char* name) {
+  std::memcpy(name, SHMEM_VENDOR_STRING, sizeof SHMEM_VENDOR_STRING);
+}
+
+void shmemx_op_counts(shmemx_op_counts_t* counts) {
+  const OpCounts now = op_counts();
+  const auto host = [&](Op op) { return now.host[static_cast<size_t>(op)]; };
+  const auto kernel = [&](Op op) { return now.device[static_cast<size_t>(op)]; };
+  *counts = {host(Op::put),      host(Op::get),     host(Op::signal), host(Op::amo),
+             host(Op::wait),     host(Op::barrier), kernel(Op::put),  kernel(Op::get),
+             kernel(Op::signal), kernel(Op::amo),   kernel(Op::wait), kernel(Op::barrier)};
+}
+
+int shmemx_why(int pe, char* text, size_t bytes) {
+  World& world = world_for("shmemx_why");
+  if (static_cast<uint32_t>(pe) >= world.hot().n_pes) {
+    return -1;
+  }
+  return std::snprintf(text, bytes, "%s", world.why(pe).c_str());
+}
+
+}  // extern "C"

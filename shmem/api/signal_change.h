@@ -1,0 +1,26 @@
+// The public sig_op and cmp constants, which both APIs share, as our enums.
+#pragma once
+
+#include "shmem.h"
+#include "shmem/rma/rma.h"
+#include "shmem/sync/compare.h"
+
+namespace canopy::shmem {
+
+// Anything but ADD sets, as a bad sig_op is the program's undefined behaviour.
+inline SignalChange change_of(int sig_op) {
+  return sig_op == SHMEM_SIGNAL_ADD ? SignalChange::add : SignalChange::set;
+}
+
+inline Compare compare_of(int cmp, const char* routine) {
+  constexpr Compare kByConstant[] = {Compare::eq, Compare::ne, Compare::gt,
+                                     Compare::ge, Compare::lt, Compare::le};
+  static_assert(SHMEM_CMP_EQ == 0 && SHMEM_CMP_NE == 1 && SHMEM_CMP_GT == 2 && SHMEM_CMP_GE == 3 &&
+                SHMEM_CMP_LT == 4 && SHMEM_CMP_LE == 5);
+  if (static_cast<unsigned>(cmp) > SHMEM_CMP_LE) [[unlikely]] {
+    bad_compare(cmp, routine);
+  }
+  return kByConstant[cmp];
+}
+
+}  // namespace canopy::shmem

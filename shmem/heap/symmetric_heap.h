@@ -1,0 +1,61 @@
+// SymmetricHeap: the collective face of one heap (host or device) of this PE.
+//
+// Every PE makes the same calls in the same order with the same arguments; each call compares what
+// it was asked with what PE 0 was asked, in every build, and ends the job with a sentence that
+// names both when they differ: unequal requests otherwise corrupt memory long after. Barriers are
+// where the specification puts them: malloc, align, calloc at their exit, free at its entry; size 0
+// does nothing.
+#pragma once
+
+#include "runtime/base/range_allocator.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace canopy::shmem {
+
+class World;
+
+enum class HeapKind : uint8_t { host, device };
+
+// Public names of the requests, as they stand in the control page. The order is the wire format.
+enum class HeapRoutine : uint32_t { malloc, calloc, align, realloc, free, device_heap };
+
+class SymmetricHeap {
+ public:
+  // Objects start at cache lines, so that no two of them share one.
+  static constexpr uint64_t kUnit = 64;
+
+  SymmetricHeap(World& world, HeapKind kind, std::byte* base, uint64_t bytes)
+      : world_(world), kind_(kind), base_(base), bytes_(bytes), allocator_(bytes, kUnit) {}
+
+  // Null when the heap has no such range (the reason is in the error text), on every PE alike.
+  // REQUIRES: alignment is a power of two.
+  void* allocate(HeapRoutine routine, uint64_t size, uint64_t alignment);
+  // The memory is zero on every PE before any PE returns.
+  void* allocate_zeroed(uint64_t count, uint64_t size);
+  // Contents are kept up to the smaller size; on failure the old block stays.
+  void* reallocate(void* old, uint64_t size);
+  void release(void* address);
+
+  HeapKind kind() const { return kind_; }
+  std::byte* base() const { return base_; }
+  uint64_t bytes() const { return bytes_; }
+  bool contains(const void* address) const {
+    return static_cast<uint64_t>(static_cast<const std::byte*>(address) - base_) < bytes_;
+  }
+  const RangeAllocator& allocator() const { return allocator_; }
+
+ private:
+  std::optional<uint64_t> take(uint64_t size, uint64_t alignment);
+  // Offset and length of the block at `address`; ends the job when nothing was allocated there.
+  std::pair<uint64_t, uint64_t> checked_block(void* address, const char* routine) const;
+
+  World& world_;
+  const HeapKind kind_;
+  std::byte* const base_;
+  const uint64_t bytes_;
+  RangeAllocator allocator_;
+};
+
+}  // namespace canopy::shmem

@@ -1,0 +1,74 @@
+// wait_until and test on one word of this PE, and fence and quiet: shared by all public names.
+#pragma once
+
+#include "shmem/rma/rma.h"
+#include "shmem/sync/wait.h"
+
+namespace canopy::shmem {
+
+enum class Compare : uint8_t { eq, ne, lt, le, gt, ge };
+
+const char* symbol_of(Compare compare);
+// Ends the job: `cmp` is none of the constants.
+[[noreturn, gnu::cold]] void bad_compare(int cmp, const char* routine);
+// The current World; ends the process with a sentence when there is none.
+World& world_for(const char* routine);
+// This PE's bell.
+Doorbell& bell_of(World& world);
+// The sentence of a wait; out of line, because it is needed once a minute.
+std::string describe_wait(const World& world, const void* word, const std::string& value,
+                          Compare compare, const std::string& now, const char* routine);
+
+template <class T>
+inline bool holds(T now, Compare compare, T value) {
+  switch (compare) {
+    case Compare::eq:
+      return now == value;
+    case Compare::ne:
+      return now != value;
+    case Compare::lt:
+      return now < value;
+    case Compare::le:
+      return now <= value;
+    case Compare::gt:
+      return now > value;
+    case Compare::ge:
+      return now >= value;
+  }
+  return false;
+}
+
+template <class T>
+[[gnu::noinline]] void wait_long(T* word, Compare compare, T value, T* seen, const char* routine) {
+  World& world = world_for(routine);
+  wait_for(
+      world, bell_of(world),
+      [&] {
+        *seen = transport::direct::load(word);
+        return holds(*seen, compare, value);
+      },
+      WakenBy::anyone, routine,
+      [&] {
+        return describe_wait(world, word, fmt::format("{}", value), compare,
+                             fmt::format("{}", *seen), routine);
+      });
+}
+
+// Returns the value that satisfied the condition; what the writer ordered before it is visible.
+template <class Side, class T>
+inline T wait_until(T* word, Compare compare, T value, const char* routine) {
+  Side::count(Op::wait);
+  // Acquire (in load()): pairs with the release of put_signal, and with the fence before a p.
+  T seen = transport::direct::load(word);
+  if (!holds(seen, compare, value)) {
+    wait_long(word, compare, value, &seen, routine);
+  }
+  return seen;
+}
+
+template <class T>
+inline bool test(const T* word, Compare compare, T value) {
+  return holds(transport::direct::load(word), compare, value);
+}
+
+}  // namespace canopy::shmem

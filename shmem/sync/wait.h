@@ -1,0 +1,49 @@
+// wait_for(): how everything in shmem waits, on the host and in a kernel.
+//
+// On the host the calling thread follows the waiting policy (runtime/base/waiter.h) and sleeps on
+// its PE's bell; in a kernel the fiber gives its executor away. What waits for a word of the user's
+// also looks by itself every few ms, because a plain store through shmem_ptr rings no bell.
+#pragma once
+
+#include "runtime/base/doorbell.h"
+#include "runtime/base/waiter.h"
+#include "shmem/world/kernel_side.h"
+
+#include <string>
+#include <type_traits>
+
+namespace canopy::shmem {
+
+class World;
+
+enum class WakenBy : uint8_t {
+  ours,   // every store that can end the wait rings the bell
+  anyone  // the program may store by itself
+};
+
+// The host side after the first polls failed. At the user's deadline it reports and ends the job.
+void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, WakenBy waker,
+                  FunctionRef<std::string()> describe);
+
+// Returns when ready() is true. `bell` is the one that whoever ends the wait rings. `what` names
+// the wait in a kernel's reports, describe() makes the host's sentence ("pe 3 waits for ...").
+template <class Ready, class Describe>
+void wait_for(World& world, Doorbell& bell, Ready&& ready, WakenBy waker, const char* what,
+              Describe&& describe) {
+  for (int i = 0; i < 2; ++i) {
+    if (ready()) {
+      return;
+    }
+    cpu_relax();
+  }
+  if (in_kernel()) {
+    using Callable = std::remove_reference_t<Ready>;
+    kernel_side().wait_until(
+        [](void* callable) { return static_cast<int>((*static_cast<Callable*>(callable))()); },
+        const_cast<void*>(static_cast<const void*>(&ready)), what);
+    return;
+  }
+  wait_on_host(world, bell, ready, waker, describe);
+}
+
+}  // namespace canopy::shmem

@@ -1,0 +1,35 @@
+// Card: how a PE introduces itself to the others through the Bootstrap. A value with its bytes.
+#pragma once
+
+#include "runtime/base/result.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace canopy::shmem {
+
+struct Card {
+  int32_t pid = 0;
+  uint64_t process_nonce = 0;  // equal for PEs that are threads of one process
+  uint64_t control_nonce = 0;  // what the control page must hold: the proof
+  uint64_t control_id = 0;     // under these ids the memory is published
+  uint64_t heap_id = 0;
+  uint64_t heap_bytes = 0;  // wanted; the job uses the least of all
+  bool heap_by_user = false;
+  std::string boot_id;  // of the kernel: differs between hosts
+  std::string host;     // for sentences only: names lie in containers
+  std::string broker;   // address, "" when the PE has none
+  std::string cpus;     // affinity mask, bit i of byte i/8
+
+  std::string pack() const;
+  static Result<Card> unpack(std::string_view bytes, int pe);
+};
+
+// The parts that a process knows about itself without asking anybody.
+Card card_of_this_process();
+// How many different CPUs the cards' masks name together.
+int cpus_together(const std::vector<Card>& cards);
+
+}  // namespace canopy::shmem

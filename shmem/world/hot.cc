@@ -1,0 +1,67 @@
+#include "shmem/world/hot.h"
+
+#include "runtime/base/log.h"
+#include "shmem/world/world.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace canopy::shmem {
+namespace {
+
+Hot nothing;
+// What a forked child sees: as nothing, but the sentence differs.
+Hot forked;
+
+void forget_in_child() {
+  std::atomic_ref<Hot*>(hot_detail::process_hot).store(&forked, std::memory_order_relaxed);
+  hot_detail::thread_hot = nullptr;
+}
+
+}  // namespace
+
+namespace hot_detail {
+Hot* process_hot = &nothing;
+thread_local Hot* thread_hot = nullptr;
+}  // namespace hot_detail
+
+void set_current(Hot* hot, bool for_thread) {
+  if (for_thread) {
+    hot_detail::thread_hot = hot;
+    return;
+  }
+  static const int registered = ::pthread_atfork(nullptr, nullptr, forget_in_child);
+  (void)registered;
+  // Release: the Hot is whole before another thread finds it.
+  std::atomic_ref<Hot*>(hot_detail::process_hot)
+      .store(hot != nullptr ? hot : &nothing, std::memory_order_release);
+}
+
+void bad_target(const Hot& hot, const void* address, size_t nelems, size_t element_bytes, int pe,
+                const char* routine) {
+  if (hot.world == nullptr) {
+    report(
+        &hot == &forked
+            ? fmt::format("{} was called in a forked child (pid {}): a child is no PE of the job",
+                          routine, ::getpid())
+            : fmt::format("{} was called before init or after finalize", routine));
+    std::_Exit(1);
+  }
+  std::string sentence;
+  if (static_cast<uint32_t>(pe) >= hot.n_pes) {
+    sentence = fmt::format("pe {}: {}: PE {} does not exist, the job has PEs 0 to {}", hot.my_pe,
+                           routine, pe, hot.n_pes - 1);
+  } else {
+    sentence = fmt::format(
+        "pe {}: {}: {} with {} elements of {} bytes is not in the symmetric heap, which has {} "
+        "bytes from {} on "
+        "(globals and statics are not symmetric yet: use shmem_malloc)",
+        hot.my_pe, routine, fmt::ptr(address), nelems, element_bytes, hot.bytes,
+        fmt::ptr(reinterpret_cast<const void*>(hot.base)));
+  }
+  hot.world->fail_job(1, sentence);
+}
+
+}  // namespace canopy::shmem

@@ -1,0 +1,126 @@
+// World: one instance of the job as one PE sees it - who the PEs are, their memory, and the ways to
+// meet.
+//
+// Life: create() is collective and returns when every PE has mapped every other. finalize() is
+// collective and orderly. A peer that goes without finalize ends the job with one report per host.
+// The public APIs reach the current World through current_hot() (hot.h); tests make several in one
+// process, one per thread, each with a Bootstrap of a thread group.
+//
+// Threads: create(), finalize() and everything collective belong to one thread at a time; what only
+// reads (hot(), control(), why()) may be called by any.
+#pragma once
+
+#include "launcher/bootstrap/bootstrap.h"
+#include "runtime/base/result.h"
+#include "runtime/driver/broker.h"
+#include "runtime/driver/physical_memory.h"
+#include "shmem/heap/symmetric_heap.h"
+#include "shmem/sync/barrier.h"
+#include "shmem/world/card.h"
+#include "shmem/world/hot.h"
+#include "shmem/world/local_group.h"
+#include "transport/mapped/mapped_transport.h"
+#include "transport/self/self_transport.h"
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace canopy {
+class Driver;
+}
+
+namespace canopy::shmem {
+
+struct WorldOptions {
+  std::optional<uint64_t> heap_bytes;  // of the host heap, in place of the environment's
+  uint64_t device_heap_bytes = 0;      // 0: made when somebody asks for it
+  int device = -1;                     // whose HBM the device heap is; -1: by the PE's number
+  Driver* driver = nullptr;            // null: no device heap, nothing registered with the runtime
+  bool for_thread = false;             // current for the calling thread only
+};
+
+// What the job ends with when we end it.
+inline constexpr int kMisuseStatus = 1;
+inline constexpr int kTimeoutStatus = 124;
+inline constexpr int kPeerLostStatus = 134;
+
+class World {
+ public:
+  static Result<std::unique_ptr<World>> create(std::unique_ptr<Bootstrap> bootstrap,
+                                               const WorldOptions& options);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // Waits until every PE leaves, then leaves. A World that is destroyed without it just goes.
+  Result<> finalize();
+
+  int my_pe() const { return hot_.my_pe; }
+  int n_pes() const { return static_cast<int>(hot_.n_pes); }
+  const Hot& hot() const { return hot_; }
+  ControlPage& control(int pe) const { return *group_->area().control(pe); }
+  Doorbell& bell() const { return control(my_pe()).bell; }
+  // One line about the path to `pe`, and which steps proved it.
+  std::string why(int pe) const;
+  const Card& card(int pe) const { return cards_[static_cast<size_t>(pe)]; }
+
+  // All of this PE's earlier stores are visible before any PE returns from sync(); with the quiet
+  // of the default context, that makes barrier_all.
+  void sync() { barrier_.sync(*this, "sync_all"); }
+  void barrier_all() { barrier_.sync(*this, "barrier_all"); }
+
+  SymmetricHeap& host_heap() { return *host_heap_; }
+  // Collective at its first call, when it makes the heap (`bytes` 0: CANOPY_DEVICE_HEAP_SIZE, 256
+  // MiB).
+  Result<SymmetricHeap*> device_heap(uint64_t bytes = 0);
+  bool has_device_heap() const { return device_heap_.has_value(); }
+  // The heap that `address` of this PE lies in; null when it lies in none.
+  SymmetricHeap* heap_of(const void* address);
+
+  // Ends every PE of the job with `status`. fail_job() prints one sentence before.
+  [[noreturn]] void global_exit(int status, const std::string& reason);
+  [[noreturn]] void fail_job(int status, const std::string& sentence);
+
+ private:
+  World(std::unique_ptr<Bootstrap> bootstrap, const WorldOptions& options);
+  Result<> start();
+  Result<Card> make_card();
+  Result<> meet(const Card& mine);
+  Result<> build_paths();
+  Result<> connect_transports();
+  transport::Transport& transport_to(int pe);
+  // All PEs tell how their step went; an error of one is an error of all.
+  Result<> agree_on(const Result<>& mine);
+  Result<> publish(uint64_t* id, const UniqueFd& fd, uint64_t bytes);
+  void withdraw(uint64_t id);
+  void peer_lost(int pe);
+  Result<> make_device_heap(uint64_t bytes);
+  void register_with_runtime(uint64_t offset, uint64_t bytes, bool device_kind);
+  void unregister_from_runtime();
+
+  const std::unique_ptr<Bootstrap> bootstrap_;
+  const WorldOptions options_;
+  std::vector<Card> cards_;
+  UniqueFd control_fd_;
+  UniqueFd heap_fd_;
+  PhysicalMemory device_memory_;
+  std::vector<uint64_t> published_;
+  std::vector<void*> registered_;  // bases known to the driver's address space
+  std::shared_ptr<LocalGroup> group_;
+  std::vector<PeerEntry> peers_;
+  transport::SelfTransport self_;
+  transport::MappedTransport mapped_;
+  Hot hot_;
+  Barrier barrier_;
+  std::optional<SymmetricHeap> host_heap_;
+  std::optional<SymmetricHeap> device_heap_;
+  std::atomic<bool> leaving_{false};  // set by finalize, read by the broker's thread
+  bool finalized_ = false;
+  // Last, so that it goes first: its thread calls peer_lost().
+  std::unique_ptr<Broker> broker_;
+};
+
+}  // namespace canopy::shmem
