@@ -1,0 +1,170 @@
+// event_sync_same_ns, event_sync_other_ns: from the end of the task before a record in one stream
+// to the start of the task behind the wait in another.
+//
+// Same executor: the process is bound to one core, and two streams hand over to each other by
+// events, so that the only executor goes from one to the other. Other core: the recording stream
+// goes on with a task that keeps its executor until the waiting task has started, so another
+// executor must have taken it. The stamps say which thread ran each task, and only pairs that were
+// what they should be count.
+#include "tests/bench/device/bench.h"
+#include "tests/bench/device/stamp.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+namespace {
+
+using canopy::bench::Stamp;
+
+__global__ __aicore__ void event_gate(GM_ADDR gate, uint64_t round) {
+  canopy::bench::pass_gate(reinterpret_cast<__gm__ uint64_t*>(gate), round);
+}
+CANOPY_KERNEL(event_gate)
+
+__global__ __aicore__ void event_stamp(GM_ADDR stamp) {
+  canopy::bench::take_stamp(reinterpret_cast<__gm__ Stamp*>(stamp));
+}
+CANOPY_KERNEL(event_stamp)
+
+// Keeps its executor, without yielding, until the task that owns `stamp` has run `runs` times.
+__global__ __aicore__ void event_hold(GM_ADDR stamp, uint64_t runs) {
+  auto* other = reinterpret_cast<__gm__ Stamp*>(stamp);
+  // Acquire: pairs with nothing that matters, it only keeps the load in the loop.
+  while (std::atomic_ref(other->runs).load(std::memory_order_acquire) < runs) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+}
+CANOPY_KERNEL(event_hold)
+
+}  // namespace
+
+namespace canopy::bench {
+namespace {
+
+class Event {
+ public:
+  Event() {
+    must(aclrtCreateEventExWithFlag(&event_, ACL_EVENT_SYNC), "aclrtCreateEventExWithFlag");
+  }
+  ~Event() { must(aclrtDestroyEvent(event_), "aclrtDestroyEvent"); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  // What `to` does after this call waits for what `from` has been given before it.
+  void hand_over(const Stream& from, const Stream& to) {
+    must(aclrtRecordEvent(event_, from), "aclrtRecordEvent");
+    must(aclrtStreamWaitEvent(to, event_), "aclrtStreamWaitEvent");
+  }
+
+ private:
+  aclrtEvent event_ = nullptr;
+};
+
+constexpr size_t kPairs = 32;  // few enough that all are queued before the gate opens
+
+// Streams a and b, a gate, and the stamps of kPairs hand-overs from a to b.
+struct Rig {
+  Session session;
+  Stream a;
+  Stream b;
+  HbmArray<Stamp> before{kPairs};
+  HbmArray<Stamp> after{kPairs};
+  HbmArray<uint64_t> gate{1};
+
+  void stamp(const Stream& stream, HbmArray<Stamp>& stamps, size_t i) {
+    must(canopy::launch(event_stamp, 1, stream, stamps.address(i)), "launch of event_stamp");
+  }
+  void close_gate(uint64_t round) {
+    must(canopy::launch(event_gate, 1, a, gate.address(), round), "launch of event_gate");
+  }
+  void open_and_finish(uint64_t round) {
+    open_gate(gate[0], round);
+    a.synchronize();
+    b.synchronize();
+  }
+};
+
+// Adds the hand-overs of a round that ran on the same thread, or on two, as wanted.
+void collect(Rig& rig, uint64_t round, bool same_thread, double ns_per_tick,
+             std::vector<double>& samples) {
+  for (size_t i = 0; i < kPairs; ++i) {
+    expect_equal(rig.before[i].runs, round, "event_sync: runs of a recording task");
+    expect_equal(rig.after[i].runs, round, "event_sync: runs of a waiting task");
+    const auto ticks = static_cast<int64_t>(rig.after[i].start - rig.before[i].end);
+    expect_equal(ticks < 0, 0, "event_sync: waiting tasks that did not wait");
+    if ((rig.before[i].thread == rig.after[i].thread) == same_thread) {
+      samples.push_back(static_cast<double>(ticks) * ns_per_tick);
+    }
+  }
+}
+
+void finish(const char* name, std::vector<double>& samples, size_t rounds) {
+  if (samples.size() < rounds * kPairs / 2) {
+    std::fprintf(stderr,
+                 "device_bench: %s: only %zu of %zu hand-overs ran on the executors they should\n",
+                 name, samples.size(), rounds * kPairs);
+    std::exit(1);
+  }
+  report(name, samples);
+}
+
+// Before the runtime starts its threads, which inherit it.
+void use_one_core() {
+  cpu_set_t allowed;
+  ::sched_getaffinity(0, sizeof allowed, &allowed);
+  int core = 0;
+  while (!CPU_ISSET(core, &allowed)) {
+    ++core;
+  }
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  ::sched_setaffinity(0, sizeof one, &one);
+}
+
+}  // namespace
+
+void event_sync_same_ns(double ns_per_tick) {
+  use_one_core();
+  Rig rig;
+  std::vector<Event> there(kPairs);
+  std::vector<Event> back(kPairs);
+  std::vector<double> samples;
+  const size_t rounds = bench_repeats(200);
+  for (uint64_t round = 1; round <= rounds; ++round) {
+    rig.close_gate(round);
+    for (size_t i = 0; i < kPairs; ++i) {
+      rig.stamp(rig.a, rig.before, i);
+      there[i].hand_over(rig.a, rig.b);
+      rig.stamp(rig.b, rig.after, i);
+      back[i].hand_over(rig.b, rig.a);  // else a would go on with its next task first
+    }
+    rig.open_and_finish(round);
+    collect(rig, round, true, ns_per_tick, samples);
+  }
+  finish("event_sync_same_ns", samples, rounds);
+}
+
+void event_sync_other_ns(double ns_per_tick) {
+  Rig rig;
+  std::vector<Event> there(kPairs);
+  std::vector<double> samples;
+  const size_t rounds = bench_repeats(200);
+  for (uint64_t round = 1; round <= rounds; ++round) {
+    rig.close_gate(round);
+    for (size_t i = 0; i < kPairs; ++i) {
+      rig.stamp(rig.a, rig.before, i);
+      there[i].hand_over(rig.a, rig.b);
+      rig.stamp(rig.b, rig.after, i);
+      must(canopy::launch(event_hold, 1, rig.a, rig.after.address(i), round),
+           "launch of event_hold");
+    }
+    rig.open_and_finish(round);
+    collect(rig, round, false, ns_per_tick, samples);
+  }
+  finish("event_sync_other_ns", samples, rounds);
+}
+
+}  // namespace canopy::bench

@@ -1,0 +1,36 @@
+// device_bench NAME...: the benchmarks of the device runtime; each prints one RESULT line.
+#include "tests/bench/device/bench.h"
+
+#include <cstring>
+
+int main(int argc, char** argv) {
+  using namespace canopy::bench;
+  struct {
+    const char* name;
+    void (*run)(double ns_per_tick);
+  } const benchmarks[] = {
+      {"launch_ns", launch_ns},
+      {"launch_rate", launch_rate},
+      {"launch_sync_us", launch_sync_us},
+      {"task_gap_ns", task_gap_ns},
+      {"event_sync_same_ns", event_sync_same_ns},
+      {"event_sync_other_ns", event_sync_other_ns},
+      {"blocks48_us", blocks48_us},
+      {"idle_cpu", idle_cpu},
+  };
+  const double ns_per_tick = bench_ns_per_tick();
+  for (int i = 1; i < argc; ++i) {
+    bool found = false;
+    for (const auto& benchmark : benchmarks) {
+      if (std::strcmp(benchmark.name, argv[i]) == 0) {
+        found = true;
+        benchmark.run(ns_per_tick);
+      }
+    }
+    if (!found) {
+      std::fprintf(stderr, "device_bench: no benchmark is called %s\n", argv[i]);
+      return 2;
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,204 @@
+#include "tests/bench/harness/catalogue.h"
+
+#include "runtime/base/env.h"
+#include "tests/bench/harness/child.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace canopy::bench {
+namespace {
+
+// One side as data. A side without a program is absent.
+struct Program {
+  std::string name;  // of the executable
+  std::vector<std::string> args;
+  int pes = 0;  // 0: started directly; else by mpirun, pinned
+  std::vector<std::pair<std::string, std::string>> env;
+  std::vector<std::string> mpirun_args;
+  // Measures the run itself under this name instead of reading RESULT lines.
+  std::string wall_clock_metric;
+};
+
+struct Entry {
+  std::vector<Metric> metrics;
+  Program ours;
+  Program peer;
+  std::string peer_name;
+  size_t rounds = 0;  // 0: as many as asked for
+};
+
+Metric plain(std::string name, std::string unit) {
+  Metric metric;
+  metric.name = std::move(name);
+  metric.unit = std::move(unit);
+  return metric;
+}
+
+Metric limited(std::string name, std::string unit, double limit) {
+  Metric metric = plain(std::move(name), std::move(unit));
+  metric.value_limit = limit;
+  return metric;
+}
+
+Metric beats_peer(std::string name, std::string unit, double ratio) {
+  Metric metric = plain(std::move(name), std::move(unit));
+  metric.ratio_limit = ratio;
+  return metric;
+}
+
+Metric rate(Metric metric) {
+  metric.higher_is_better = true;
+  return metric;
+}
+
+// OpenMPI's SHMEM as fast as it gets on one host: shared memory transports only. Without the memory
+// hooks switched off it crashes in shmem_finalize.
+Program oshmem(std::string name, int pes) {
+  return Program{std::move(name),
+                 {},
+                 pes,
+                 {{"UCX_TLS", "posix,cma,self"}},
+                 {"--mca", "opal_common_ucx_opal_mem_hooks", "0"},
+                 ""};
+}
+
+std::vector<Entry> device_entries() {
+  Metric other_core = limited("event_sync_other_ns", "ns", 150);
+  other_core.p99_limit = 600;
+  const Program device{"device_bench"};
+  return {
+      {{limited("launch_ns", "ns", 200)}, device, {"tbb_bench"}, "oneTBB task_group::run"},
+      {{rate(limited("launch_rate", "M/s", 4))},
+       device,
+       {"tbb_bench"},
+       "oneTBB task_group end to end"},
+      {{limited("launch_sync_us", "us", 2)}, device, {}, ""},
+      {{limited("task_gap_ns", "ns", 100)}, device, {}, ""},
+      {{limited("event_sync_same_ns", "ns", 60)}, device, {}, ""},
+      {{other_core}, device, {}, ""},
+      {{limited("blocks48_us", "us", 15)}, device, {}, ""},
+      // Three seconds each, and nothing that varies: three rounds tell.
+      {{limited("idle_cpu", "%", 0)},
+       {"device_bench", {}, 0, {{"CANOPY_SOC_SPEC", "atlas-800t-a2"}}, {}, ""},
+       {},
+       "",
+       3},
+  };
+}
+
+std::vector<Entry> shmem_entries() {
+  Metric memcpy_rate = rate(plain("put1m_over_memcpy_GBps", "GB/s"));
+  memcpy_rate.printed_as = "put1m_GBps";
+  Program init_ours{"shmem_start", {}, 2, {}, {}, "job_start_ms"};
+  Program init_peer = oshmem("oshmem_start", 2);
+  init_peer.wall_clock_metric = "job_start_ms";
+  const std::string openmpi = "OpenMPI OSHMEM";
+  return {
+      {{beats_peer("put8_ns", "ns", 1), beats_peer("get8_ns", "ns", 1),
+        rate(beats_peer("put1m_GBps", "GB/s", 1)), beats_peer("amo_fadd_ns", "ns", 1),
+        beats_peer("barrier2_ns", "ns", 1)},
+       {"shmem_bench", {}, 2},
+       oshmem("oshmem_bench", 2),
+       openmpi},
+      {{beats_peer("barrier4_ns", "ns", 1)},
+       {"shmem_bench", {}, 4},
+       oshmem("oshmem_bench", 4),
+       openmpi},
+      {{plain("barrier8_ns", "ns")}, {"shmem_bench", {}, 8}, oshmem("oshmem_bench", 8), openmpi},
+      {{memcpy_rate}, {"shmem_bench", {}, 2}, {"memcpy_bench"}, "memcpy to shared memory"},
+      {{beats_peer("job_start_ms", "ms", 5)}, init_ours, init_peer, openmpi},
+  };
+}
+
+Command command_of(const Program& program, const CatalogueOptions& options,
+                   const std::vector<Metric>& metrics) {
+  Command command;
+  command.env = program.env;
+  if (options.quick) {
+    command.env.emplace_back("CANOPY_BENCH_QUICK", "1");
+  }
+  if (program.pes > 0) {
+    command.args = {env::text("CANOPY_MPIRUN").value_or("mpirun"),
+                    "-n",
+                    std::to_string(program.pes),
+                    "--oversubscribe",
+                    "--bind-to",
+                    "none"};
+    command.args.insert(command.args.end(), program.mpirun_args.begin(), program.mpirun_args.end());
+    command.args.push_back((options.programs / "bench_pin").string());
+    command.env.emplace_back("OMPI_ALLOW_RUN_AS_ROOT", "1");
+    command.env.emplace_back("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+  }
+  command.args.push_back((options.programs / program.name).string());
+  if (program.wall_clock_metric.empty()) {
+    for (const Metric& metric : metrics) {
+      command.args.push_back(metric.printed_name());
+    }
+  }
+  return command;
+}
+
+Side side_of(const Program& program, const CatalogueOptions& options,
+             const std::vector<Metric>& metrics) {
+  return [command = command_of(program, options, metrics),
+          wall_clock = program.wall_clock_metric]() -> Result<Measurements> {
+    CANOPY_ASSIGN(const ChildOutput output, run_child(command));
+    if (!wall_clock.empty()) {
+      return Measurements{{wall_clock, Measurement{output.wall_ms, std::nullopt}}};
+    }
+    return parse_results(output.text);
+  };
+}
+
+bool is_wanted(const std::vector<std::string>& wanted, const std::string& name) {
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+}
+
+Experiment experiment_of(Entry entry, const CatalogueOptions& options) {
+  Experiment experiment;
+  experiment.metrics = std::move(entry.metrics);
+  experiment.rounds = entry.rounds == 0 ? options.rounds : std::min(entry.rounds, options.rounds);
+  experiment.ours = side_of(entry.ours, options, experiment.metrics);
+  if (!entry.peer.name.empty()) {
+    if (std::filesystem::exists(options.programs / entry.peer.name)) {
+      experiment.peer = side_of(entry.peer, options, experiment.metrics);
+      experiment.peer_name = entry.peer_name;
+    } else {
+      options.progress(fmt::format("{}: no peer: {} was not built (the configure step says why)",
+                                   experiment.metrics[0].name, entry.peer.name));
+    }
+  }
+  return experiment;
+}
+
+}  // namespace
+
+Result<std::vector<Experiment>> make_catalogue(const CatalogueOptions& options) {
+  std::vector<Entry> entries = device_entries();
+  for (Entry& entry : shmem_entries()) {
+    entries.push_back(std::move(entry));
+  }
+  std::vector<std::string> names;
+  std::vector<Experiment> experiments;
+  for (Entry& entry : entries) {
+    for (const Metric& metric : entry.metrics) {
+      names.push_back(metric.name);
+    }
+    std::erase_if(entry.metrics,
+                  [&](const Metric& m) { return !is_wanted(options.wanted, m.name); });
+    if (!entry.metrics.empty()) {
+      experiments.push_back(experiment_of(std::move(entry), options));
+    }
+  }
+  for (const std::string& name : options.wanted) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      return fail(Errc::not_found, "no metric is called '{}'; there are: {}", name,
+                  fmt::join(names, ", "));
+    }
+  }
+  return experiments;
+}
+
+}  // namespace canopy::bench
