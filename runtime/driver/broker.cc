@@ -1,0 +1,327 @@
+#include "runtime/driver/broker.h"
+
+#include "runtime/base/check.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "runtime/base/random_id.h"
+#include "runtime/driver/broker_clients.h"
+#include "runtime/driver/broker_connection.h"
+#include "runtime/driver/fork_registry.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <unordered_map>
+
+namespace canopy {
+
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(10);  // connect(), fetch()
+constexpr uint64_t kMuteNs = 100'000'000;             // listener's pause when descriptors run out
+constexpr int kEventsAtOnce = 64;
+constexpr int kAcceptsAtOnce = 16;  // then the others get a turn
+
+// What epoll says an event is about. Tokens are never reused, so a late event finds nobody.
+constexpr uint64_t kListenerToken = 0;
+constexpr uint64_t kStopToken = 1;
+constexpr uint64_t kFirstToken = 2;
+
+tl::unexpected<Error> forked_error() {
+  return fail(Errc::forked, "this broker was started before fork; the child must start its own");
+}
+
+}  // namespace
+
+// Threads: the broker's thread serves clients and watches peers; all calls of the public interface
+// may come from any other. After a fork the child has no such thread: its copy closes every
+// descriptor (a socket that stayed open in the child would hide the parent's death from its peers),
+// refuses all calls, and is leaked by ~Broker.
+struct Broker::State {
+  struct Peer {
+    std::shared_ptr<BrokerConnection> connection;  // shared with the fetch() calls under way
+    uint64_t token;
+  };
+  struct Watched {
+    std::shared_ptr<BrokerConnection> connection;
+    uint64_t tag;
+  };
+
+  std::string address;
+  LostCallback on_lost;
+  UniqueFd listener, epoll, stop;
+  std::atomic<bool> forked{false};
+
+  std::mutex mutex;  // guards all below; never held while on_lost runs or anything waits
+  BrokerClients clients{address, epoll};
+  uint64_t muted_until_ns = 0;                  // 0: the listener is heard
+  std::unordered_map<std::string, Peer> peers;  // by address, gone ones included until disconnect()
+  std::unordered_map<uint64_t, Watched> watched;  // by token; who takes an entry out ends the peer
+  uint64_t next_token = kFirstToken;
+  std::thread thread;
+
+  // On the broker's thread.
+  void run();
+  void handle(uint64_t token);
+  void accept_clients();
+  void mute_listener(int err);
+  int run_timers();
+
+  bool in_child() const { return forked.load(std::memory_order_relaxed); }  // set before any thread
+
+  void before_fork() { mutex.lock(); }
+  void after_fork_in_parent() { mutex.unlock(); }
+  void after_fork_in_child();
+};
+
+// --- the broker's thread ---
+
+void Broker::State::run() {
+  ::pthread_setname_np(::pthread_self(), "canopy-broker");
+  epoll_event events[kEventsAtOnce];
+  for (;;) {
+    const int count = ::epoll_wait(epoll.get(), events, kEventsAtOnce, run_timers());
+    for (int i = 0; i < count; ++i) {
+      const uint64_t token = events[i].data.u64;
+      if (token == kStopToken) {
+        return;
+      }
+      if (token == kListenerToken) {
+        accept_clients();
+      } else {
+        handle(token);
+      }
+    }
+  }
+}
+
+// Ends what has waited too long; returns how long to sleep, in ms for epoll (-1: nothing is timed,
+// the normal case).
+int Broker::State::run_timers() {
+  std::lock_guard lock(mutex);
+  const uint64_t now = monotonic_ns();
+  uint64_t next = clients.drop_silent(now);
+  if (muted_until_ns != 0 && muted_until_ns <= now) {
+    muted_until_ns = 0;
+    epoll_watch(epoll, listener.get(), kListenerToken, EPOLLIN);
+  } else if (muted_until_ns != 0) {
+    next = std::min(next, muted_until_ns);
+  }
+  return next == ~0ull ? -1 : static_cast<int>((next - now) / 1'000'000 + 1);
+}
+
+void Broker::State::handle(uint64_t token) {
+  std::unique_lock lock(mutex);
+  if (clients.handle(token)) {
+    return;
+  }
+  const auto entry = watched.find(token);
+  if (entry == watched.end()) {
+    return;
+  }
+  const Watched peer = std::move(entry->second);
+  watched.erase(entry);
+  epoll_unwatch(epoll, peer.connection->fd());
+  const bool orderly = peer.connection->drain();
+  peer.connection->close();
+  lock.unlock();
+  if (!orderly && on_lost) {
+    on_lost(peer.tag);
+  }
+}
+
+void Broker::State::accept_clients() {
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+    UniqueFd socket(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    const int err = socket ? 0 : errno;
+    std::lock_guard lock(mutex);
+    if (socket) {
+      clients.admit(std::move(socket), next_token++);
+    } else if (err == EAGAIN) {
+      return;
+    } else if (err != EINTR && err != ECONNABORTED) {
+      mute_listener(err);
+      return;
+    }
+  }
+}
+
+// Without free descriptors the listener would stay readable, and the thread would run in circles.
+void Broker::State::mute_listener(int err) {
+  log(LogLevel::warn, "broker {}: cannot accept connections for {} ms: {}", address,
+      kMuteNs / 1'000'000, std::system_category().message(err));
+  epoll_unwatch(epoll, listener.get());
+  muted_until_ns = monotonic_ns() + kMuteNs;
+}
+
+void Broker::State::after_fork_in_child() {
+  forked.store(true, std::memory_order_relaxed);  // the child has one thread
+  listener.reset();
+  epoll.reset();
+  stop.reset();
+  clients.clear();
+  for (auto& [where, peer] : peers) {
+    peer.connection->close_in_child();
+  }
+  mutex.unlock();
+}
+
+// --- the public face ---
+
+Result<std::unique_ptr<Broker>> Broker::start(LostCallback on_lost) {
+  auto state = std::make_unique<State>();
+  state->address = "canopy." + random_hex128();
+  state->on_lost = std::move(on_lost);
+  CANOPY_ASSIGN(state->listener, broker_socket::listen_at(state->address));
+  state->epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
+  state->stop.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!state->epoll || !state->stop ||
+      !epoll_watch(state->epoll, state->listener.get(), kListenerToken, EPOLLIN) ||
+      !epoll_watch(state->epoll, state->stop.get(), kStopToken, EPOLLIN)) {
+    return fail_errno(Errc::limit, errno, "broker: no descriptor left to wait on");
+  }
+  // The user's signal handlers run on the user's threads.
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  int err = 0;
+  try {
+    state->thread = std::thread([raw = state.get()] { raw->run(); });
+  } catch (const std::system_error& failed) {
+    err = failed.code().value();
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (err != 0) {
+    return fail_errno(Errc::limit, err, "broker: no thread to be had");
+  }
+  return std::unique_ptr<Broker>(new Broker(std::move(state)));
+}
+
+Broker::Broker(std::unique_ptr<State> state) : state_(std::move(state)) {
+  ForkRegistry<State>::instance().add(state_.get());
+}
+
+Broker::~Broker() {
+  ForkRegistry<State>::instance().remove(state_.get());
+  if (state_->in_child()) {
+    // Leaked: its thread exists in the parent only, and can neither be joined nor forgotten here.
+    (void)state_.release();
+    return;
+  }
+  CHECK(std::this_thread::get_id() != state_->thread.get_id(),
+        "destroy the Broker from another thread than the one that calls on_lost");
+  const uint64_t one = 1;
+  CHECK(::write(state_->stop.get(), &one, sizeof one) == sizeof one, "an eventfd takes one write");
+  state_->thread.join();
+  for (const auto& [token, peer] : state_->watched) {
+    peer.connection->shut();
+  }
+  state_->clients.say_goodbye();
+}
+
+const std::string& Broker::address() const { return state_->address; }
+
+Result<uint64_t> Broker::publish(const UniqueFd& fd, uint64_t bytes, std::vector<pid_t> pids) {
+  if (state_->in_child()) {
+    return forked_error();
+  }
+  struct stat found {};
+  if (::fstat(fd.get(), &found) != 0) {
+    return fail_errno(Errc::invalid_argument, errno, "cannot publish fd {}", fd.get());
+  }
+  if (static_cast<uint64_t>(found.st_size) < bytes) {
+    return fail(Errc::invalid_argument, "cannot publish {} bytes of fd {}, which has {}", bytes,
+                fd.get(), found.st_size);
+  }
+  UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy) {
+    return fail_errno(Errc::limit, errno, "no descriptor left to publish fd {}", fd.get());
+  }
+  std::lock_guard lock(state_->mutex);
+  return state_->clients.publish(std::move(copy), bytes, std::move(pids));
+}
+
+void Broker::withdraw(uint64_t id) {
+  if (state_->in_child()) {
+    return;
+  }
+  std::lock_guard lock(state_->mutex);
+  state_->clients.withdraw(id);
+}
+
+Result<> Broker::connect(const std::string& address, uint64_t tag) {
+  if (state_->in_child()) {
+    return forked_error();
+  }
+  const auto connected = [&] {
+    const auto peer = state_->peers.find(address);
+    return peer != state_->peers.end() && state_->watched.contains(peer->second.token);
+  };
+  {
+    std::lock_guard lock(state_->mutex);
+    if (connected()) {
+      return {};
+    }
+  }
+  CANOPY_ASSIGN(auto connection, BrokerConnection::open(address, Deadline::after(kPatience)));
+  std::unique_lock lock(state_->mutex);
+  if (connected()) {  // by another thread meanwhile
+    lock.unlock();
+    connection->shut();
+    return {};
+  }
+  const uint64_t token = state_->next_token++;
+  // No EPOLLIN: replies belong to the fetching thread; a hang-up is always reported.
+  if (!epoll_watch(state_->epoll, connection->fd(), token, EPOLLRDHUP)) {
+    return fail_errno(Errc::limit, errno, "broker '{}' cannot be watched", address);
+  }
+  state_->peers.insert_or_assign(address, State::Peer{connection, token});
+  state_->watched.emplace(token, State::Watched{std::move(connection), tag});
+  return {};
+}
+
+Result<FetchedMemory> Broker::fetch(const std::string& address, uint64_t id) {
+  if (state_->in_child()) {
+    return forked_error();
+  }
+  const Deadline deadline = Deadline::after(kPatience);
+  std::shared_ptr<BrokerConnection> connection;
+  {
+    std::lock_guard lock(state_->mutex);
+    if (const auto peer = state_->peers.find(address); peer != state_->peers.end()) {
+      connection = peer->second.connection;
+    }
+  }
+  if (!connection) {
+    return fail(Errc::not_found, "broker '{}' is not connected: connect() comes before fetch()",
+                address);
+  }
+  return connection->fetch(id, deadline);
+}
+
+void Broker::disconnect(const std::string& address) {
+  if (state_->in_child()) {
+    return;
+  }
+  std::unique_lock lock(state_->mutex);
+  auto peer = state_->peers.extract(address);
+  if (peer.empty() || state_->watched.erase(peer.mapped().token) == 0) {
+    return;  // unknown, or gone already
+  }
+  epoll_unwatch(state_->epoll, peer.mapped().connection->fd());
+  lock.unlock();
+  peer.mapped().connection->shut();
+}
+
+}  // namespace canopy

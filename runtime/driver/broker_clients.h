@@ -1,0 +1,255 @@
+// BrokerClients: the serving half of a Broker: who is connected to us, and what they may fetch.
+//
+// Not thread-safe: the Broker's mutex guards it, and the broker's thread makes all calls except
+// publish(), withdraw() and, after that thread has ended, say_goodbye(). Nothing here blocks. A
+// client that breaks the protocol is dropped with one line in the log; the others do not notice.
+// One user: broker.cc.
+#pragma once
+
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "runtime/base/random_id.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/driver/broker_connection.h"
+#include "runtime/driver/broker_protocol.h"
+
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace canopy {
+
+// Adds `fd` to the epoll set; its events carry `token`.
+inline bool epoll_watch(const UniqueFd& epoll, int fd, uint64_t token, uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = token;
+  return ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+inline void epoll_unwatch(const UniqueFd& epoll, int fd) {
+  ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+class BrokerClients {
+ public:
+  // Both outlive this object.
+  BrokerClients(const std::string& address, const UniqueFd& epoll)
+      : address_(address), epoll_(epoll), limit_(limit_of_process()) {}
+
+  uint64_t publish(UniqueFd fd, uint64_t bytes, std::vector<pid_t> pids);
+  void withdraw(uint64_t id) { published_.erase(id); }
+
+  // Takes an accepted socket in, or refuses it.
+  void admit(UniqueFd socket, uint64_t token);
+  // Serves one message of a client. False: `token` is nobody here.
+  bool handle(uint64_t token);
+  // Drops those who had their time to say hello; returns when the next one has (~0: nobody waits).
+  uint64_t drop_silent(uint64_t now_ns);
+  void say_goodbye();
+  void clear();
+
+ private:
+  static constexpr uint64_t kGreetNs = 10'000'000'000;
+
+  struct Client {
+    UniqueFd socket;
+    broker_socket::Credentials who;
+    bool greeted = false;
+    uint64_t greet_by_ns = 0;
+  };
+  struct Published {
+    UniqueFd fd;
+    uint64_t bytes;
+    std::vector<pid_t> pids;  // empty: any of this uid
+  };
+
+  // Half of what the process may open: the other half stays for its own work.
+  static size_t limit_of_process() {
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    return std::max<size_t>(1, files.rlim_cur / 2);
+  }
+  broker_protocol::Status judge(const broker_socket::Credentials& who);
+  // False when the client is to go, with a complaint unless it leaves by itself.
+  bool serve(Client& client, std::string& complaint);
+  bool answer(Client& client, const broker_protocol::Message& request, std::string& complaint);
+  int look_up(const Client& client, broker_protocol::Message& reply) const;
+  void drop(uint64_t token, const std::string& complaint);
+
+  const std::string& address_;
+  const UniqueFd& epoll_;
+  const size_t limit_;
+  std::unordered_map<uint64_t, Client> clients_;       // by token
+  size_t strangers_ = 0;                               // clients that have not said hello
+  bool refusing_ = false;                              // at the limit, and said so
+  std::unordered_map<uint64_t, Published> published_;  // by id
+};
+
+inline uint64_t BrokerClients::publish(UniqueFd fd, uint64_t bytes, std::vector<pid_t> pids) {
+  uint64_t id;
+  do {
+    id = random_id();
+  } while (id == 0 || published_.contains(id));
+  published_.emplace(id, Published{std::move(fd), bytes, std::move(pids)});
+  return id;
+}
+
+inline broker_protocol::Status BrokerClients::judge(const broker_socket::Credentials& who) {
+  if (who.uid != ::geteuid()) {
+    log(LogLevel::warn, "broker {}: refused pid {} of uid {}", address_, who.pid, who.uid);
+    return broker_protocol::Status::foreign_user;
+  }
+  if (clients_.size() < limit_) {
+    refusing_ = false;
+    return broker_protocol::Status::ok;
+  }
+  if (!refusing_) {
+    log(LogLevel::warn, "broker {}: {} connections are open, more are refused", address_, limit_);
+  }
+  refusing_ = true;
+  return broker_protocol::Status::too_many_clients;
+}
+
+inline void BrokerClients::admit(UniqueFd socket, uint64_t token) {
+  Client client;
+  client.who = broker_socket::peer_credentials(socket);
+  if (const auto status = judge(client.who); status != broker_protocol::Status::ok) {
+    // Serial 0: nobody has asked yet.
+    broker_socket::send_message(socket, {.op = broker_protocol::Op::hello_reply, .status = status});
+    return;
+  }
+  if (!epoll_watch(epoll_, socket.get(), token, EPOLLIN | EPOLLRDHUP)) {
+    log(LogLevel::warn, "broker {}: cannot watch pid {}: {}", address_, client.who.pid,
+        std::system_category().message(errno));
+    return;
+  }
+  client.socket = std::move(socket);
+  client.greet_by_ns = monotonic_ns() + kGreetNs;
+  clients_.emplace(token, std::move(client));
+  ++strangers_;
+}
+
+inline bool BrokerClients::handle(uint64_t token) {
+  const auto client = clients_.find(token);
+  if (client == clients_.end()) {
+    return false;
+  }
+  std::string complaint;
+  if (!serve(client->second, complaint)) {
+    drop(token, complaint);
+  }
+  return true;
+}
+
+// One message only: epoll reports the next one after the others had their turn.
+inline bool BrokerClients::serve(Client& client, std::string& complaint) {
+  broker_protocol::Message request;
+  switch (broker_socket::receive_message(client.socket, request, nullptr)) {
+    case broker_socket::Got::nothing_yet:
+      return true;
+    case broker_socket::Got::end:
+      return false;
+    case broker_socket::Got::misbehaved:
+      complaint = "sent what is not a message";
+      return false;
+    case broker_socket::Got::message:
+      break;
+  }
+  return request.op != broker_protocol::Op::goodbye && answer(client, request, complaint);
+}
+
+inline bool BrokerClients::answer(Client& client, const broker_protocol::Message& request,
+                                  std::string& complaint) {
+  using broker_protocol::Op;
+  broker_protocol::Message reply{.op = Op::hello_reply, .serial = request.serial, .id = request.id};
+  int passed = -1;
+  if (request.version != broker_protocol::kVersion) {
+    reply.status = broker_protocol::Status::foreign_version;
+    broker_socket::send_message(client.socket, reply);
+    complaint =
+        fmt::format("speaks version {}, not {}", request.version, broker_protocol::kVersion);
+    return false;
+  }
+  if (request.op == Op::hello && !client.greeted) {
+    client.greeted = true;
+    --strangers_;
+  } else if (request.op == Op::fetch && client.greeted) {
+    passed = look_up(client, reply);
+  } else {
+    complaint =
+        fmt::format("sent operation {} where it makes no sense", static_cast<uint16_t>(request.op));
+    return false;
+  }
+  const broker_socket::Sent sent = broker_socket::send_message(client.socket, reply, passed);
+  if (sent == broker_socket::Sent::full) {
+    complaint = "does not read its replies";
+  }
+  return sent == broker_socket::Sent::done;
+}
+
+// Completes a FETCH_REPLY; returns the descriptor that goes with it, or -1.
+inline int BrokerClients::look_up(const Client& client, broker_protocol::Message& reply) const {
+  reply.op = broker_protocol::Op::fetch_reply;
+  const auto found = published_.find(reply.id);
+  if (found == published_.end()) {
+    reply.status = broker_protocol::Status::unknown_id;
+    return -1;
+  }
+  const auto& pids = found->second.pids;
+  if (!pids.empty() && std::find(pids.begin(), pids.end(), client.who.pid) == pids.end()) {
+    reply.status = broker_protocol::Status::not_allowed;
+    return -1;
+  }
+  reply.bytes = found->second.bytes;
+  return found->second.fd.get();
+}
+
+inline void BrokerClients::drop(uint64_t token, const std::string& complaint) {
+  const auto entry = clients_.find(token);
+  if (!complaint.empty()) {
+    log(LogLevel::warn, "broker {}: dropped pid {}, which {}", address_, entry->second.who.pid,
+        complaint);
+  }
+  strangers_ -= entry->second.greeted ? 0 : 1;
+  epoll_unwatch(epoll_, entry->second.socket.get());
+  clients_.erase(entry);
+}
+
+inline uint64_t BrokerClients::drop_silent(uint64_t now_ns) {
+  uint64_t next = ~0ull;
+  if (strangers_ == 0) {
+    return next;
+  }
+  std::vector<uint64_t> late;
+  for (const auto& [token, client] : clients_) {
+    if (!client.greeted && client.greet_by_ns <= now_ns) {
+      late.push_back(token);
+    } else if (!client.greeted) {
+      next = std::min(next, client.greet_by_ns);
+    }
+  }
+  for (const uint64_t token : late) {
+    drop(token, "said nothing for 10 s");
+  }
+  return next;
+}
+
+inline void BrokerClients::say_goodbye() {
+  for (const auto& [token, client] : clients_) {
+    broker_socket::send_message(client.socket, {.op = broker_protocol::Op::goodbye});
+  }
+}
+
+inline void BrokerClients::clear() {
+  clients_.clear();
+  published_.clear();
+}
+
+}  // namespace canopy

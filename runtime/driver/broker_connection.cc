@@ -1,0 +1,352 @@
+#include "runtime/driver/broker_connection.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace canopy {
+
+using broker_protocol::Message;
+using broker_protocol::Op;
+using broker_protocol::Status;
+
+namespace broker_socket {
+namespace {
+
+struct AbstractName {
+  sockaddr_un name{};
+  socklen_t bytes = 0;  // 0: does not fit
+};
+
+AbstractName abstract_name(const std::string& address) {
+  AbstractName result;
+  if (address.empty() || address.size() >= sizeof result.name.sun_path) {
+    return result;
+  }
+  result.name.sun_family = AF_UNIX;
+  address.copy(result.name.sun_path + 1, address.size());  // the leading zero byte means abstract
+  result.bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + address.size());
+  return result;
+}
+
+Result<UniqueFd> make_socket() {
+  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) {
+    return fail_errno(Errc::limit, errno, "broker: no socket");
+  }
+  return socket;
+}
+
+// Keeps the first descriptor in `passed` and closes the others.
+void take_descriptors(msghdr& header, UniqueFd* passed) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) {
+      continue;
+    }
+    const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; ++i) {
+      int raw;
+      std::memcpy(&raw, CMSG_DATA(part) + i * sizeof raw, sizeof raw);
+      UniqueFd fd(raw);
+      if (!*passed) {
+        *passed = std::move(fd);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Credentials peer_credentials(const UniqueFd& socket) {
+  ucred found{};
+  socklen_t bytes = sizeof found;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &found, &bytes) != 0) {
+    return {};
+  }
+  return {found.pid, found.uid};
+}
+
+Result<UniqueFd> listen_at(const std::string& address) {
+  const AbstractName where = abstract_name(address);
+  CANOPY_ASSIGN(UniqueFd socket, make_socket());
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&where.name), where.bytes) != 0 ||
+      ::listen(socket.get(), SOMAXCONN) != 0) {
+    return fail_errno(Errc::io, errno, "broker: cannot listen at '{}'", address);
+  }
+  return socket;
+}
+
+Sent send_message(const UniqueFd& socket, const Message& message, int passed) {
+  iovec body{const_cast<Message*>(&message), sizeof message};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr header{};
+  header.msg_iov = &body;
+  header.msg_iovlen = 1;
+  if (passed >= 0) {
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    cmsghdr* part = CMSG_FIRSTHDR(&header);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(sizeof passed);
+    std::memcpy(CMSG_DATA(part), &passed, sizeof passed);
+  }
+  ssize_t sent;
+  do {
+    sent = ::sendmsg(socket.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0) {
+    return Sent::done;
+  }
+  // ETOOMANYREFS: this user has too many descriptors on the way that nobody takes.
+  const bool full = errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ||
+                    errno == ENOMEM || errno == ETOOMANYREFS;
+  return full ? Sent::full : Sent::gone;
+}
+
+Got receive_message(const UniqueFd& socket, Message& message, UniqueFd* passed) {
+  iovec body{&message, sizeof message};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  msghdr header{};
+  ssize_t got;
+  // A peer that closed without reading all makes the first call fail with ECONNRESET, once; what it
+  // had sent before (its GOODBYE, maybe) is still there behind it.
+  bool reset_seen = false;
+  for (;;) {
+    header = {};
+    header.msg_iov = &body;
+    header.msg_iovlen = 1;
+    header.msg_control = passed != nullptr ? control : nullptr;
+    header.msg_controllen = passed != nullptr ? CMSG_LEN(sizeof(int)) : 0;  // room for one
+    got = ::recvmsg(socket.get(), &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (got >= 0 || !(errno == EINTR || (errno == ECONNRESET && !reset_seen))) {
+      break;
+    }
+    reset_seen = reset_seen || errno == ECONNRESET;
+  }
+  if (got < 0) {
+    return errno == EAGAIN || errno == EWOULDBLOCK ? Got::nothing_yet : Got::end;
+  }
+  if (passed != nullptr) {
+    passed->reset();
+    take_descriptors(header, passed);
+  } else if ((header.msg_flags & MSG_CTRUNC) != 0) {
+    return Got::misbehaved;
+  }
+  if (got == 0) {
+    return Got::end;
+  }
+  const bool whole = got == sizeof message && (header.msg_flags & MSG_TRUNC) == 0;
+  return whole && message.magic == broker_protocol::kMagic ? Got::message : Got::misbehaved;
+}
+
+}  // namespace broker_socket
+
+namespace {
+
+using broker_socket::Got;
+using broker_socket::Sent;
+
+// False when the deadline passed. A hang-up counts as ready: the next call finds it.
+bool wait_ready(const UniqueFd& socket, short events, Deadline deadline) {
+  for (;;) {
+    const auto left = deadline.left(monotonic_ns());
+    // Rounded up, so that the last millisecond is not a busy one.
+    const int64_t ms = std::min<int64_t>(left.count() / 1'000'000 + 1, 60'000);
+    pollfd entry{socket.get(), events, 0};
+    const int ready = ::poll(&entry, 1, left.count() == 0 ? 0 : static_cast<int>(ms));
+    if (ready > 0) {
+      return true;
+    }
+    if (left.count() == 0) {
+      return false;
+    }
+  }
+}
+
+}  // namespace
+
+tl::unexpected<Error> BrokerConnection::gone() const {
+  if (goodbye_) {
+    return fail(Errc::closed, "broker '{}' has said goodbye: its process finalized", address_);
+  }
+  return fail(Errc::peer_lost,
+              "broker '{}' is gone: its process died, or one side dropped the connection",
+              address_);
+}
+
+tl::unexpected<Error> BrokerConnection::late() const {
+  return fail(Errc::timeout,
+              "broker '{}' did not answer in time: its process is stopped or very busy", address_);
+}
+
+Result<std::shared_ptr<BrokerConnection>> BrokerConnection::open(const std::string& address,
+                                                                 Deadline deadline) {
+  std::shared_ptr<BrokerConnection> connection(new BrokerConnection(address));
+  CANOPY_TRY(connection->dial(deadline));
+  CANOPY_TRY(connection->greet(deadline));
+  return connection;
+}
+
+Result<> BrokerConnection::dial(Deadline deadline) {
+  const auto where = broker_socket::abstract_name(address_);
+  if (where.bytes == 0) {
+    return fail(Errc::invalid_argument, "a broker address has 1 to {} characters, '{}' has {}",
+                sizeof where.name.sun_path - 1, address_, address_.size());
+  }
+  CANOPY_ASSIGN(socket_, broker_socket::make_socket());
+  int err = 0;
+  // EAGAIN: the listener's queue is full. There is nothing to poll for that.
+  const auto settled = [&] {
+    const auto* name = reinterpret_cast<const sockaddr*>(&where.name);
+    err = ::connect(socket_.get(), name, where.bytes) == 0 ? 0 : errno;
+    return err != EAGAIN && err != EINTR;
+  };
+  wait_until(settled, nullptr, BellScope::process, deadline,
+             [&] { return fmt::format("broker '{}' to accept a connection", address_); });
+  if (err == EAGAIN || err == EINTR) {
+    return late();
+  }
+  if (err == EACCES || err == EPERM) {
+    return fail_errno(Errc::no_permission, err, "broker '{}' may not be reached", address_);
+  }
+  if (err != 0) {
+    return fail_errno(Errc::not_found, err,
+                      "nobody listens at broker '{}': its process is dead, or in another network "
+                      "namespace",
+                      address_);
+  }
+  // Anybody can take the name of a dead process.
+  const uid_t uid = broker_socket::peer_credentials(socket_).uid;
+  if (uid != ::geteuid()) {
+    return fail(Errc::no_permission, "broker '{}' belongs to uid {}, we are uid {}", address_, uid,
+                ::geteuid());
+  }
+  return {};
+}
+
+Result<> BrokerConnection::greet(Deadline deadline) {
+  std::lock_guard lock(mutex_);
+  CANOPY_ASSIGN(const Message reply, exchange(Message{.op = Op::hello}, nullptr, deadline));
+  switch (reply.status) {
+    case Status::ok:
+      return {};
+    case Status::foreign_version:
+      return fail(Errc::not_supported, "broker '{}' speaks version {}, we speak version {}",
+                  address_, reply.version, broker_protocol::kVersion);
+    case Status::foreign_user:
+      return fail(Errc::no_permission, "broker '{}' serves another uid than {}", address_,
+                  ::geteuid());
+    case Status::too_many_clients:
+      return fail(Errc::limit, "broker '{}' has as many connections as it may keep", address_);
+    default:
+      return fail(Errc::io, "broker '{}' answers a greeting with status {}", address_,
+                  static_cast<uint32_t>(reply.status));
+  }
+}
+
+Result<Message> BrokerConnection::exchange(Message request, UniqueFd* passed, Deadline deadline) {
+  request.serial = ++serial_;
+  for (Sent sent; (sent = broker_socket::send_message(socket_, request)) != Sent::done;) {
+    if (sent == Sent::gone) {
+      break;  // why may lie in the queue
+    }
+    if (!wait_ready(socket_, POLLOUT, deadline)) {
+      return late();
+    }
+  }
+  for (;;) {
+    Message reply;
+    switch (broker_socket::receive_message(socket_, reply, passed)) {
+      case Got::message:
+        if (reply.op == Op::goodbye) {
+          goodbye_ = true;
+          return gone();
+        }
+        // Refusals at the door come before we asked, with serial 0. Other serials are replies that
+        // an earlier caller did not wait for.
+        if (reply.serial == request.serial || (reply.serial == 0 && reply.op == Op::hello_reply)) {
+          return reply;
+        }
+        break;
+      case Got::nothing_yet:
+        if (!wait_ready(socket_, POLLIN, deadline)) {
+          return late();
+        }
+        break;
+      case Got::end:
+        return gone();
+      case Got::misbehaved:
+        return fail(Errc::io, "broker '{}' sends what is not a message", address_);
+    }
+  }
+}
+
+Result<FetchedMemory> BrokerConnection::fetch(uint64_t id, Deadline deadline) {
+  std::unique_lock lock(mutex_, deadline.left(monotonic_ns()));
+  if (!lock) {
+    return late();
+  }
+  if (!socket_) {
+    return gone();
+  }
+  FetchedMemory memory;
+  CANOPY_ASSIGN(const Message reply,
+                exchange(Message{.op = Op::fetch, .id = id}, &memory.fd, deadline));
+  if (reply.status == Status::unknown_id) {
+    return fail(Errc::not_found, "broker '{}' has nothing published as {:#x}", address_, id);
+  }
+  if (reply.status == Status::not_allowed) {
+    return fail(Errc::no_permission,
+                "broker '{}': pid {} is not among those allowed to fetch {:#x}", address_,
+                ::getpid(), id);
+  }
+  if (reply.op != Op::fetch_reply || reply.status != Status::ok) {
+    return fail(Errc::io, "broker '{}' answers a fetch with status {}", address_,
+                static_cast<uint32_t>(reply.status));
+  }
+  if (!memory.fd) {
+    return fail(Errc::limit,
+                "memory {:#x} of broker '{}' came without its descriptor: has this "
+                "process any left?",
+                id, address_);
+  }
+  // A file shorter than it is said to be would be a SIGBUS later.
+  struct stat found {};
+  if (::fstat(memory.fd.get(), &found) != 0 || static_cast<uint64_t>(found.st_size) < reply.bytes) {
+    return fail(Errc::io, "memory {:#x} of broker '{}' has {} bytes, not the {} that it announces",
+                id, address_, found.st_size, reply.bytes);
+  }
+  memory.bytes = reply.bytes;
+  return memory;
+}
+
+bool BrokerConnection::drain() {
+  // A fetch() that holds the mutex meets the same hang-up, and leaves.
+  std::lock_guard lock(mutex_);
+  Message message;
+  UniqueFd unwanted;
+  while (broker_socket::receive_message(socket_, message, &unwanted) == Got::message) {
+    goodbye_ = goodbye_ || message.op == Op::goodbye;
+  }
+  return goodbye_;
+}
+
+void BrokerConnection::close() {
+  std::lock_guard lock(mutex_);  // as in drain()
+  socket_.reset();
+}
+
+void BrokerConnection::shut() {
+  // No mutex: a fetch() may hold it for its whole deadline, and one message is atomic.
+  broker_socket::send_message(socket_, Message{.op = Op::goodbye});
+  ::shutdown(socket_.get(), SHUT_RDWR);
+}
+
+}  // namespace canopy

@@ -1,0 +1,85 @@
+// The sockets under the Broker: messages in and out, and our side of a connection to another
+// process's broker.
+//
+// All sockets are non-blocking SEQPACKET sockets with abstract names. One connection per peer does
+// for everything: a fetching thread sends and reads on it itself, under the connection's mutex,
+// while the broker's thread watches the same socket for hang-up only. What the broker's thread
+// needs to know then (was there a GOODBYE?) still lies in the socket's queue, or was noted by the
+// fetching thread that met it.
+#pragma once
+
+#include "runtime/base/result.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/base/waiter.h"
+#include "runtime/driver/broker.h"
+#include "runtime/driver/broker_protocol.h"
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace canopy::broker_socket {
+
+struct Credentials {
+  pid_t pid = 0;  // 0: in a pid namespace that we do not see
+  uid_t uid = ~0u;
+};
+
+// Who called connect() or listen() on the other side.
+Credentials peer_credentials(const UniqueFd& socket);
+Result<UniqueFd> listen_at(const std::string& address);
+
+enum class Sent { done, full, gone };
+// Never blocks, raises no SIGPIPE. `passed` travels as a duplicate unless it is -1.
+Sent send_message(const UniqueFd& socket, const broker_protocol::Message& message, int passed = -1);
+
+enum class Got { message, nothing_yet, end, misbehaved };
+// Never blocks. Descriptors are taken only when `passed` is given, and then at most one. Checks the
+// size and the magic, not the version.
+Got receive_message(const UniqueFd& socket, broker_protocol::Message& message, UniqueFd* passed);
+
+}  // namespace canopy::broker_socket
+
+namespace canopy {
+
+// Our side of a connection. fetch() may run on any thread; drain(), shut() and close() are called
+// by whoever took the connection out of the Broker's watch list, so by one thread.
+class BrokerConnection {
+ public:
+  // Connects and is greeted. Errors: invalid_argument, not_found, no_permission, not_supported
+  // (other version), limit, timeout.
+  static Result<std::shared_ptr<BrokerConnection>> open(const std::string& address,
+                                                        Deadline deadline);
+
+  Result<FetchedMemory> fetch(uint64_t id, Deadline deadline);
+  // After a hang-up: reads what is left; true when the peer had said goodbye.
+  bool drain();
+  // Says goodbye and ends the connection; a fetch() that is under way fails at once.
+  void shut();
+  void close();
+  // In a forked child, whose copy of the mutex may be held by a thread that is not there.
+  void close_in_child() { socket_.reset(); }
+  // REQUIRES: close() was not called.
+  int fd() const { return socket_.get(); }
+
+ private:
+  explicit BrokerConnection(const std::string& address) : address_(address) {}
+  Result<> dial(Deadline deadline);
+  Result<> greet(Deadline deadline);
+  // Sends `request` and waits for its reply. REQUIRES: mutex_ is held.
+  Result<broker_protocol::Message> exchange(broker_protocol::Message request, UniqueFd* passed,
+                                            Deadline deadline);
+  tl::unexpected<Error> gone() const;
+  tl::unexpected<Error> late() const;
+
+  const std::string address_;
+  std::timed_mutex mutex_;  // one exchange at a time; guards what follows
+  UniqueFd socket_;
+  uint64_t serial_ = 0;
+  bool goodbye_ = false;
+};
+
+}  // namespace canopy

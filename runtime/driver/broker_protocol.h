@@ -1,0 +1,54 @@
+// What brokers say to each other: one fixed-size message per SEQPACKET record.
+//
+//   client                          server
+//   HELLO              ->
+//                      <-           HELLO_REPLY  status
+//   FETCH serial, id   ->
+//                      <-           FETCH_REPLY  serial, status, bytes (+ one descriptor when ok)
+//   GOODBYE            ->           (or)
+//                      <-           GOODBYE      then the socket closes
+//
+//   0        4         6    8         16        24       32       36         40
+//   [ magic ][ version ][ op ][ serial ][ id     ][ bytes ][ status ][ reserved ]
+//
+// A socket that closes without a GOODBYE tells of a death. `magic` and `version` stay where they
+// are in all versions, so that a foreign version gets an answer it can read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace canopy::broker_protocol {
+
+inline constexpr uint32_t kMagic = 0x6b724243;  // "CBrk"
+inline constexpr uint16_t kVersion = 1;
+
+enum class Op : uint16_t { hello = 1, hello_reply, fetch, fetch_reply, goodbye };
+
+// Own numbers, not Errc: those may be renumbered between two builds that talk to each other.
+enum class Status : uint32_t {
+  ok = 0,
+  unknown_id,
+  not_allowed,
+  foreign_version,
+  foreign_user,
+  too_many_clients
+};
+
+struct Message {
+  uint32_t magic = kMagic;
+  uint16_t version = kVersion;
+  Op op = Op::hello;
+  uint64_t serial = 0;  // chosen by the client; a reply repeats it, so that late ones are known
+  uint64_t id = 0;
+  uint64_t bytes = 0;
+  Status status = Status::ok;
+  uint32_t reserved = 0;
+};
+static_assert(sizeof(Message) == 40);
+static_assert(offsetof(Message, version) == 4);
+static_assert(offsetof(Message, op) == 6);
+static_assert(offsetof(Message, id) == 16);
+static_assert(offsetof(Message, status) == 32);
+
+}  // namespace canopy::broker_protocol
