@@ -21,7 +21,7 @@ constexpr double kBoxWidth = 150;
 constexpr double kBoxHeight = 66;
 constexpr double kMargin = 24;
 constexpr double kTitleHeight = 56;
-constexpr double kLegendWidth = 230;
+constexpr double kLegendWidth = 250;
 constexpr double kLegendStep = 26;
 
 struct Style {

@@ -1,0 +1,17 @@
+# Runs PROGRAM with ARGS (a list) and compares: CODE is the exit code; OUT and ERR are regular
+# expressions for standard output and standard error ("" for no output at all).
+execute_process(COMMAND ${PROGRAM} ${ARGS} RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE err)
+string(JOIN " " shown ${ARGS})
+if(NOT code STREQUAL CODE)
+  message(FATAL_ERROR "canopy ${shown}: exit code ${code}, wanted ${CODE}\n${out}${err}")
+endif()
+foreach(stream out err)
+  string(TOUPPER ${stream} wanted)
+  if("${${wanted}}" STREQUAL "")
+    if(NOT "${${stream}}" STREQUAL "")
+      message(FATAL_ERROR "canopy ${shown}: standard ${stream} should be empty:\n${${stream}}")
+    endif()
+  elseif(NOT "${${stream}}" MATCHES "${${wanted}}")
+    message(FATAL_ERROR "canopy ${shown}: standard ${stream} does not match '${${wanted}}':\n${${stream}}")
+  endif()
+endforeach()
