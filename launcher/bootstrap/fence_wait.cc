@@ -20,7 +20,7 @@ constexpr uint64_t kFirstLookNs = kSecondNs;
 constexpr uint64_t kNextLookNs = kSecondNs;
 constexpr uint64_t kConfirmNs = kSecondNs / 4;
 constexpr uint64_t kReportNs = 60 * kSecondNs;
-constexpr std::chrono::milliseconds kRollCall{1500};
+constexpr std::chrono::milliseconds kMarks{1500};
 
 std::string host_name() {
   char name[256] = {};  // POSIX: at most 255
@@ -34,7 +34,8 @@ FenceWait::FenceWait(const PmixSession& session, PmixFence& fence, std::string_v
     : session_(session),
       fence_(fence),
       call_(call),
-      roll_call_(session, generation),
+      here_(session, fmt::format("canopy.here.{}", generation)),
+      spoken_(session, fmt::format("canopy.spoken.{}", generation)),
       start_ns_(monotonic_ns()),
       next_look_ns_(start_ns_ + kFirstLookNs),
       next_report_ns_(start_ns_ + kReportNs) {}
@@ -51,7 +52,7 @@ std::optional<std::string> FenceWait::lost_siblings(uint64_t now_ns) {
     return std::nullopt;
   }
   // The lowest living PE of the host speaks. It may be busy elsewhere, so the next one takes over
-  // after a moment; when the first has aborted the job, nobody else comes to this line.
+  // after a moment, unless it finds that somebody has spoken.
   const uint64_t turn = std::min(report.living_before, 2) * kConfirmNs;
   if (speak_at_ns_ == 0) {
     speak_at_ns_ = now_ns + turn;
@@ -61,20 +62,28 @@ std::optional<std::string> FenceWait::lost_siblings(uint64_t now_ns) {
   }
   // The PEs may have ended because the fence is complete, and we are only late in hearing of it.
   // The question goes to the server that would have told us, so afterwards we know.
-  (void)roll_call_.missing(report.ended, kRollCall);
-  if (fence_.done()) {
+  if (somebody_has_spoken(report.ended) || fence_.done()) {
     return std::nullopt;
   }
+  spoken_.leave();
   return fmt::format("{} of {} on {} ended before {} joined the job ({} waits in {})",
                      name_pes(report.ended), job.n_pes, host_name(),
                      report.ended.size() == 1 ? "it" : "they", session_.name(), call_);
 }
 
+bool FenceWait::somebody_has_spoken(std::span<const int> ended) {
+  const PmixJob& job = session_.job();
+  std::vector<int> living;
+  std::set_difference(job.local_pes.begin(), job.local_pes.end(), ended.begin(), ended.end(),
+                      std::back_inserter(living));
+  return spoken_.missing_here(living).size() < living.size();
+}
+
 std::string FenceWait::missing_pes() {
-  roll_call_.mark();
+  here_.leave();
   std::vector<int> all(session_.job().n_pes);
   std::iota(all.begin(), all.end(), 0);
-  const std::vector<int> missing = roll_call_.missing(all, kRollCall);
+  const std::vector<int> missing = here_.missing(all, kMarks);
   return missing.empty() ? "nobody; the launcher does not complete it" : name_pes(missing);
 }
 
@@ -84,7 +93,7 @@ void FenceWait::report_if_first_on_host(uint64_t now_ns) {
   std::vector<int> before;
   std::copy_if(job.local_pes.begin(), job.local_pes.end(), std::back_inserter(before),
                [&](int pe) { return pe < job.pe; });
-  if (roll_call_.missing(before, kRollCall).size() < before.size()) {
+  if (here_.missing_here(before).size() < before.size()) {
     return;
   }
   report(fmt::format("{} still waits in {} after {} s; not there: {}", session_.name(), call_,
@@ -102,9 +111,8 @@ Result<> FenceWait::wait(Deadline deadline) {
     }
     const uint64_t now = monotonic_ns();
     if (now >= next_look_ns_) {
-      roll_call_.mark();
+      here_.leave();
       if (auto sentence = lost_siblings(now)) {
-        must_abort_ = true;
         return fail(Errc::peer_lost, "{}", *sentence);
       }
       // Looks follow closely only while the waits of the loop must confirm something.

@@ -88,7 +88,7 @@ Result<> PmixBootstrap::fence(PmixFence::Data data, std::string_view call, uint6
   auto result = waiting.wait(Deadline::user_default());
   if (!result) {
     broken_ = call;
-    if (waiting.must_abort()) {
+    if (result.error().code == Errc::peer_lost) {
       abort(1, error_text::newest());
     }
     return result;

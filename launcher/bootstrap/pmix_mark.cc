@@ -1,4 +1,4 @@
-#include "launcher/bootstrap/pmix_roll_call.h"
+#include "launcher/bootstrap/pmix_mark.h"
 
 #include "runtime/base/cache_line.h"
 #include "runtime/base/waiter.h"
@@ -9,6 +9,9 @@
 
 namespace canopy {
 namespace {
+
+// How long our own server may take for an answer it has at hand.
+constexpr std::chrono::milliseconds kOwnServer{1000};
 
 // The answers to one round of questions; lives until the last callback.
 struct Answers {
@@ -35,15 +38,12 @@ struct Question {
   }
 };
 
-void ask(const PmixSession& session, int pe, const std::string& key, int seconds,
-         std::unique_ptr<Question> question) {
+void post(const PmixSession& session, int pe, const std::string& key, const pmix_info_t& how,
+          std::unique_ptr<Question> question) {
   pmix_proc_t who;
   PMIX_LOAD_PROCID(&who, session.job().nspace.c_str(), static_cast<pmix_rank_t>(pe));
-  // A limit and not PMIX_IMMEDIATE: that would not ask the servers of other hosts.
-  pmix_info_t timeout;
-  PMIX_INFO_LOAD(&timeout, PMIX_TIMEOUT, &seconds, PMIX_INT);
   const pmix_status_t status =
-      PMIx_Get_nb(&who, key.c_str(), &timeout, 1, &Question::on_value, question.get());
+      PMIx_Get_nb(&who, key.c_str(), &how, 1, &Question::on_value, question.get());
   if (status == PMIX_SUCCESS) {
     question.release();
   } else {
@@ -53,14 +53,14 @@ void ask(const PmixSession& session, int pe, const std::string& key, int seconds
 
 }  // namespace
 
-PmixRollCall::PmixRollCall(const PmixSession& session, uint64_t generation)
-    : session_(session), key_(fmt::format("canopy.here.{}", generation)) {}
+PmixMark::PmixMark(const PmixSession& session, std::string key)
+    : session_(session), key_(std::move(key)) {}
 
-void PmixRollCall::mark() {
-  if (marked_) {
+void PmixMark::leave() {
+  if (left_) {
     return;
   }
-  marked_ = true;
+  left_ = true;
   pmix_value_t value;
   bool yes = true;
   PMIX_VALUE_LOAD(&value, &yes, PMIX_BOOL);
@@ -70,20 +70,19 @@ void PmixRollCall::mark() {
   }
 }
 
-std::vector<int> PmixRollCall::missing(std::span<const int> pes,
-                                       std::chrono::milliseconds limit) const {
+std::vector<int> PmixMark::ask(std::span<const int> pes, void* pmix_info,
+                               std::chrono::milliseconds limit) const {
   auto answers = std::make_shared<Answers>(pes.size());
-  const int seconds = std::max(1, static_cast<int>(limit.count() / 1000));
   for (size_t i = 0; i < pes.size(); ++i) {
     auto question = std::make_unique<Question>();
     question->answers = answers;
     question->index = i;
-    ask(session_, pes[i], key_, seconds, std::move(question));
+    post(session_, pes[i], key_, *static_cast<const pmix_info_t*>(pmix_info), std::move(question));
   }
   wait_until(
       // Acquire: pairs with the release in answer().
       [&] { return load_acquire(&answers->open) == 0; }, &answers->bell, BellScope::process,
-      Deadline::after(limit), [&] { return session_.name() + " in a roll call"; });
+      Deadline::after(limit), [&] { return session_.name() + " looking for marks"; });
   std::vector<int> absent;
   for (size_t i = 0; i < pes.size(); ++i) {
     // Relaxed: an answer that arrives this late may be missed.
@@ -92,6 +91,22 @@ std::vector<int> PmixRollCall::missing(std::span<const int> pes,
     }
   }
   return absent;
+}
+
+std::vector<int> PmixMark::missing(std::span<const int> pes,
+                                   std::chrono::milliseconds limit) const {
+  // A time limit makes the server ask the servers of other hosts; PMIX_IMMEDIATE would not.
+  int seconds = std::max(1, static_cast<int>(limit.count() / 1000));
+  pmix_info_t how;
+  PMIX_INFO_LOAD(&how, PMIX_TIMEOUT, &seconds, PMIX_INT);
+  return ask(pes, &how, limit);
+}
+
+std::vector<int> PmixMark::missing_here(std::span<const int> local_pes) const {
+  bool yes = true;
+  pmix_info_t how;
+  PMIX_INFO_LOAD(&how, PMIX_IMMEDIATE, &yes, PMIX_BOOL);
+  return ask(local_pes, &how, kOwnServer);
 }
 
 std::string name_pes(std::span<const int> pes) {
