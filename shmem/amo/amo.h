@@ -15,16 +15,15 @@ template <class Side, class T, class Change>
 inline auto amo(T* dest, int pe, const char* routine, Change&& change) {
   static_assert(std::atomic_ref<T>::is_always_lock_free,
                 "a lock would not reach into other processes");
-  const Hot& hot = current_hot();
-  auto* at = reinterpret_cast<T*>(translate<sizeof(T)>(hot, dest, 1, pe, routine));
-  std::atomic_ref<T> word(*at);
+  const Remote to = translate_one(current_hot(), dest, pe, routine);
+  std::atomic_ref<T> word(*reinterpret_cast<T*>(to.at));
   Side::count(Op::amo);
   if constexpr (std::is_void_v<decltype(change(word))>) {
     change(word);
-    ring(hot, pe);
+    to.ring();
   } else {
     const T old = change(word);
-    ring(hot, pe);
+    to.ring();
     return old;
   }
 }
@@ -33,10 +32,9 @@ inline constexpr auto kAmoOrder = std::memory_order_seq_cst;
 
 template <class Side, class T>
 inline T amo_fetch(const T* source, int pe, const char* routine) {
-  auto* at =
-      reinterpret_cast<const T*>(translate<sizeof(T)>(current_hot(), source, 1, pe, routine));
+  const Remote from = translate_one(current_hot(), source, pe, routine);
   Side::count(Op::amo);
-  return std::atomic_ref<T>(const_cast<T&>(*at)).load(kAmoOrder);
+  return std::atomic_ref<T>(*reinterpret_cast<T*>(from.at)).load(kAmoOrder);
 }
 
 template <class Side, class T>

@@ -27,35 +27,32 @@ enum class SignalChange : uint8_t { set, add };
 
 template <class Side, size_t kElementBytes>
 inline void put(void* dest, const void* source, size_t nelems, int pe, const char* routine) {
-  const Hot& hot = current_hot();
-  std::byte* to = translate<kElementBytes>(hot, dest, nelems, pe, routine);
-  transport::copy_bytes(to, source, nelems * kElementBytes);
-  ring(hot, pe);
+  const Remote to = translate<kElementBytes>(current_hot(), dest, nelems, pe, routine);
+  transport::copy_bytes(to.at, source, nelems * kElementBytes);
+  to.ring();
   Side::count(Op::put);
 }
 
 template <class Side, size_t kElementBytes>
 inline void get(void* dest, const void* source, size_t nelems, int pe, const char* routine) {
-  const std::byte* from = translate<kElementBytes>(current_hot(), source, nelems, pe, routine);
-  transport::copy_bytes(dest, from, nelems * kElementBytes);
+  const Remote from = translate<kElementBytes>(current_hot(), source, nelems, pe, routine);
+  transport::copy_bytes(dest, from.at, nelems * kElementBytes);
   Side::count(Op::get);
 }
 
 template <class Side, class T>
 inline void p(T* dest, T value, int pe, const char* routine) {
-  const Hot& hot = current_hot();
-  auto* to = reinterpret_cast<T*>(translate<sizeof(T)>(hot, dest, 1, pe, routine));
-  transport::direct::store(to, value);
-  ring(hot, pe);
+  const Remote to = translate_one(current_hot(), dest, pe, routine);
+  transport::direct::store(reinterpret_cast<T*>(to.at), value);
+  to.ring();
   Side::count(Op::put);
 }
 
 template <class Side, class T>
 inline T g(const T* source, int pe, const char* routine) {
-  auto* from =
-      reinterpret_cast<const T*>(translate<sizeof(T)>(current_hot(), source, 1, pe, routine));
+  const Remote from = translate_one(current_hot(), source, pe, routine);
   Side::count(Op::get);
-  return transport::direct::load(from);
+  return transport::direct::load(reinterpret_cast<const T*>(from.at));
 }
 
 template <class Word>
@@ -75,11 +72,11 @@ template <class Side, size_t kElementBytes, class Word>
 inline void put_signal(void* dest, const void* source, size_t nelems, Word* sig_addr, Word signal,
                        SignalChange change, int pe, const char* routine) {
   const Hot& hot = current_hot();
-  std::byte* to = translate<kElementBytes>(hot, dest, nelems, pe, routine);
-  auto* word = reinterpret_cast<Word*>(translate<sizeof(Word)>(hot, sig_addr, 1, pe, routine));
-  transport::copy_bytes(to, source, nelems * kElementBytes);
-  change_signal(word, signal, change);
-  ring(hot, pe);
+  const Remote to = translate<kElementBytes>(hot, dest, nelems, pe, routine);
+  const Remote word = translate_one(hot, sig_addr, pe, routine);
+  transport::copy_bytes(to.at, source, nelems * kElementBytes);
+  change_signal(reinterpret_cast<Word*>(word.at), signal, change);
+  word.ring();
   Side::count(Op::put);
   Side::count(Op::signal);
 }
@@ -87,10 +84,9 @@ inline void put_signal(void* dest, const void* source, size_t nelems, Word* sig_
 template <class Side, class Word>
 inline void signal_op(Word* sig_addr, Word signal, SignalChange change, int pe,
                       const char* routine) {
-  const Hot& hot = current_hot();
-  auto* word = reinterpret_cast<Word*>(translate<sizeof(Word)>(hot, sig_addr, 1, pe, routine));
-  change_signal(word, signal, change);
-  ring(hot, pe);
+  const Remote word = translate_one(current_hot(), sig_addr, pe, routine);
+  change_signal(reinterpret_cast<Word*>(word.at), signal, change);
+  word.ring();
   Side::count(Op::signal);
 }
 

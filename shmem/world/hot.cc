@@ -24,7 +24,7 @@ void forget_in_child() {
 
 namespace hot_detail {
 Hot* process_hot = &nothing;
-thread_local Hot* thread_hot = nullptr;
+constinit thread_local Hot* thread_hot = nullptr;
 }  // namespace hot_detail
 
 void set_current(Hot* hot, bool for_thread) {

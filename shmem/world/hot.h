@@ -39,9 +39,11 @@ struct Hot {
 };
 
 namespace hot_detail {
-extern Hot* process_hot;  // never null
+// Hidden, constinit, initial-exec: each is one load in the code that uses it.
+[[gnu::visibility("hidden")]] extern Hot* process_hot;  // never null
 // For threads that are PEs of their own (tests): overrides the process's.
-extern thread_local Hot* thread_hot __attribute__((tls_model("initial-exec")));
+[[gnu::visibility("hidden"),
+  gnu::tls_model("initial-exec")]] extern constinit thread_local Hot* thread_hot;
 }  // namespace hot_detail
 
 inline const Hot& current_hot() {
@@ -63,24 +65,42 @@ void set_current(Hot* hot, bool for_thread);
 [[noreturn, gnu::cold]] void bad_target(const Hot& hot, const void* address, size_t nelems,
                                         size_t element_bytes, int pe, const char* routine);
 
-// The address of the same object on `pe`, for an operation on `nelems` elements from there on. Null
-// when there are none: an operation of nothing may point anywhere.
+// An object of another PE, as this PE reaches it.
+struct Remote {
+  std::byte* at;
+  Doorbell* bell;
+
+  // Wakes what sleeps on that PE. REQUIRES: the store was made.
+  void ring() const { bell->ring(BellScope::host); }
+};
+
+// The same object on `pe`, for an operation on `nelems` elements from there on. `at` is null when
+// there are none: an operation of nothing may point anywhere.
 template <size_t kElementBytes>
-inline std::byte* translate(const Hot& hot, const void* address, size_t nelems, int pe,
-                            const char* routine) {
+inline Remote translate(const Hot& hot, const void* address, size_t nelems, int pe,
+                        const char* routine) {
   const size_t offset = reinterpret_cast<uintptr_t>(address) - hot.base;
   // The first compare also catches addresses below base: they wrap to huge offsets.
   if (offset >= hot.bytes || nelems > (hot.bytes - offset) / kElementBytes ||
       static_cast<uint32_t>(pe) >= hot.n_pes) [[unlikely]] {
     if (nelems == 0 && static_cast<uint32_t>(pe) < hot.n_pes) {
-      return nullptr;
+      return {nullptr, hot.peers[pe].bell};
     }
     bad_target(hot, address, nelems, kElementBytes, pe, routine);
   }
-  return reinterpret_cast<std::byte*>(hot.peers[pe].base + offset);
+  const PeerEntry peer = hot.peers[pe];
+  return {reinterpret_cast<std::byte*>(peer.base + offset), peer.bell};
 }
 
-// Wakes what sleeps on that PE. REQUIRES: translate() accepted `pe`; the store was made.
-inline void ring(const Hot& hot, int pe) { hot.peers[pe].bell->ring(BellScope::host); }
+// The same for one element. Its end needs no check: heaps end where nothing is mapped.
+template <class T>
+inline Remote translate_one(const Hot& hot, const T* address, int pe, const char* routine) {
+  const size_t offset = reinterpret_cast<uintptr_t>(address) - hot.base;
+  if (offset >= hot.bytes || static_cast<uint32_t>(pe) >= hot.n_pes) [[unlikely]] {
+    bad_target(hot, address, 1, sizeof(T), pe, routine);
+  }
+  const PeerEntry peer = hot.peers[pe];
+  return {reinterpret_cast<std::byte*>(peer.base + offset), peer.bell};
+}
 
 }  // namespace canopy::shmem

@@ -35,7 +35,7 @@ OpCounts sum(const Registry& r) {
 
 namespace op_counts_detail {
 
-thread_local OpCells* mine = nullptr;
+constinit thread_local OpCells* mine = nullptr;
 
 OpCells* enrol() {
   Registry& r = registry();

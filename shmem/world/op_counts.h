@@ -16,7 +16,8 @@ namespace canopy::shmem {
 
 enum class Op : uint8_t { put, get, signal, amo, wait, barrier, count };
 
-struct OpCells {
+// Of one thread, on cache lines of its own.
+struct alignas(kCacheLine) OpCells {
   uint64_t cells[2][static_cast<size_t>(Op::count)] = {};
 };
 
@@ -26,7 +27,8 @@ struct OpCounts {
 };
 
 namespace op_counts_detail {
-extern thread_local OpCells* mine __attribute__((tls_model("initial-exec")));
+[[gnu::visibility("hidden"),
+  gnu::tls_model("initial-exec")]] extern constinit thread_local OpCells* mine;
 [[gnu::cold, gnu::noinline]] OpCells* enrol();
 }  // namespace op_counts_detail
 

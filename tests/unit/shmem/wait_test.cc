@@ -60,7 +60,7 @@ TEST(Wait, IsWokenFromSleepBySignalsAndBulkPuts) {
 
 TEST(Wait, NoticesAPlainStoreThatRingsNoBell) {
   wake_a_sleeper([](World& world, long* word) {
-    auto* there = reinterpret_cast<long*>(translate<8>(world.hot(), word, 1, 0, "ptr"));
+    auto* there = reinterpret_cast<long*>(translate<8>(world.hot(), word, 1, 0, "ptr").at);
     store_release(there, 4L);
   });
 }

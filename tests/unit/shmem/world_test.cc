@@ -35,11 +35,11 @@ TEST_P(WorldOfSize, GivesOneObjectTheSameOffsetOnEveryPe) {
         world.host_heap().allocate(HeapRoutine::malloc, 100, SymmetricHeap::kUnit));
     ASSERT_NE(mine, nullptr);
     for (int pe = 0; pe < world.n_pes(); ++pe) {
-      const std::byte* there = translate<1>(world.hot(), mine, 100, pe, "test");
+      const std::byte* there = translate<1>(world.hot(), mine, 100, pe, "test").at;
       EXPECT_EQ(there - reinterpret_cast<std::byte*>(world.hot().peers[pe].base),
                 mine - world.host_heap().base());
     }
-    EXPECT_EQ(translate<1>(world.hot(), mine, 1, world.my_pe(), "test"), mine);
+    EXPECT_EQ(translate<1>(world.hot(), mine, 1, world.my_pe(), "test").at, mine);
   });
 }
 
