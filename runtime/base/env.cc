@@ -30,26 +30,41 @@ std::optional<int64_t> integer(const char* name) {
   return number;
 }
 
+namespace {
+
+// The factor of "", "K", "KB", "KiB", "M" ...; nothing for anything else.
+std::optional<int> suffix_shift(std::string_view suffix) {
+  if (suffix.empty()) {
+    return 0;
+  }
+  constexpr std::string_view kUnits = "KMGT";
+  const size_t unit = kUnits.find(static_cast<char>(std::toupper(suffix.front())));
+  if (unit == std::string_view::npos || (suffix.size() != 1 && suffix.substr(1) != "B" && suffix.substr(1) != "iB")) {
+    return std::nullopt;
+  }
+  return 10 * (static_cast<int>(unit) + 1);
+}
+
+}  // namespace
+
 std::optional<uint64_t> parse_bytes(std::string_view value) {
+  const char* last = value.data() + value.size();
+  // Whole numbers stay whole: a double would round those above 2^53.
+  uint64_t whole = 0;
+  const auto [whole_end, whole_err] = std::from_chars(value.data(), last, whole);
+  if (whole_err == std::errc()) {
+    if (const auto shift = suffix_shift({whole_end, static_cast<size_t>(last - whole_end)})) {
+      return whole > (~uint64_t{0} >> 1) >> *shift ? std::nullopt : std::optional(whole << *shift);
+    }
+  }
   double number = 0;
-  auto [end, err] = std::from_chars(value.data(), value.data() + value.size(), number);
+  const auto [end, err] = std::from_chars(value.data(), last, number);
   if (err != std::errc() || number < 0 || !std::isfinite(number)) {
     return std::nullopt;
   }
-  std::string_view suffix(end, value.data() + value.size() - end);
-  double scale = 1;
-  if (!suffix.empty()) {
-    constexpr std::string_view kUnits = "KMGT";
-    const size_t unit = kUnits.find(static_cast<char>(std::toupper(suffix.front())));
-    const bool known = unit != std::string_view::npos &&
-                       (suffix.size() == 1 || suffix.substr(1) == "B" || suffix.substr(1) == "iB");
-    if (!known) {
-      return std::nullopt;
-    }
-    scale = std::ldexp(1.0, 10 * (static_cast<int>(unit) + 1));
-  }
-  const double total = number * scale;
-  if (total >= 0x1p63) {
+  const auto shift = suffix_shift({end, static_cast<size_t>(last - end)});
+  const double total = shift ? std::ldexp(number, *shift) : 0;
+  if (!shift || total >= 0x1p63) {
     return std::nullopt;
   }
   return static_cast<uint64_t>(total);
