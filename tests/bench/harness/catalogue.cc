@@ -14,7 +14,7 @@ namespace {
 struct Program {
   std::string name;  // of the executable
   std::vector<std::string> args;
-  int pes = 0;  // 0: started directly; else by mpirun, pinned
+  int pes = 0;  // 0: started directly; else by mpirun, two pinned, more of them as users run them
   std::vector<std::pair<std::string, std::string>> env;
   std::vector<std::string> mpirun_args;
   // Measures the run itself under this name instead of reading RESULT lines.
@@ -127,7 +127,9 @@ Command command_of(const Program& program, const CatalogueOptions& options,
                     "--bind-to",
                     "none"};
     command.args.insert(command.args.end(), program.mpirun_args.begin(), program.mpirun_args.end());
-    command.args.push_back((options.programs / "bench_pin").string());
+    if (program.pes == 2) {
+      command.args.push_back((options.programs / "bench_pin").string());
+    }
     command.env.emplace_back("OMPI_ALLOW_RUN_AS_ROOT", "1");
     command.env.emplace_back("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
   }
@@ -161,7 +163,7 @@ Experiment experiment_of(Entry entry, const CatalogueOptions& options) {
   experiment.metrics = std::move(entry.metrics);
   experiment.rounds = entry.rounds == 0 ? options.rounds : std::min(entry.rounds, options.rounds);
   experiment.ours = side_of(entry.ours, options, experiment.metrics);
-  if (!entry.peer.name.empty()) {
+  if (options.peers && !entry.peer.name.empty()) {
     if (std::filesystem::exists(options.programs / entry.peer.name)) {
       experiment.peer = side_of(entry.peer, options, experiment.metrics);
       experiment.peer_name = entry.peer_name;

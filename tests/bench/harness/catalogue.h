@@ -17,6 +17,7 @@ struct CatalogueOptions {
   size_t rounds = 11;
   // Few repeats inside each program: checks that they work, measures nothing.
   bool quick = false;
+  bool peers = true;
   std::function<void(const std::string&)> progress;
 };
 

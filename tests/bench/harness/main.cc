@@ -104,11 +104,14 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", options.rounds, "valid rounds per metric")->check(CLI::Range(1, 1000));
   app.add_option("--commit", commit, "what the machine record calls the code");
   app.add_flag("--quick", options.quick, "one short round: checks that the benchmarks work");
+  bool no_peers = false;
+  app.add_flag("--no-peers", no_peers, "run our side only");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  options.peers = !no_peers;
   if (options.quick) {
     options.rounds = 1;
   }
