@@ -1,0 +1,125 @@
+#include "examples/allgather_matmul/kernels.h"
+
+#include "aclshmem.h"
+#include "examples/allgather_matmul/tile_multiply.h"
+
+#include <atomic>
+
+namespace agmm {
+namespace {
+
+// Hands out the numbers 0, 1, 2... to the blocks of a launch. Relaxed: the numbers order nothing,
+// the data a ticket leads to is ordered by its signal or by the launch.
+uint64_t take_ticket(uint64_t* counter) {
+  return std::atomic_ref<uint64_t>(*counter).fetch_add(1, std::memory_order_relaxed);
+}
+
+// Sends one row tile of this rank's block to one card. Ticket order is card by card, the next
+// higher rank first, so that no card is everybody's first target.
+void push_tile(const Card& card, uint64_t ticket, int32_t pass) {
+  const uint64_t tiles = card.part.row_tiles_of(card.pe);
+  const uint64_t distance = 1 + ticket / tiles;
+  const auto peer = static_cast<int>((card.pe + distance) % card.part.pes);
+  const uint64_t t = ticket % tiles;
+  const Range rows = card.part.row_tile(card.pe, t);
+  float* tile = card.a + rows.begin * card.part.k;
+  const uint64_t number = card.part.first_row_tile(card.pe) + t;
+  canopy::Span span("push tile");
+  // The signal word becomes `pass` on the peer after the tile is there. nbi: the tile is not
+  // written again while the kernel runs, so there is nothing to wait for.
+  aclshmem_putmem_signal_nbi(tile, tile, rows.size() * card.part.k * sizeof(float),
+                             card.arrived + number, pass, ACLSHMEM_SIGNAL_SET, peer);
+}
+
+void push_tiles(const Card& card, int32_t pass) {
+  const uint64_t pushes = card.part.row_tiles_of(card.pe) * (card.part.pes - 1);
+  for (uint64_t t = take_ticket(&card.tickets[0]); t < pushes; t = take_ticket(&card.tickets[0])) {
+    push_tile(card, t, pass);
+  }
+  aclshmem_quiet();
+}
+
+// Tile `t` of rank `owner` is there when this returns; the own tiles always are.
+void wait_for_tile(const Card& card, uint32_t owner, uint64_t t, int32_t pass) {
+  if (owner != card.pe) {
+    aclshmem_signal_wait_until(card.arrived + card.part.first_row_tile(owner) + t, ACLSHMEM_CMP_GE,
+                               pass);
+  }
+}
+
+// One product: a row tile times a column tile.
+struct Product {
+  uint32_t owner;  // of the row tile
+  uint64_t row_tile;
+  uint64_t col_tile;
+};
+
+// Product number `ticket`, in the order in which tiles arrive: the own ones, then those of the next
+// lower rank (whose first target this card is), and so on downwards. False when there are no more.
+bool product_of(const Card& card, uint64_t ticket, Product* product) {
+  const uint64_t col_tiles = card.part.col_tiles_of(card.pe);
+  for (uint32_t distance = 0; distance < card.part.pes; ++distance) {
+    const uint32_t owner = (card.pe + card.part.pes - distance) % card.part.pes;
+    const uint64_t products = card.part.row_tiles_of(owner) * col_tiles;
+    if (ticket < products) {
+      *product = {owner, ticket / col_tiles, ticket % col_tiles};
+      return true;
+    }
+    ticket -= products;
+  }
+  return false;
+}
+
+void multiply_product(const Card& card, const Product& product) {
+  const Range rows = card.part.row_tile(product.owner, product.row_tile);
+  const Range cols = card.part.col_tile(card.pe, product.col_tile);
+  const uint64_t width = card.part.cols_of(card.pe).size();
+  canopy::Span span("multiply tile");
+  multiply_tile(rows.size(), cols.size(), card.part.k, card.a + rows.begin * card.part.k,
+                card.part.k, card.b + cols.begin, width, card.c + rows.begin * width + cols.begin,
+                width);
+}
+
+// Block 0 always pushes, and blocks start in order: whatever waits for a tile of this rank gets it
+// even where the launch has more blocks than the card has cores.
+bool is_pusher(const Card& card) { return GetBlockIdx() < card.pushers; }
+
+}  // namespace
+
+__global__ __aicore__ void exchange(Card card, int32_t pass) {
+  if (is_pusher(card)) {
+    push_tiles(card, pass);
+  }
+  uint64_t number = 0;
+  for (uint32_t owner = 0; owner < card.part.pes; ++owner) {
+    for (uint64_t t = 0; t < card.part.row_tiles_of(owner); ++t, ++number) {
+      if (number % GetBlockNum() == GetBlockIdx()) {
+        wait_for_tile(card, owner, t, pass);
+      }
+    }
+  }
+}
+
+__global__ __aicore__ void multiply(Card card) {
+  Product product;
+  while (product_of(card, take_ticket(&card.tickets[1]), &product)) {
+    multiply_product(card, product);
+  }
+}
+
+__global__ __aicore__ void fused(Card card, int32_t pass) {
+  if (is_pusher(card)) {
+    push_tiles(card, pass);
+  }
+  Product product;
+  while (product_of(card, take_ticket(&card.tickets[1]), &product)) {
+    wait_for_tile(card, product.owner, product.row_tile, pass);
+    multiply_product(card, product);
+  }
+}
+
+CANOPY_KERNEL(exchange)
+CANOPY_KERNEL_MIX(multiply)
+CANOPY_KERNEL_MIX(fused)
+
+}  // namespace agmm
