@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 
 namespace canopy::bench {
 namespace {
@@ -117,6 +118,7 @@ Command command_of(const Program& program, const CatalogueOptions& options,
   Command command;
   command.env = program.env;
   if (options.quick) {
+    command.limit = std::chrono::seconds(30);
     command.env.emplace_back("CANOPY_BENCH_QUICK", "1");
   }
   if (program.pes > 0) {
