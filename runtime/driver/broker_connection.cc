@@ -172,6 +172,29 @@ bool wait_ready(const UniqueFd& socket, short events, Deadline deadline) {
 
 }  // namespace
 
+class BrokerConnection::Turn {
+ public:
+  Turn(BrokerConnection& connection, Deadline deadline) : connection_(connection) {
+    // wait_until() may ask again after a yes.
+    const auto got = [&] { return held_ || (held_ = connection_.mutex_.try_lock()); };
+    wait_until(got, &connection_.turn_over_, BellScope::process, deadline, [&] {
+      return fmt::format("another thread's fetch from broker '{}'", connection_.address_);
+    });
+  }
+  ~Turn() {
+    if (held_) {
+      connection_.mutex_.unlock();
+      connection_.turn_over_.ring(BellScope::process);
+    }
+  }
+  Turn(const Turn&) = delete;
+  explicit operator bool() const { return held_; }
+
+ private:
+  BrokerConnection& connection_;
+  bool held_ = false;
+};
+
 tl::unexpected<Error> BrokerConnection::gone() const {
   if (goodbye_) {
     return fail(Errc::closed, "broker '{}' has said goodbye: its process finalized", address_);
@@ -201,11 +224,14 @@ Result<> BrokerConnection::dial(Deadline deadline) {
                 sizeof where.name.sun_path - 1, address_, address_.size());
   }
   CANOPY_ASSIGN(socket_, broker_socket::make_socket());
-  int err = 0;
-  // EAGAIN: the listener's queue is full. There is nothing to poll for that.
+  int err = EAGAIN;
+  // EAGAIN: the listener's queue is full. There is nothing to poll for that. wait_until() may ask
+  // again after a yes.
   const auto settled = [&] {
     const auto* name = reinterpret_cast<const sockaddr*>(&where.name);
-    err = ::connect(socket_.get(), name, where.bytes) == 0 ? 0 : errno;
+    if (err == EAGAIN || err == EINTR) {
+      err = ::connect(socket_.get(), name, where.bytes) == 0 ? 0 : errno;
+    }
     return err != EAGAIN && err != EINTR;
   };
   wait_until(settled, nullptr, BellScope::process, deadline,
@@ -232,7 +258,7 @@ Result<> BrokerConnection::dial(Deadline deadline) {
 }
 
 Result<> BrokerConnection::greet(Deadline deadline) {
-  std::lock_guard lock(mutex_);
+  const Turn turn(*this, deadline);
   CANOPY_ASSIGN(const Message reply, exchange(Message{.op = Op::hello}, nullptr, deadline));
   switch (reply.status) {
     case Status::ok:
@@ -289,8 +315,8 @@ Result<Message> BrokerConnection::exchange(Message request, UniqueFd* passed, De
 }
 
 Result<FetchedMemory> BrokerConnection::fetch(uint64_t id, Deadline deadline) {
-  std::unique_lock lock(mutex_, deadline.left(monotonic_ns()));
-  if (!lock) {
+  const Turn turn(*this, deadline);
+  if (!turn) {
     return late();
   }
   if (!socket_) {
@@ -329,7 +355,7 @@ Result<FetchedMemory> BrokerConnection::fetch(uint64_t id, Deadline deadline) {
 
 bool BrokerConnection::drain() {
   // A fetch() that holds the mutex meets the same hang-up, and leaves.
-  std::lock_guard lock(mutex_);
+  const Turn turn(*this, Deadline::never());
   Message message;
   UniqueFd unwanted;
   while (broker_socket::receive_message(socket_, message, &unwanted) == Got::message) {
@@ -339,7 +365,7 @@ bool BrokerConnection::drain() {
 }
 
 void BrokerConnection::close() {
-  std::lock_guard lock(mutex_);  // as in drain()
+  const Turn turn(*this, Deadline::never());  // as in drain()
   socket_.reset();
 }
 

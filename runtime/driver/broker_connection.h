@@ -8,6 +8,7 @@
 // fetching thread that met it.
 #pragma once
 
+#include "runtime/base/doorbell.h"
 #include "runtime/base/result.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/base/waiter.h"
@@ -69,17 +70,20 @@ class BrokerConnection {
   explicit BrokerConnection(const std::string& address) : address_(address) {}
   Result<> dial(Deadline deadline);
   Result<> greet(Deadline deadline);
-  // Sends `request` and waits for its reply. REQUIRES: mutex_ is held.
+  // Holds mutex_, if it could be had before the deadline.
+  class Turn;
+  // Sends `request` and waits for its reply. REQUIRES: a Turn.
   Result<broker_protocol::Message> exchange(broker_protocol::Message request, UniqueFd* passed,
                                             Deadline deadline);
   tl::unexpected<Error> gone() const;
   tl::unexpected<Error> late() const;
 
   const std::string address_;
-  std::timed_mutex mutex_;  // one exchange at a time; guards what follows
+  std::mutex mutex_;  // one exchange at a time; guards what follows; taken by Turn only
   UniqueFd socket_;
   uint64_t serial_ = 0;
   bool goodbye_ = false;
+  Doorbell turn_over_;  // rung when mutex_ is free again
 };
 
 }  // namespace canopy

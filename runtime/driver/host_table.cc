@@ -33,8 +33,11 @@ class TableLock {
   static Result<TableLock> take(pthread_mutex_t* mutex, const std::string& path) {
     int err = EBUSY;
     // Not pthread_mutex_lock: a holder that is stopped in a debugger must not stop the host.
-    wait_until([&] { return (err = ::pthread_mutex_trylock(mutex)) != EBUSY; }, nullptr,
-               BellScope::host, Deadline::after(kMutexPatience),
+    // wait_until() may ask again after a yes.
+    const auto settled = [&] {
+      return err != EBUSY || (err = ::pthread_mutex_trylock(mutex)) != EBUSY;
+    };
+    wait_until(settled, nullptr, BellScope::host, Deadline::after(kMutexPatience),
                [&] { return fmt::format("the mutex of host table {}", path); });
     if (err == EBUSY) {
       return fail(Errc::timeout, "host table {}: its mutex was not free for {} s", path,

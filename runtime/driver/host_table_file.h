@@ -197,10 +197,15 @@ inline Result<TableFile::Outcome> TableFile::join_once() {
   // A damaged table must stay held for a moment before its holders are believed to live: two
   // openers that meet on one see each other's probing locks.
   const Deadline probing = Deadline::after(std::chrono::milliseconds(100));
+  bool over = false;  // wait_until() may ask again after a yes
   const auto settled = [&] {
+    if (over) {
+      return true;
+    }
     outcome = try_join();
-    return !*outcome || **outcome == Outcome::done || **outcome == Outcome::replaced ||
+    over = !*outcome || **outcome == Outcome::done || **outcome == Outcome::replaced ||
            (**outcome == Outcome::damaged && probing.passed(monotonic_ns()));
+    return over;
   };
   wait_until(settled, nullptr, BellScope::host, Deadline::after(std::chrono::seconds(10)), [&] {
     return fmt::format("another process to finish resetting host table {}", path);

@@ -192,6 +192,8 @@ TEST(Broker, ExporterKilledDuringAFetchIsAnErrorAtOnce) {
   auto broker = start();
   ASSERT_TRUE(broker->connect(exporter.address, 1));
   ::kill(exporter.process->pid(), SIGSTOP);
+  int status = 0;
+  ASSERT_EQ(::waitpid(exporter.process->pid(), &status, WUNTRACED), exporter.process->pid());
   std::thread killer([&] {
     // Whether the fetch has begun by now or not: it must fail.
     exporter.process->kill();
