@@ -35,6 +35,7 @@ void push_tiles(const Card& card, int32_t pass) {
   const uint64_t pushes = card.part.row_tiles_of(card.pe) * (card.part.pes - 1);
   for (uint64_t t = take_ticket(&card.tickets[0]); t < pushes; t = take_ticket(&card.tickets[0])) {
     push_tile(card, t, pass);
+    canopy_yield();  // see multiply_products()
   }
   aclshmem_quiet();
 }
@@ -80,6 +81,19 @@ void multiply_product(const Card& card, const Product& product) {
                 width);
 }
 
+// Multiplies until no products are left; `arrive` is called before each. On a card every block has
+// a core of its own; a host has fewer, and there blocks that never give way would run one after the
+// other.
+template <class Arrive>
+void multiply_products(const Card& card, Arrive&& arrive) {
+  Product product;
+  while (product_of(card, take_ticket(&card.tickets[1]), &product)) {
+    arrive(product);
+    multiply_product(card, product);
+    canopy_yield();
+  }
+}
+
 // Block 0 always pushes, and blocks start in order: whatever waits for a tile of this rank gets it
 // even where the launch has more blocks than the card has cores.
 bool is_pusher(const Card& card) { return GetBlockIdx() < card.pushers; }
@@ -101,21 +115,16 @@ __global__ __aicore__ void exchange(Card card, int32_t pass) {
 }
 
 __global__ __aicore__ void multiply(Card card) {
-  Product product;
-  while (product_of(card, take_ticket(&card.tickets[1]), &product)) {
-    multiply_product(card, product);
-  }
+  multiply_products(card, [](const Product&) {});
 }
 
 __global__ __aicore__ void fused(Card card, int32_t pass) {
   if (is_pusher(card)) {
     push_tiles(card, pass);
   }
-  Product product;
-  while (product_of(card, take_ticket(&card.tickets[1]), &product)) {
+  multiply_products(card, [&](const Product& product) {
     wait_for_tile(card, product.owner, product.row_tile, pass);
-    multiply_product(card, product);
-  }
+  });
 }
 
 CANOPY_KERNEL(exchange)

@@ -33,14 +33,14 @@ Fallible<void> keep(Fallible<Pointer> made, Pointer* member) {
   return {};
 }
 
-// aclrtMemset of floats [range) of `base`; 0xff in all bytes is a NaN.
-Fallible<void> fill_with_nan(float* base, Range range, const char* what) {
+// Floats [range) of `base`, in stream order; 0xff in all bytes is a NaN.
+Fallible<void> fill_with_nan(float* base, Range range, const char* what, aclrtStream stream) {
   if (range.size() == 0) {
     return {};
   }
   const size_t nbytes = range.size() * sizeof(float);
-  return acl_done(aclrtMemset(base + range.begin, nbytes, 0xff, nbytes),
-                  fmt::format("aclrtMemset of {}", what));
+  return acl_done(aclrtMemsetAsync(base + range.begin, nbytes, 0xff, nbytes, stream),
+                  fmt::format("aclrtMemsetAsync of {}", what));
 }
 
 }  // namespace
@@ -126,13 +126,14 @@ Fallible<void> Passes::load(const MatrixSource& a, const MatrixSource& b) {
 // What a pass does not bring and compute itself shows as NaN: all of C, and the rows of A that are
 // not this rank's own.
 Fallible<void> Passes::forget_c() {
-  return fill_with_nan(card_.c, {0, part_.m * part_.cols_of(card_.pe).size()}, "C");
+  return fill_with_nan(card_.c, {0, part_.m * part_.cols_of(card_.pe).size()}, "C", stream_->get());
 }
 
 Fallible<void> Passes::forget_a() {
   const Range rows = part_.rows_of(card_.pe);
-  auto done = fill_with_nan(card_.a, {0, rows.begin * part_.k}, "A");
-  return done ? fill_with_nan(card_.a, {rows.end * part_.k, part_.m * part_.k}, "A") : done;
+  auto done = fill_with_nan(card_.a, {0, rows.begin * part_.k}, "A", stream_->get());
+  return done ? fill_with_nan(card_.a, {rows.end * part_.k, part_.m * part_.k}, "A", stream_->get())
+              : done;
 }
 
 Fallible<void> Passes::same_result(const char* pass) {
@@ -161,7 +162,11 @@ Fallible<void> Passes::pass(const PassKind& kind, Queue&& queue, std::vector<dou
     ready = forget_a();
   }
   if (ready) {
-    ready = acl_done(aclrtMemset(card_.tickets, kTicketBytes, 0, kTicketBytes), "aclrtMemset");
+    ready = acl_done(aclrtMemsetAsync(card_.tickets, kTicketBytes, 0, kTicketBytes, stream_->get()),
+                     "aclrtMemsetAsync of the tickets");
+  }
+  if (ready) {
+    ready = acl_done(aclrtSynchronizeStream(stream_->get()), "resetting the card");
   }
   if (!ready) {
     return ready;
