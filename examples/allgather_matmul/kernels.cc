@@ -8,8 +8,8 @@
 namespace agmm {
 namespace {
 
-// Hands out the numbers 0, 1, 2... to the blocks of a launch. Relaxed: the numbers order nothing,
-// the data a ticket leads to is ordered by its signal or by the launch.
+// Hands out the numbers 0, 1, 2... to the blocks that push. Relaxed: the numbers order nothing, a tile
+// is ordered by its signal.
 uint64_t take_ticket(uint64_t* counter) {
   return std::atomic_ref<uint64_t>(*counter).fetch_add(1, std::memory_order_relaxed);
 }
@@ -33,9 +33,8 @@ void push_tile(const Card& card, uint64_t ticket, int32_t pass) {
 
 void push_tiles(const Card& card, int32_t pass) {
   const uint64_t pushes = card.part.row_tiles_of(card.pe) * (card.part.pes - 1);
-  for (uint64_t t = take_ticket(&card.tickets[0]); t < pushes; t = take_ticket(&card.tickets[0])) {
+  for (uint64_t t = take_ticket(card.tickets); t < pushes; t = take_ticket(card.tickets)) {
     push_tile(card, t, pass);
-    canopy_yield();  // see multiply_products()
   }
   aclshmem_quiet();
 }
@@ -55,18 +54,18 @@ struct Product {
   uint64_t col_tile;
 };
 
-// Product number `ticket`, in the order in which tiles arrive: the own ones, then those of the next
+// Product number `index`, in the order in which tiles arrive: the own ones, then those of the next
 // lower rank (whose first target this card is), and so on downwards. False when there are no more.
-bool product_of(const Card& card, uint64_t ticket, Product* product) {
+bool product_of(const Card& card, uint64_t index, Product* product) {
   const uint64_t col_tiles = card.part.col_tiles_of(card.pe);
   for (uint32_t distance = 0; distance < card.part.pes; ++distance) {
     const uint32_t owner = (card.pe + card.part.pes - distance) % card.part.pes;
     const uint64_t products = card.part.row_tiles_of(owner) * col_tiles;
-    if (ticket < products) {
-      *product = {owner, ticket / col_tiles, ticket % col_tiles};
+    if (index < products) {
+      *product = {owner, index / col_tiles, index % col_tiles};
       return true;
     }
-    ticket -= products;
+    index -= products;
   }
   return false;
 }
@@ -81,21 +80,19 @@ void multiply_product(const Card& card, const Product& product) {
                 width);
 }
 
-// Multiplies until no products are left; `arrive` is called before each. On a card every block has
-// a core of its own; a host has fewer, and there blocks that never give way would run one after the
-// other.
+// This block's share: every GetBlockNum()th product. `arrive` is called before each.
 template <class Arrive>
 void multiply_products(const Card& card, Arrive&& arrive) {
   Product product;
-  while (product_of(card, take_ticket(&card.tickets[1]), &product)) {
+  for (uint64_t i = GetBlockIdx(); product_of(card, i, &product); i += GetBlockNum()) {
     arrive(product);
     multiply_product(card, product);
-    canopy_yield();
   }
 }
 
-// Block 0 always pushes, and blocks start in order: whatever waits for a tile of this rank gets it
-// even where the launch has more blocks than the card has cores.
+// Block 0 pushes, blocks start in order, and a block that pushes takes the next tile until none is
+// left: so every tile of this rank is sent even where the launch has more blocks than the card has
+// cores, and all that have started wait for other ranks.
 bool is_pusher(const Card& card) { return GetBlockIdx() < card.pushers; }
 
 }  // namespace

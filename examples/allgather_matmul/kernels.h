@@ -25,10 +25,10 @@ struct Card {
   const float* b;     // K x cols: the rank's column block
   float* c;           // M x cols
   int32_t* arrived;   // one word per row tile: the number of the last pass in which it arrived
-  uint64_t* tickets;  // two counters, zero when a kernel starts: pushes taken, products taken
+  uint64_t* tickets;  // one counter, zero when a kernel starts: how many pushes are taken
 };
 
-inline constexpr uint64_t kTicketBytes = 2 * sizeof(uint64_t);
+inline constexpr uint64_t kTicketBytes = sizeof(uint64_t);
 
 // `pass` grows by one from pass to pass, so that a signal of an earlier pass satisfies no later
 // wait.
