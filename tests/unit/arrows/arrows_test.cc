@@ -102,6 +102,17 @@ TEST_F(PlantedTree, ShowsARelativePath) {
   expect_one("relative path");
 }
 
+TEST_F(PlantedTree, LetsInstalledHeadersNameEachOtherRelatively) {
+  plant("shmem/include/shmem.h", "");
+  plant("shmem/include/mpp/shmem.h", "#include \"../shmem.h\"\n");
+  EXPECT_EQ(violations().size(), 0u);
+}
+
+TEST_F(PlantedTree, ShowsAnInstalledHeaderThatLeavesItsFolder) {
+  plant("shmem/include/bad.h", "#include \"../world/world.h\"\n");
+  expect_one("relative path");
+}
+
 TEST_F(PlantedTree, ShowsASiblingIncludedByItsBareName) {
   plant("shmem/world/bad.cc", "#include \"world.h\"\n");
   expect_one("no file from the repository root");

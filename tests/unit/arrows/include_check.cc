@@ -100,7 +100,7 @@ Result<void> check_file(const ArrowTable& table, const fs::path& root, const fs:
   }
   CANOPY_ASSIGN(const std::vector<Include> includes, includes_of(file));
   for (const Include& include : includes) {
-    if (auto sentence = judge(table, root, *from, include, report.arrows)) {
+    if (auto sentence = judge(table, root, name, *from, include, report.arrows)) {
       report.violations.push_back(fmt::format("{}:{}: {}", name, include.line, *sentence));
     }
   }
