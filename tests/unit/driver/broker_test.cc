@@ -1,6 +1,7 @@
 #include "runtime/driver/broker.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mapping.h"
 #include "runtime/base/waiter.h"
 #include "runtime/driver/broker_connection.h"
@@ -431,6 +432,7 @@ TEST(Broker, ServerRunningOutOfDescriptorsServesAgainLater) {
   UniqueFd log_out(ends[0]), log_in(ends[1]);
   ChildProcess child([&](Line& line) {
     ::dup2(log_in.get(), STDERR_FILENO);
+    set_log_level(LogLevel::warn);
     auto server = start();
     rlimit files{};
     ::getrlimit(RLIMIT_NOFILE, &files);
