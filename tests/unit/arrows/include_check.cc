@@ -62,14 +62,31 @@ bool is_source(const fs::path& path) {
   return extension == ".h" || extension == ".hpp" || extension == ".c" || extension == ".cc";
 }
 
-// The sentence about one include, or nothing when it is legal.
+// An installed header does not know where it lies, and other projects have headers of its names: it may
+// name its neighbours relative to itself, as long as they are installed with it.
+std::optional<std::string> resolve_neighbour(const fs::path& root, const std::string& file,
+                                             const std::string& include) {
+  const size_t folder = file.find("/include/");
+  const std::string target =
+      (fs::path(file).parent_path() / include).lexically_normal().generic_string();
+  if (folder == std::string::npos || target.compare(0, folder + 9, file, 0, folder + 9) != 0 ||
+      !fs::exists(root / target)) {
+    return std::nullopt;
+  }
+  return target;
+}
+
+// The sentence about one include of `file` in `from`, or nothing when it is legal.
 std::optional<std::string> judge(const ArrowTable& table, const fs::path& root,
-                                 const std::string& from, const Include& include, int& arrows) {
-  if (is_relative(include.path)) {
+                                 const std::string& file, const std::string& from,
+                                 const Include& include, int& arrows) {
+  const bool relative = is_relative(include.path);
+  const auto target =
+      relative ? resolve_neighbour(root, file, include.path) : resolve(root, include.path);
+  if (relative && !target) {
     return fmt::format("\"{}\" is a relative path: write it from the repository root",
                        include.path);
   }
-  const auto target = resolve(root, include.path);
   if (!target) {
     return include.quoted ? std::optional(fmt::format(
                                 "\"{}\" is no file from the repository root or an include folder "
