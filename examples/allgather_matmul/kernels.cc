@@ -8,8 +8,8 @@
 namespace agmm {
 namespace {
 
-// Hands out the numbers 0, 1, 2... to the blocks that push. Relaxed: the numbers order nothing, a tile
-// is ordered by its signal.
+// Hands out the numbers 0, 1, 2... to the blocks that push. Relaxed: the numbers order nothing, a
+// tile is ordered by its signal.
 uint64_t take_ticket(uint64_t* counter) {
   return std::atomic_ref<uint64_t>(*counter).fetch_add(1, std::memory_order_relaxed);
 }

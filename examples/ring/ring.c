@@ -1,4 +1,5 @@
-/* A token travels once around all PEs: each waits for it, adds one, and puts it to its right neighbour.
+/* A token travels once around all PEs: each waits for it, adds one, and puts it to its right
+ * neighbour.
  *
  *   oshcc ring.c -o ring && oshrun -np 4 ./ring */
 #include <shmem.h>
@@ -11,7 +12,7 @@ int main(void) {
   const int right = (me + 1) % n;
   const long start = 100;
 
-  long *token = shmem_calloc(1, sizeof *token);
+  long* token = shmem_calloc(1, sizeof *token);
   if (me == 0) {
     shmem_p(token, start, right);
   }
