@@ -105,7 +105,8 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
 inline constexpr int kFreePolls = 24;
 }  // namespace waiter_detail
 
-// Waits until ready() is true. `bell` may be null: then the wait naps. `describe` says who waits for
+// Waits until ready() is true; ready() may be called again after it was, so a condition that takes
+// something must remember that it did. `bell` may be null: then the wait naps. `describe` says who waits for
 // what, and is called only when somebody has to read it.
 template <class Ready, class Describe>
 inline WaitEnd wait_until(Ready&& ready, Doorbell* bell, BellScope scope, Deadline deadline,
