@@ -40,11 +40,11 @@ Strand* EventCell::finish(bool timed) {
 
 Result<EventCell*> EventBank::take(uint32_t references) {
   std::lock_guard lock(lock_);
+  // Relaxed: only changed under the lock.
+  if (in_use_.load(std::memory_order_relaxed) >= limit_) [[unlikely]] {
+    return fail(Errc::no_event, "all {} event records of the device are pending or held", limit_);
+  }
   if (free_ == nullptr) {
-    // Relaxed: only changed under the lock.
-    if (in_use_.load(std::memory_order_relaxed) >= limit_) {
-      return fail(Errc::no_event, "all {} event records of the device are pending or held", limit_);
-    }
     chunks_.push_back(std::make_unique<EventCell[]>(kChunk));
     for (uint32_t i = 0; i < kChunk; ++i) {
       EventCell& cell = chunks_.back()[i];

@@ -19,12 +19,18 @@ namespace {
 constexpr uint32_t kFiberBit = 1u << 8;
 constexpr uint32_t kRotateTasks = 64;
 constexpr uint64_t kRotateNs = 100'000;
+constexpr uint32_t kFiberTurns = 64;  // blocks that wake each other must not starve everything else
 constexpr uint64_t kSpareIdleNs = 50'000'000;
 
 thread_local Executor* t_executor = nullptr;
 
 uint8_t highest_priority(uint32_t bits) {
   return (bits & 0xFF) != 0 ? static_cast<uint8_t>(std::countr_zero(bits & 0xFF)) : Strand::kPriorities;
+}
+
+// Relaxed: the code travels with the strand's error; a poll that misses it looks again.
+bool launch_failed(const Fiber& fiber) {
+  return fiber.block != nullptr && fiber.block->launch->failed.load(std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -114,12 +120,14 @@ void Executor::loop_once() {
     }
     push_strand(strand);  // others wait as well: in turn
   }
-  if (run_ready_fiber()) {
+  const bool fibers_last = std::exchange(fibers_last_turn_, false) || fiber_turns_ >= kFiberTurns;
+  if (!fibers_last && run_ready_fiber()) {
     return;
   }
+  fiber_turns_ = 0;
   if (has_polls()) {
     check_polls();
-    if (run_ready_fiber()) {
+    if (!fibers_last && run_ready_fiber()) {
       return;
     }
   }
@@ -134,6 +142,9 @@ void Executor::loop_once() {
   if (Strand* strand = pop_strand(Strand::kPriorities)) {
     note_waiting_work();
     run_strand(strand);
+    return;
+  }
+  if (fibers_last && run_ready_fiber()) {
     return;
   }
   if (Strand* strand = scheduler_.steal_for(*this)) {
@@ -151,6 +162,15 @@ void Executor::note_waiting_work() {
   }
 }
 
+bool Executor::loop_has_work() const {
+  return has_strands() || has_polls() || scheduler_.has_open_launches();
+}
+
+Fiber* Executor::loop_fiber() {
+  fibers_last_turn_ = true;
+  return pool_.take();
+}
+
 // ---- Fibers.
 
 bool Executor::run_ready_fiber() {
@@ -158,6 +178,7 @@ bool Executor::run_ready_fiber() {
   if (fiber == nullptr) {
     return false;
   }
+  ++fiber_turns_;
   // This loop's stack is free once it has been left; it continues here when taken from the pool.
   Fiber* self = running_;
   note_waiting_work();
@@ -201,17 +222,26 @@ void Executor::park() {
   Executor* self = current();
   self->count_progress();
   Fiber* from = self->running_;
-  Fiber* to = self->pop_fiber();
-  if (to == from) {
-    return;  // woken before it had gone to sleep
+  Fiber* to;
+  if (++self->fiber_turns_ >= kFiberTurns && self->loop_has_work()) {
+    to = self->loop_fiber();
+  } else {
+    to = self->pop_fiber();
+    if (to == from) {
+      return;  // woken before it had gone to sleep
+    }
+    if (to == nullptr) {
+      to = self->pool_.take();
+    }
   }
-  if (to == nullptr) {
-    to = self->pool_.take();
-  }
-  to->owner = self;
-  self->running_ = to;
-  self->note_waiting_work();
-  Fiber::switch_to(*from, *to);
+  self->leave_for(*from, *to);
+}
+
+void Executor::leave_for(Fiber& from, Fiber& to) {
+  to.owner = this;
+  running_ = &to;
+  note_waiting_work();
+  Fiber::switch_to(from, to);
 }
 
 void Executor::park_polling(int (*poll)(void*), void* argument, const char* what) {
@@ -232,8 +262,15 @@ void Executor::park_polling(int (*poll)(void*), void* argument, const char* what
 
 void Executor::yield() {
   Executor* self = current();
-  self->push_fiber(self->running_);
-  park();
+  Fiber* from = self->running_;
+  self->push_fiber(from);
+  if (!self->loop_has_work()) {
+    park();
+    return;
+  }
+  // What the block yields for may be a stream or a polled wait, which only the loop finds.
+  self->count_progress();
+  self->leave_for(*from, *self->loop_fiber());
 }
 
 void Executor::check_polls() {
@@ -249,7 +286,7 @@ void Executor::check_polls() {
     Fiber* fiber = list;
     list = fiber->next;
     // A fiber that another thread is still leaving cannot be resumed yet.
-    if (fiber->parked() && fiber->poll(fiber->poll_argument) != 0) {
+    if (fiber->parked() && (launch_failed(*fiber) || fiber->poll(fiber->poll_argument) != 0)) {
       fiber->poll = nullptr;
       ++done;
       push_fiber(fiber);
@@ -302,6 +339,17 @@ void Executor::hand_over_to(Executor& thief) {
   }
 }
 
+void Executor::release_waiting(Launch& launch) {
+  // seq_cst: see canopy_sync_all(), whose blocks enter the list and then look at `failed`.
+  Fiber* list = launch.waiting.exchange(nullptr, std::memory_order_seq_cst);
+  Scheduler& scheduler = current()->scheduler_;
+  while (list != nullptr) {
+    Fiber* next = list->next;
+    scheduler.make_ready(list);
+    list = next;
+  }
+}
+
 void Executor::abandon_block(int32_t code) {
   Executor* self = current();
   Fiber* from = self->running_;
@@ -319,6 +367,8 @@ void Executor::reap_abandoned() {
   Fiber* fiber = std::exchange(abandoned_, nullptr);
   Block block = *fiber->block;  // lies on the abandoned stack
   block.launch->strand->record_error(abandoned_code_);
+  block.launch->failed.store(true, std::memory_order_seq_cst);  // before the look at who waits
+  release_waiting(*block.launch);
   fiber->rewind(&fiber_main);
   pool_.give(fiber);
   if (Strand* strand = end_block(block)) {
@@ -418,6 +468,7 @@ void Executor::run_strand(Strand* strand) {
 bool Executor::run_task(Strand* strand, Sqe* sqe) {
   switch (sqe->kind) {
     case SqeKind::kernel:
+      current()->note_waiting_work();
       return start_kernel(strand, sqe);
     case SqeKind::copy: {
       TraceScope span("copy", strand->device().device(), strand->device().dma_track(), -1);
@@ -447,6 +498,7 @@ bool Executor::run_task(Strand* strand, Sqe* sqe) {
       return true;
     }
     case SqeKind::call: {
+      current()->note_waiting_work();
       const auto call = sqe->body.call;
       TraceScope span(call.what, strand->device().device(), strand->device().dma_track(), -1);
       call_on_thread_stack(call.function, call.argument);
@@ -486,6 +538,9 @@ bool Executor::start_kernel(Strand* strand, Sqe* sqe) {
     for (auto& flag : launch.flags) {
       flag.store(0, std::memory_order_relaxed);
     }
+  }
+  if (launch.failed.load(std::memory_order_relaxed)) [[unlikely]] {
+    launch.failed.store(false, std::memory_order_relaxed);
   }
   if (sqe->blocks == 1) {
     const int core = strand->device().pool(launch.kind).acquire();
@@ -609,6 +664,10 @@ void Executor::idle() {
   scheduler_.searching_.fetch_sub(1, std::memory_order_seq_cst);
   if (leave) {
     leave_thread();
+  }
+  if (scheduler_.can_steal(*this)) {
+    // Queued while this executor was counted, so nobody was rung; its own work may now keep it for long.
+    scheduler_.arm_watchdog();
   }
 }
 

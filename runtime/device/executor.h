@@ -47,6 +47,8 @@ class Executor {
   static void park_polling(int (*poll)(void*), void* argument, const char* what);
   // Lets others run, then goes on.
   static void yield();
+  // Wakes every block of the launch that waits in SyncAll. REQUIRES: on an executor.
+  static void release_waiting(Launch& launch);
   // Ends the running block with an error: its stack is abandoned, nothing is unwound.
   [[noreturn]] static void abandon_block(int32_t code);
 
@@ -83,6 +85,11 @@ class Executor {
   void thread_main();
   void loop_once();
   void note_waiting_work();
+  // Something that only the loop finds waits: polled waits, strands, unstarted blocks.
+  bool loop_has_work() const;
+  // A fiber that runs the loop, which is to look at those first, before ready fibers.
+  Fiber* loop_fiber();
+  void leave_for(Fiber& from, Fiber& to);
   void take_waiters(Strand* waiter);
   // Single writer, so no locked instruction.
   void count_progress() {
@@ -126,14 +133,17 @@ class Executor {
   Fiber* abandoned_ = nullptr;
   int32_t abandoned_code_ = 0;
   bool remote_turn_ = false;
+  bool fibers_last_turn_ = false;  // the loop's next turn leaves ready fibers for last
+  uint32_t fiber_turns_ = 0;       // fibers resumed in a row without a look at anything else
   CallFunction root_call_ = nullptr;
   void* root_argument_ = nullptr;
   std::vector<void*> unified_buffers_;  // free ones, all of the largest size asked for
   size_t unified_buffer_bytes_ = 0;
   TraceBuffer trace_;
 
-  // Read by other threads.
-  alignas(kCacheLine) std::atomic<State> state_{State::searching};
+  // Read by other threads. Searching exactly while counted in Scheduler::searching_: who starts to work at
+  // once (a spare) must count as running for the watchdog.
+  alignas(kCacheLine) std::atomic<State> state_{State::running};
   std::atomic<uint64_t> progress_{0};
   std::atomic<uint32_t> poll_count_{0};
   std::atomic<bool> revived_{false};

@@ -44,6 +44,16 @@ Block& block_or_die(const char* function) {
   return *block;
 }
 
+int32_t trap_code(const Block& block) { return fault_code(DeviceFault::trap, block.launch->kind); }
+
+// After a wait of the running block: another block may have failed the task meanwhile.
+void end_with_failed_launch() {
+  Block& block = *current_block();
+  if (block.launch->failed.load(std::memory_order_relaxed)) [[unlikely]] {
+    Executor::abandon_block(trap_code(block));
+  }
+}
+
 }  // namespace
 
 KernelCapture::KernelCapture() : outer_(t_capture) { t_capture = this; }
@@ -105,6 +115,7 @@ void canopy_wait_until(int (*ready)(void*), void* arg, const char* what) {
       canopy_span_begin(what);
     }
     Executor::park_polling(ready, arg, what);
+    canopy::end_with_failed_launch();
     if (traced) {
       canopy_span_end();
     }
@@ -122,16 +133,23 @@ void canopy_sync_all(void) {
   Executor* executor = Executor::current();
   Fiber* self = executor->running_fiber();
   self->waits_for = "SyncAll";
-  // First onto the list, then counted: so the last to arrive finds everybody.
+  // First onto the list, then counted: so the last to arrive finds everybody. seq_cst: either this
+  // block sees that another has failed, or that one finds it on the list.
   Fiber* head = launch.waiting.load(std::memory_order_relaxed);
   do {
     self->next = head;
-  } while (!launch.waiting.compare_exchange_weak(head, self, std::memory_order_release,
+  } while (!launch.waiting.compare_exchange_weak(head, self, std::memory_order_seq_cst,
                                                  std::memory_order_relaxed));
+  if (launch.failed.load(std::memory_order_seq_cst)) [[unlikely]] {
+    Executor::release_waiting(launch);
+    Executor::park();  // whoever took the list has made this block ready
+    canopy::end_with_failed_launch();
+  }
   // acq_rel: everything the blocks did before is visible to all of them after.
   if (launch.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 != launch.blocks) {
     Executor::park();
     self->waits_for = nullptr;
+    canopy::end_with_failed_launch();
     return;
   }
   Fiber* list = launch.waiting.exchange(nullptr, std::memory_order_acquire);
@@ -193,7 +211,7 @@ void canopy_kernel_assert(const char* condition, const char* file, int line) {
   canopy::report(fmt::format("device {} kernel {} block {}: assertion '{}' failed at {}:{}",
                              block->launch->strand->device().device(), block->launch->image->name,
                              block->index, condition, file, line));
-  Executor::abandon_block(canopy::fault_code(canopy::DeviceFault::trap, block->launch->kind));
+  Executor::abandon_block(canopy::trap_code(*block));
 }
 
 int canopy_kernel_printf(const char* format, ...) {

@@ -34,6 +34,9 @@ struct Launch {
   static constexpr uint32_t kFlags = 16;
   std::atomic<uint32_t> flags[kFlags] = {};
   std::atomic<bool> flags_used{false};
+  // A block has failed, and with it the task: the others end at their next wait, which might be for the
+  // one that is gone.
+  std::atomic<bool> failed{false};
 };
 
 struct Block {

@@ -111,8 +111,7 @@ void Scheduler::ring(Executor& executor) {
 void Scheduler::submit(Strand* strand) {
   Executor* self = Executor::current();
   Executor* home = executors_[strand->home.load(std::memory_order_relaxed)].get();
-  const Executor::State home_state = home->state();
-  if (self != nullptr && home != self && home_state != Executor::State::searching) {
+  if (self != nullptr && home != self && home->state() != Executor::State::searching) {
     // An executor keeps what it made ready, unless the usual one is awake with nothing to do: it is
     // warm here, and run_strand() calls for help before it goes on with more of its own.
     home = self;
@@ -121,11 +120,13 @@ void Scheduler::submit(Strand* strand) {
   if (home == self) {
     return;
   }
-  if (home_state == Executor::State::searching) {
+  store_load_fence();
+  // Read after the fence: an executor that leaves its search for something else either sees the strand
+  // then, or is seen running here.
+  if (home->state() == Executor::State::searching) {
     ring(*home);  // it may be about to sleep
     return;
   }
-  store_load_fence();
   if (searching_.load(std::memory_order_seq_cst) != 0) {
     return;
   }

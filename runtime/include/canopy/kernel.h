@@ -90,7 +90,8 @@ void* canopy_unified_buffer(size_t* bytes);
  * counter is at least one and takes one away. */
 void canopy_flag_set(uint32_t id);
 void canopy_flag_wait(uint32_t id);
-/* Fails the task with the trap code of its core kind, after printing the sentence. */
+/* Fails the task with the trap code of its core kind, after printing the sentence. This block ends
+ * here (nothing is unwound), the launch's other blocks at their next wait. */
 void canopy_kernel_assert(const char* condition, const char* file, int line);
 /* printf of a kernel: goes to the host's stdout, one call's text in one piece. */
 int canopy_kernel_printf(const char* format, ...) __attribute__((format(printf, 1, 2)));
