@@ -143,11 +143,7 @@ void aclshmem_info_get_version(int* major, int* minor) {
 
 void aclshmem_info_get_name(char* name) { shmem_info_get_name(name); }
 
-void aclshmem_global_exit(int status) {
-  World& world = world_for("aclshmem_global_exit");
-  world.global_exit(status,
-                    fmt::format("pe {} called aclshmem_global_exit({})", world.my_pe(), status));
-}
+void aclshmem_global_exit(int status) { world_for("aclshmem_global_exit").global_exit(status); }
 
 void* aclshmemx_malloc(size_t size, aclshmem_mem_type_t mem_type) {
   SymmetricHeap* from = heap(mem_type, "aclshmem_malloc");

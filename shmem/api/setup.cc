@@ -42,11 +42,7 @@ void shmem_finalize(void) {
   }
 }
 
-void shmem_global_exit(int status) {
-  World& world = world_for("shmem_global_exit");
-  world.global_exit(status,
-                    fmt::format("pe {} called shmem_global_exit({})", world.my_pe(), status));
-}
+void shmem_global_exit(int status) { world_for("shmem_global_exit").global_exit(status); }
 
 int shmem_my_pe(void) { return current_hot().my_pe; }
 int shmem_n_pes(void) { return static_cast<int>(current_hot().n_pes); }

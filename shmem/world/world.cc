@@ -257,28 +257,26 @@ void World::peer_lost(int pe) {
   if (leaving_.load(std::memory_order_acquire) || load_acquire(&control(pe).leaving) != 0) {
     return;
   }
-  const Card& gone = card(pe);
-  const std::string sentence = fmt::format(
-      "PE {} (pid {} on host {}) died without finalize; the job ends", pe, gone.pid, gone.host);
   uint32_t nobody = 0;
   if (std::atomic_ref<uint32_t>(control(0).death_report)
           .compare_exchange_strong(nobody, 1, std::memory_order_acq_rel)) {
-    report(sentence);
+    report(fmt::format("PE {} (pid {} on host {}) died without finalize; the job ends", pe,
+                       card(pe).pid, card(pe).host));
   }
-  bootstrap_->abort(kPeerLostStatus, sentence);
-  ::_exit(kPeerLostStatus);  // the launcher did not end us in time
+  bootstrap_->abort(kPeerLostStatus, "");  // without a reason: it has been told
+  ::_exit(kPeerLostStatus);                // the launcher did not end us in time
 }
 
-void World::global_exit(int status, const std::string& reason) {
+void World::global_exit(int status) {
   leaving_.store(true, std::memory_order_release);  // deaths from here on are our doing
   std::fflush(nullptr);
-  bootstrap_->abort(status, reason);
+  bootstrap_->abort(status, "");
   ::_exit(status);
 }
 
 void World::fail_job(int status, const std::string& sentence) {
   report(sentence);
-  global_exit(status, sentence);
+  global_exit(status);
 }
 
 }  // namespace canopy::shmem

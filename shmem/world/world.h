@@ -81,7 +81,7 @@ class World {
   SymmetricHeap* heap_of(const void* address);
 
   // Ends every PE of the job with `status`. fail_job() prints one sentence before.
-  [[noreturn]] void global_exit(int status, const std::string& reason);
+  [[noreturn]] void global_exit(int status);
   [[noreturn]] void fail_job(int status, const std::string& sentence);
 
  private:
