@@ -1,6 +1,8 @@
 #include "launcher/bootstrap/pmix_bootstrap.h"
 
-#include "launcher/bootstrap/fence_wait.h"
+#include "launcher/bootstrap/arrival_wait.h"
+#include "launcher/bootstrap/pmix_fence.h"
+#include "launcher/bootstrap/pmix_gets.h"
 #include "runtime/base/log.h"
 #include "runtime/base/waiter.h"
 
@@ -9,14 +11,29 @@
 namespace canopy {
 namespace {
 
-// mpirun 4.1 sends SIGKILL 2 s after SIGTERM; past this the launcher will not end us any more.
+// mpirun 4.1 sends SIGKILL 2 s after an abort; past this the launcher will not end us any more.
 constexpr std::chrono::seconds kAbortGrace{3};
 
 // Stands before every card, so that an empty card is not an empty byte object, which some versions
 // of PMIx do not carry.
 constexpr char kCardMark = 'c';
 
-std::string card_key(uint64_t generation) { return fmt::format("canopy.card.{}", generation); }
+// Children of a PE in the tree of arrivals. A level costs a parent one trip to the server per child
+// and one to say so.
+constexpr int kChildren = 4;
+
+std::string key_of(std::string_view kind, uint64_t generation) {
+  return fmt::format("canopy.{}.{}", kind, generation);
+}
+
+std::vector<int> children_of(int pe, int n_pes) {
+  std::vector<int> children;
+  for (int64_t child = int64_t{pe} * kChildren + 1;
+       child <= int64_t{pe} * kChildren + kChildren && child < n_pes; ++child) {
+    children.push_back(static_cast<int>(child));
+  }
+  return children;
+}
 
 }  // namespace
 
@@ -48,11 +65,8 @@ Result<> PmixBootstrap::put_card(const std::string& key, std::string_view card) 
   pmix_byte_object_t object{bytes.data(), bytes.size()};
   pmix_value_t value;
   PMIX_VALUE_LOAD(&value, &object, PMIX_BYTE_OBJECT);
-  pmix_status_t status = PMIx_Put(PMIX_GLOBAL, key.c_str(), &value);
+  const pmix_status_t status = PMIx_Put(PMIX_GLOBAL, key.c_str(), &value);
   PMIX_VALUE_DESTRUCT(&value);
-  if (status == PMIX_SUCCESS) {
-    status = PMIx_Commit();
-  }
   if (status != PMIX_SUCCESS) {
     return fail(Errc::io, "{}: PMIx does not take the card of {} bytes: {}", name_, card.size(),
                 PMIx_Error_string(status));
@@ -82,31 +96,48 @@ Result<std::string> PmixBootstrap::get_card(const std::string& key, int pe) {
   return card;
 }
 
-Result<> PmixBootstrap::fence(PmixFence::Data data, std::string_view call, uint64_t generation) {
-  CANOPY_ASSIGN(PmixFence fence, PmixFence::post(data, name_));
-  FenceWait waiting(*session_, fence, call, generation);
-  auto result = waiting.wait(Deadline::user_default());
+Result<> PmixBootstrap::wait_for_all(std::string_view call, uint64_t generation,
+                                     Deadline deadline) {
+  const std::string up = key_of("up", generation);
+  const std::string down = key_of("down", generation);
+  ArrivalWait arrivals(*session_, call, down, generation, deadline);
+  // One question at a time: libpmix's sockets have Nagle's algorithm on, and a second small message
+  // behind an unanswered one waits 40 ms for the acknowledgement of the first.
+  for (int child : children_of(pe_, n_pes_)) {
+    PmixGets below(*session_, up, {child}, PmixGets::Patience::one_second);
+    CANOPY_TRY(arrivals.wait(below));
+  }
+  CANOPY_TRY(put_flag(*session_, pe_ == 0 ? down : up));
+  CANOPY_TRY(commit(*session_));
+  if (pe_ != 0) {
+    PmixGets release(*session_, down, {0}, PmixGets::Patience::one_second);
+    CANOPY_TRY(arrivals.wait(release));
+  }
+  return {};
+}
+
+Result<> PmixBootstrap::meet(std::string_view call, uint64_t generation, Deadline deadline) {
+  auto result = wait_for_all(call, generation, deadline);
   if (!result) {
     broken_ = call;
     if (result.error().code == Errc::peer_lost) {
       abort(1, error_text::newest());
     }
-    return result;
   }
-  if (fence.status() != PMIX_SUCCESS) {
-    broken_ = call;
-    return fail(Errc::peer_lost, "{}: {} failed, the launcher says {}", name_, call,
-                PMIx_Error_string(fence.status()));
-  }
-  return {};
+  return result;
 }
 
 Result<std::vector<std::string>> PmixBootstrap::exchange(std::string_view card) {
   CANOPY_TRY(require_usable("exchange"));
   const uint64_t generation = session_->next_generation();
-  const std::string key = card_key(generation);
+  const std::string key = key_of("card", generation);
+  const Deadline deadline = Deadline::user_default();
   CANOPY_TRY(put_card(key, card));
-  CANOPY_TRY(fence(PmixFence::Data::collect, "exchange", generation));
+  CANOPY_TRY(meet("exchange", generation, deadline));
+  // On one host our server has every card by now, and a fence would only add its risk.
+  if (session_->job().local_pes.size() != static_cast<size_t>(n_pes_)) {
+    CANOPY_TRY(collect_all_data(*session_, deadline));
+  }
   std::vector<std::string> cards;
   cards.reserve(n_pes_);
   for (int pe = 0; pe < n_pes_; ++pe) {
@@ -118,7 +149,7 @@ Result<std::vector<std::string>> PmixBootstrap::exchange(std::string_view card) 
 
 Result<> PmixBootstrap::barrier() {
   CANOPY_TRY(require_usable("barrier"));
-  return fence(PmixFence::Data::none, "barrier", session_->next_generation());
+  return meet("barrier", session_->next_generation(), Deadline::user_default());
 }
 
 void PmixBootstrap::abort(int status, std::string_view reason) {
@@ -141,7 +172,7 @@ Result<> PmixBootstrap::finalize() {
     return {};
   }
   CANOPY_TRY(require_usable("finalize"));
-  CANOPY_TRY(fence(PmixFence::Data::none, "finalize", session_->next_generation()));
+  CANOPY_TRY(meet("finalize", session_->next_generation(), Deadline::user_default()));
   session_.reset();
   return {};
 }

@@ -1,18 +1,25 @@
 // PmixBootstrap: the job as a launcher with PMIx (mpirun, srun --mpi=pmix) has started it.
 //
 // MPI_Init is not needed; a program may call it before or after (pmix_session.h says how both live
-// together). Cards travel as one key per exchange, "canopy.card.<generation>".
+// together). PEs wait for each other by keys, not by PMIx_Fence: if a process ends while a fence is
+// open at its server, libpmix 4.2 breaks the fence off at times (PARTIAL SUCCESS), and mpirun 4.1
+// then crashes or hangs in one of four ends of a job, so that the job has no exit status (2026-11).
+// With open PMIx_Gets it ended well in 70 of 70.
 //
-// A wait that lasts gets attention: after a second it looks whether a PE of this host has ended
-// (sibling_watch.h), says so once per host and aborts the job; after 60 s, and every 60 s, one PE
-// per host reports who has not come; at the deadline (CANOPY_TIMEOUT) it fails with that list.
-// After a failed wait the PEs no longer agree about where they are: every later call fails, abort()
-// excepted.
+//   keys of collective call G:       who commits it         who waits for it
+//     canopy.card.G  (exchange only)   every PE               -
+//     canopy.up.G                      every PE but 0, when   its parent in a tree of 4 children
+//                                      all below have come
+//     canopy.down.G                    PE 0, when all came    everybody else
+//
+// A wait that lasts gets attention (arrival_wait.h). When a PE of this host has ended, one PE says
+// so and aborts the job. After a failed wait the PEs no longer agree about where they are: every
+// later call fails, abort() excepted.
 #pragma once
 
 #include "launcher/bootstrap/bootstrap.h"
-#include "launcher/bootstrap/pmix_fence.h"
 #include "launcher/bootstrap/pmix_session.h"
+#include "runtime/base/waiter.h"
 
 #include <string>
 
@@ -31,17 +38,18 @@ class PmixBootstrap final : public Bootstrap {
 
   Result<std::vector<std::string>> exchange(std::string_view card) override;
   Result<> barrier() override;
-  // Says the reason unless it is empty, then has the launcher end every process of the job:
-  // SIGTERM, and SIGKILL 2 s later for those that live on (mpirun 4.1). The launcher's exit status
-  // is the low 8 bits of `status`; 0 is legal and ends the job as well.
+  // Says the reason unless it is empty, then has the launcher end every process of the job: SIGTERM
+  // after 1 s, and SIGKILL 1 s later for those that live on (mpirun 4.1). The launcher's exit
+  // status is the low 8 bits of `status`; 0 is legal and ends the job as well.
   void abort(int status, std::string_view reason) override;
   Result<> finalize() override;
 
  private:
   Result<> require_usable(std::string_view call) const;
+  Result<> meet(std::string_view call, uint64_t generation, Deadline deadline);
+  Result<> wait_for_all(std::string_view call, uint64_t generation, Deadline deadline);
   Result<> put_card(const std::string& key, std::string_view card);
   Result<std::string> get_card(const std::string& key, int pe);
-  Result<> fence(PmixFence::Data data, std::string_view call, uint64_t generation);
 
   std::unique_ptr<PmixSession> session_;  // null after finalize
   int pe_;

@@ -4,49 +4,57 @@
 
 #include <pmix.h>
 
-namespace canopy {
+#include <memory>
 
-struct PmixFence::State {
+namespace canopy {
+namespace {
+
+struct Fence {
   uint32_t is_done = 0;  // written once by libpmix's thread
   pmix_status_t status = PMIX_SUCCESS;
   Doorbell bell;
   pmix_info_t collect;
 
-  // `reference` keeps the state alive until the callback, even if the waiter has given up.
+  // `reference` keeps the fence alive until the callback, even if the waiter has given up.
   static void finish(pmix_status_t status, void* reference) {
-    std::unique_ptr<std::shared_ptr<State>> state(static_cast<std::shared_ptr<State>*>(reference));
-    (*state)->status = status;
-    // Publishes status; pairs with the acquire in done().
-    store_release(&(*state)->is_done, 1);
-    (*state)->bell.ring(BellScope::process);
+    std::unique_ptr<std::shared_ptr<Fence>> fence(static_cast<std::shared_ptr<Fence>*>(reference));
+    (*fence)->status = status;
+    // Publishes status; pairs with the acquire in collect_all_data().
+    store_release(&(*fence)->is_done, 1);
+    (*fence)->bell.ring(BellScope::process);
   }
 };
 
-Result<PmixFence> PmixFence::post(Data data, std::string_view who) {
-  auto state = std::make_shared<State>();
-  bool yes = true;
-  PMIX_INFO_LOAD(&state->collect, PMIX_COLLECT_DATA, &yes, PMIX_BOOL);
-  auto reference = std::make_unique<std::shared_ptr<State>>(state);
-  const bool collect = data == Data::collect;
-  const pmix_status_t status = PMIx_Fence_nb(nullptr, 0, collect ? &state->collect : nullptr,
-                                             collect ? 1 : 0, &State::finish, reference.get());
-  if (status == PMIX_OPERATION_SUCCEEDED) {  // complete already, and no callback will come
-    state->is_done = 1;
-    return PmixFence(std::move(state));
+Result<> check(const PmixSession& session, pmix_status_t status) {
+  if (status != PMIX_SUCCESS && status != PMIX_OPERATION_SUCCEEDED) {
+    return fail(Errc::peer_lost, "{}: the PMIx servers did not exchange the cards: {}",
+                session.name(), PMIx_Error_string(status));
   }
-  if (status != PMIX_SUCCESS) {
-    return fail(Errc::io, "{}: the launcher's PMIx server refused a fence: {}", who,
-                PMIx_Error_string(status));
-  }
-  reference.release();
-  return PmixFence(std::move(state));
+  return {};
 }
 
-// Acquire: pairs with the release in finish().
-bool PmixFence::done() const { return load_acquire(&state_->is_done) != 0; }
+}  // namespace
 
-Doorbell& PmixFence::bell() { return state_->bell; }
-
-int PmixFence::status() const { return state_->status; }
+Result<> collect_all_data(const PmixSession& session, Deadline deadline) {
+  auto fence = std::make_shared<Fence>();
+  bool yes = true;
+  PMIX_INFO_LOAD(&fence->collect, PMIX_COLLECT_DATA, &yes, PMIX_BOOL);
+  auto reference = std::make_unique<std::shared_ptr<Fence>>(fence);
+  const pmix_status_t posted =
+      PMIx_Fence_nb(nullptr, 0, &fence->collect, 1, &Fence::finish, reference.get());
+  if (posted != PMIX_SUCCESS) {
+    return check(session, posted);  // failed, or complete already: no callback will come
+  }
+  reference.release();
+  const auto end = wait_until(
+      // Acquire: pairs with the release in finish().
+      [&] { return load_acquire(&fence->is_done) != 0; }, &fence->bell, BellScope::process,
+      deadline, [&] { return session.name() + " while the PMIx servers exchange the cards"; });
+  if (end == WaitEnd::deadline) {
+    return fail(Errc::timeout, "{}: all PEs came, but the PMIx servers did not exchange the cards",
+                session.name());
+  }
+  return check(session, fence->status);
+}
 
 }  // namespace canopy

@@ -1,33 +1,13 @@
-// PmixFence: one fence over all PEs of the job, posted now and waited for by our own waiter.
-//
-// PMIx_Fence would block inside libpmix without a deadline and without a chance to look whether
-// anybody is missing. The state outlives this object for as long as libpmix may still call back.
+// One PMIx fence that gives every PE the committed data of all PEs of all hosts.
 #pragma once
 
-#include "runtime/base/doorbell.h"
-#include "runtime/base/result.h"
-
-#include <memory>
+#include "launcher/bootstrap/pmix_session.h"
+#include "runtime/base/waiter.h"
 
 namespace canopy {
 
-class PmixFence {
- public:
-  enum class Data : bool { none, collect };
-
-  // Posts the fence. With Data::collect, what every PE has committed is everywhere when it is done.
-  // `who` is for the error sentence.
-  static Result<PmixFence> post(Data data, std::string_view who);
-
-  bool done() const;
-  Doorbell& bell();  // rings (process scope) when done() turns true
-  // PMIX_SUCCESS or libpmix's error. REQUIRES: done().
-  int status() const;
-
- private:
-  struct State;
-  explicit PmixFence(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  std::shared_ptr<State> state_;
-};
+// REQUIRES: all PEs are known to be on their way into this call, so that no server holds the fence
+// open for long (pmix_bootstrap.h says why).
+Result<> collect_all_data(const PmixSession& session, Deadline deadline);
 
 }  // namespace canopy
