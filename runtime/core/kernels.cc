@@ -94,7 +94,7 @@ Result<void*> Runtime::find_symbol(const void* symbol) {
   return function_of(image, nullptr);
 }
 
-Result<> Runtime::launch(void* function, uint32_t blocks, const void* args, size_t args_bytes, void* handle) {
+Result<const KernelImage*> Runtime::launchable(void* function, uint32_t blocks, const void* args, size_t args_bytes) {
   const Function* found = functions_.find(function);
   if (found == nullptr) [[unlikely]] {
     return fail(Errc::bad_handle, "{} is not a live function handle", fmt::ptr(function));
@@ -103,10 +103,15 @@ Result<> Runtime::launch(void* function, uint32_t blocks, const void* args, size
   if (blocks == 0) [[unlikely]] {
     return fail(Errc::invalid_argument, "kernel '{}': numBlocks must be at least 1", image->name);
   }
-  if (args_bytes < image->args_bytes || (args == nullptr && image->args_bytes != 0)) [[unlikely]] {
+  if (args_bytes < image->args_bytes || (args == nullptr && args_bytes != 0)) [[unlikely]] {
     return fail(Errc::invalid_argument, "kernel '{}': {} bytes of arguments given, {} wanted", image->name,
                 args == nullptr ? 0 : args_bytes, image->args_bytes);
   }
+  return image;
+}
+
+Result<> Runtime::launch(void* function, uint32_t blocks, const void* args, size_t args_bytes, void* handle) {
+  CANOPY_ASSIGN(const KernelImage* image, launchable(function, blocks, args, args_bytes));
   CANOPY_ASSIGN(Stream * target, stream(handle));
   target->post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::kernel;
@@ -121,18 +126,7 @@ Result<> Runtime::launch(void* function, uint32_t blocks, const void* args, size
 
 Result<> Runtime::launch_host_args(void* function, uint32_t blocks, const void* args, size_t args_bytes,
                                    std::span<const ArgsPlaceholder> placeholders, void* handle) {
-  const Function* found = functions_.find(function);
-  if (found == nullptr) [[unlikely]] {
-    return fail(Errc::bad_handle, "{} is not a live function handle", fmt::ptr(function));
-  }
-  const KernelImage* image = found->image;
-  if (blocks == 0) [[unlikely]] {
-    return fail(Errc::invalid_argument, "kernel '{}': numBlocks must be at least 1", image->name);
-  }
-  if (args_bytes < image->args_bytes || (args == nullptr && args_bytes != 0)) [[unlikely]] {
-    return fail(Errc::invalid_argument, "kernel '{}': {} bytes of arguments given, {} wanted", image->name,
-                args == nullptr ? 0 : args_bytes, image->args_bytes);
-  }
+  CANOPY_ASSIGN(const KernelImage* image, launchable(function, blocks, args, args_bytes));
   for (const ArgsPlaceholder& hole : placeholders) {
     if (hole.address_offset > args_bytes || args_bytes - hole.address_offset < sizeof(void*) ||
         hole.data_offset > args_bytes) [[unlikely]] {

@@ -103,6 +103,8 @@ class Runtime {
   void release_context(void* handle);
   Result<> read_config(const char* path);
   Result<void*> find_symbol(const void* symbol);
+  // The kernel behind a function handle, if it can be launched with these arguments.
+  Result<const KernelImage*> launchable(void* function, uint32_t blocks, const void* args, size_t args_bytes);
   Result<void*> function_of(const KernelImage* image, void* binary);
   void tear_down();
 

@@ -19,6 +19,7 @@
 #include "runtime/device/trace_buffer.h"
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <thread>
@@ -80,6 +81,13 @@ class Executor {
   void describe(std::string* text) const;
 
  private:
+  static constexpr uint32_t kFiberBit = 1u << 8;
+  static constexpr uint32_t kFiberTurns = 64;  // blocks that wake each other must not starve the rest
+  // Of the strands in `bits` of ready_bits_; Strand::kPriorities when there are none.
+  static uint8_t highest_priority(uint32_t bits) {
+    return (bits & 0xFF) != 0 ? static_cast<uint8_t>(std::countr_zero(bits & 0xFF)) : Strand::kPriorities;
+  }
+
   static void fiber_main();
   static void call_on_thread_stack(CallFunction function, void* argument);
   void thread_main();

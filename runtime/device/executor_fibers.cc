@@ -1,0 +1,223 @@
+// The part of Executor that parks, resumes and hands over fibers.
+#include "runtime/device/executor.h"
+
+#include "runtime/base/check.h"
+#include "runtime/device/scheduler.h"
+
+#include <mutex>
+#include <utility>
+
+namespace canopy {
+namespace {
+
+// Relaxed: the code travels with the strand's error; a poll that misses it looks again.
+bool launch_failed(const Fiber& fiber) {
+  return fiber.block != nullptr && fiber.block->launch->failed.load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+bool Executor::run_ready_fiber() {
+  Fiber* fiber = pop_fiber();
+  if (fiber == nullptr) {
+    return false;
+  }
+  ++fiber_turns_;
+  // This loop's stack is free once it has been left; it continues here when taken from the pool.
+  Fiber* self = running_;
+  note_waiting_work();
+  pool_.give(self);
+  running_ = fiber;
+  fiber->owner = this;
+  Fiber::switch_to(*self, *fiber);
+  return true;
+}
+
+Fiber* Executor::pop_fiber() {
+  if ((ready_bits_.load(std::memory_order_relaxed) & kFiberBit) == 0) {
+    return nullptr;
+  }
+  std::lock_guard lock(lock_);
+  Fiber* fiber = fibers_first_;
+  if (fiber != nullptr) {
+    fibers_first_ = fiber->next;
+    fiber->next = nullptr;
+    if (fibers_first_ == nullptr) {
+      fibers_last_ = nullptr;
+      set_bits(ready_bits_.load(std::memory_order_relaxed) & ~kFiberBit);
+    }
+  }
+  return fiber;
+}
+
+void Executor::push_fiber(Fiber* fiber) {
+  std::lock_guard lock(lock_);
+  fiber->next = nullptr;
+  if (fibers_last_ == nullptr) {
+    fibers_first_ = fiber;
+  } else {
+    fibers_last_->next = fiber;
+  }
+  fibers_last_ = fiber;
+  set_bits(ready_bits_.load(std::memory_order_relaxed) | kFiberBit);
+}
+
+void Executor::park() {
+  Executor* self = current();
+  self->count_progress();
+  Fiber* from = self->running_;
+  Fiber* to;
+  if (++self->fiber_turns_ >= kFiberTurns && self->loop_has_work()) {
+    to = self->loop_fiber();
+  } else {
+    to = self->pop_fiber();
+    if (to == from) {
+      return;  // woken before it had gone to sleep
+    }
+    if (to == nullptr) {
+      to = self->pool_.take();
+    }
+  }
+  self->leave_for(*from, *to);
+}
+
+void Executor::leave_for(Fiber& from, Fiber& to) {
+  to.owner = this;
+  running_ = &to;
+  note_waiting_work();
+  Fiber::switch_to(from, to);
+}
+
+void Executor::park_polling(int (*poll)(void*), void* argument, const char* what) {
+  Executor* self = current();
+  Fiber* fiber = self->running_;
+  fiber->poll = poll;
+  fiber->poll_argument = argument;
+  fiber->waits_for = what;
+  {
+    std::lock_guard lock(self->lock_);
+    fiber->next = self->polls_;
+    self->polls_ = fiber;
+    self->poll_count_.fetch_add(1, std::memory_order_relaxed);
+  }
+  park();
+  fiber->waits_for = nullptr;
+}
+
+void Executor::yield() {
+  Executor* self = current();
+  Fiber* from = self->running_;
+  self->push_fiber(from);
+  if (!self->loop_has_work()) {
+    park();
+    return;
+  }
+  // What the block yields for may be a stream or a polled wait, which only the loop finds.
+  self->count_progress();
+  self->leave_for(*from, *self->loop_fiber());
+}
+
+void Executor::check_polls() {
+  Fiber* list;
+  {
+    std::lock_guard lock(lock_);
+    list = std::exchange(polls_, nullptr);
+  }
+  Fiber* kept = nullptr;
+  Fiber* kept_last = nullptr;
+  uint32_t done = 0;
+  while (list != nullptr) {
+    Fiber* fiber = list;
+    list = fiber->next;
+    // A fiber that another thread is still leaving cannot be resumed yet.
+    if (fiber->parked() && (launch_failed(*fiber) || fiber->poll(fiber->poll_argument) != 0)) {
+      fiber->poll = nullptr;
+      ++done;
+      push_fiber(fiber);
+    } else {
+      fiber->next = kept;
+      kept = fiber;
+      if (kept_last == nullptr) {
+        kept_last = fiber;
+      }
+    }
+  }
+  std::lock_guard lock(lock_);
+  if (kept != nullptr) {
+    kept_last->next = polls_;
+    polls_ = kept;
+  }
+  poll_count_.fetch_sub(done, std::memory_order_relaxed);
+}
+
+void Executor::hand_over_to(Executor& thief) {
+  Fiber* fibers;
+  Fiber* polls;
+  uint32_t polled = 0;
+  {
+    std::lock_guard lock(lock_);
+    fibers = std::exchange(fibers_first_, nullptr);
+    fibers_last_ = nullptr;
+    set_bits(ready_bits_.load(std::memory_order_relaxed) & ~kFiberBit);
+    polls = std::exchange(polls_, nullptr);
+    polled = poll_count_.exchange(0, std::memory_order_relaxed);
+  }
+  while (fibers != nullptr) {
+    Fiber* fiber = fibers;
+    fibers = fiber->next;
+    fiber->owner = &thief;
+    // A ready fiber that is still being left goes back to where it is leaving.
+    (fiber->parked() ? thief : *this).push_fiber(fiber);
+  }
+  if (polls != nullptr) {
+    Fiber* last = polls;
+    last->owner = &thief;
+    while (last->next != nullptr) {
+      last = last->next;
+      last->owner = &thief;
+    }
+    std::lock_guard lock(thief.lock_);
+    last->next = thief.polls_;
+    thief.polls_ = polls;
+    thief.poll_count_.fetch_add(polled, std::memory_order_relaxed);
+  }
+}
+
+void Executor::release_waiting(Launch& launch) {
+  // seq_cst: see canopy_sync_all(), whose blocks enter the list and then look at `failed`.
+  Fiber* list = launch.waiting.exchange(nullptr, std::memory_order_seq_cst);
+  Scheduler& scheduler = current()->scheduler_;
+  while (list != nullptr) {
+    Fiber* next = list->next;
+    scheduler.make_ready(list);
+    list = next;
+  }
+}
+
+void Executor::abandon_block(int32_t code) {
+  Executor* self = current();
+  Fiber* from = self->running_;
+  self->abandoned_ = from;
+  self->abandoned_code_ = code;
+  Fiber* to = self->pool_.take();
+  to->owner = self;
+  self->running_ = to;
+  Fiber::switch_to(*from, *to);
+  CHECK(false, "an abandoned block must not be resumed");
+  __builtin_unreachable();
+}
+
+void Executor::reap_abandoned() {
+  Fiber* fiber = std::exchange(abandoned_, nullptr);
+  Block block = *fiber->block;  // lies on the abandoned stack
+  block.launch->strand->record_error(abandoned_code_);
+  block.launch->failed.store(true, std::memory_order_seq_cst);  // before the look at who waits
+  release_waiting(*block.launch);
+  fiber->rewind(&fiber_main);
+  pool_.give(fiber);
+  if (Strand* strand = end_block(block)) {
+    resume_strand_ = strand;
+  }
+}
+
+}  // namespace canopy

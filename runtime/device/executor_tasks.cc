@@ -1,0 +1,262 @@
+// The part of Executor that runs strands, their tasks, and the blocks of kernels.
+#include "runtime/device/executor.h"
+
+#include "runtime/base/clock.h"
+#include "runtime/device/dma.h"
+#include "runtime/device/scheduler.h"
+
+#include <mutex>
+#include <new>
+
+namespace canopy {
+namespace {
+
+constexpr uint32_t kRotateTasks = 64;
+constexpr uint64_t kRotateNs = 100'000;
+
+}  // namespace
+
+// ---- Strands.
+
+void Executor::push_strand(Strand* strand) {
+  std::lock_guard lock(lock_);
+  StrandQueue& queue = ready_[strand->priority()];
+  strand->next_ready = nullptr;
+  if (queue.last == nullptr) {
+    queue.first = strand;
+  } else {
+    queue.last->next_ready = strand;
+  }
+  queue.last = strand;
+  set_bits(ready_bits_.load(std::memory_order_relaxed) | 1u << strand->priority());
+}
+
+Strand* Executor::pop_strand(uint8_t at_least) {
+  if (!has_strands()) {
+    return nullptr;
+  }
+  std::lock_guard lock(lock_);
+  const uint8_t priority = highest_priority(ready_bits_.load(std::memory_order_relaxed));
+  if (priority >= at_least) {
+    return nullptr;
+  }
+  StrandQueue& queue = ready_[priority];
+  Strand* strand = queue.first;
+  queue.first = strand->next_ready;
+  if (queue.first == nullptr) {
+    queue.last = nullptr;
+    set_bits(ready_bits_.load(std::memory_order_relaxed) & ~(1u << priority));
+  }
+  return strand;
+}
+
+Strand* Executor::steal_strand() { return pop_strand(Strand::kPriorities); }
+
+bool Executor::should_rotate(const Strand& strand, uint32_t* budget, uint64_t started) {
+  const uint32_t bits = ready_bits_.load(std::memory_order_relaxed);
+  if (bits == 0 && !scheduler_.has_open_launches()) [[likely]] {
+    return false;
+  }
+  if (highest_priority(bits) < strand.priority()) {
+    return true;
+  }
+  if (--*budget == 0 || TickScale::to_ns(ticks()) - started > kRotateNs) {
+    return true;
+  }
+  return false;
+}
+
+void Executor::run_strand(Strand* strand) {
+  uint32_t budget = kRotateTasks;
+  uint64_t started = 0;
+  for (;;) {
+    Executor* self = current();
+    if (!self->spare_) {
+      strand->home.store(self->index_, std::memory_order_relaxed);
+    }
+    Sqe* sqe = strand->front();
+    if (!run_task(strand, sqe)) {
+      return;
+    }
+    if (!strand->retire()) {
+      return;
+    }
+    self = current();
+    if (self->scheduler_.halted()) [[unlikely]] {
+      return;
+    }
+    self->count_progress();
+    if (self->resume_strand_ != nullptr && strand->front()->kind != SqeKind::event_wait) {
+      // This stream goes on, so the one it made ready goes where others find it. (A wait probably
+      // ends this stream's turn, and then the other runs next, here.)
+      self->scheduler_.submit(std::exchange(self->resume_strand_, nullptr));
+    }
+    if (self->has_work() || self->scheduler_.has_open_launches()) [[unlikely]] {
+      if (started == 0) {
+        started = TickScale::to_ns(ticks());
+        // Others' work waits behind this stream: somebody asleep should take it.
+        self->scheduler_.wake_one_sleeper();
+      }
+      if (self->should_rotate(*strand, &budget, started)) {
+        self->push_strand(strand);
+        return;
+      }
+    }
+  }
+}
+
+bool Executor::run_task(Strand* strand, Sqe* sqe) {
+  switch (sqe->kind) {
+    case SqeKind::kernel:
+      current()->note_waiting_work();
+      return start_kernel(strand, sqe);
+    case SqeKind::copy: {
+      TraceScope span("copy", strand->device().device(), strand->device().dma_track(), -1);
+      copy_bytes(sqe->body.copy.dst, sqe->body.copy.src, sqe->body.copy.bytes);
+      return true;
+    }
+    case SqeKind::fill: {
+      TraceScope span("fill", strand->device().device(), strand->device().dma_track(), -1);
+      fill_bytes(sqe->body.fill.dst, sqe->body.fill.value, sqe->body.fill.bytes);
+      return true;
+    }
+    case SqeKind::event_record: {
+      EventCell* cell = sqe->body.event.cell;
+      Strand* waiter = cell->finish(sqe->timed != 0);
+      cell->drop_reference();
+      if (waiter != nullptr) {
+        current()->take_waiters(waiter);
+      }
+      return true;
+    }
+    case SqeKind::event_wait: {
+      EventCell* cell = sqe->body.event.cell;
+      if (cell->add_waiter(strand)) {
+        return false;  // whoever completes the cell resumes the strand at this same entry
+      }
+      cell->drop_reference();
+      return true;
+    }
+    case SqeKind::call: {
+      current()->note_waiting_work();
+      const auto call = sqe->body.call;
+      TraceScope span(call.what, strand->device().device(), strand->device().dma_track(), -1);
+      call_on_thread_stack(call.function, call.argument);
+      return true;
+    }
+  }
+  return true;
+}
+
+// One waiter is kept aside, without any lock: if the recording stream has nothing more to do, it runs
+// next, here.
+void Executor::take_waiters(Strand* waiter) {
+  while (waiter != nullptr) {
+    Strand* next = waiter->next_waiter;
+    waiter->prefetch();
+    if (resume_strand_ == nullptr) {
+      resume_strand_ = waiter;
+    } else {
+      scheduler_.submit(waiter);
+    }
+    waiter = next;
+  }
+}
+
+// ---- Kernels.
+
+bool Executor::start_kernel(Strand* strand, Sqe* sqe) {
+  Launch& launch = strand->launch();
+  launch.strand = strand;
+  launch.image = sqe->body.kernel.image;
+  launch.entry = sqe->body.kernel.entry;
+  launch.args = sqe->body.kernel.args != nullptr ? sqe->body.kernel.args : sqe->body.kernel.inline_args;
+  launch.kind = static_cast<CoreKind>(sqe->core_kind);
+  launch.blocks = sqe->blocks;
+  if (launch.flags_used.load(std::memory_order_relaxed)) [[unlikely]] {
+    launch.flags_used.store(false, std::memory_order_relaxed);
+    for (auto& flag : launch.flags) {
+      flag.store(0, std::memory_order_relaxed);
+    }
+  }
+  if (launch.failed.load(std::memory_order_relaxed)) [[unlikely]] {
+    launch.failed.store(false, std::memory_order_relaxed);
+  }
+  if (sqe->blocks == 1) {
+    const int core = strand->device().pool(launch.kind).acquire();
+    if (core >= 0) [[likely]] {
+      // Runs where it was picked up; nobody else needs to know of it.
+      Block block;
+      block.launch = &launch;
+      block.core = core;
+      launch.ended.store(0, std::memory_order_relaxed);
+      run_entry(block);
+      release_core(block);
+      return true;
+    }
+  }
+  launch.next_block = 0;
+  launch.ended.store(0, std::memory_order_relaxed);
+  launch.arrived.store(0, std::memory_order_relaxed);
+  current()->scheduler_.open_launch(strand->device(), &launch);
+  return false;
+}
+
+void Executor::run_block(const BlockClaim& claim) {
+  Block block;
+  block.launch = claim.launch;
+  block.index = claim.index;
+  block.core = claim.core;
+  run_entry(block);
+  if (Strand* strand = end_block(block)) {
+    run_strand(strand);
+  }
+}
+
+void Executor::run_entry(Block& block) {
+  const Launch& launch = *block.launch;
+  const DeviceCores& device = launch.strand->device();
+  TraceScope span(launch.image->trace_name, device.device(), device.track(launch.kind, block.core),
+                  static_cast<int32_t>(block.index));
+  current()->running_->block = &block;
+  launch.entry(launch.args);
+  current()->running_->block = nullptr;
+}
+
+void Executor::release_core(Block& block) {
+  if (block.unified_buffer != nullptr) {
+    current()->unified_buffers_.push_back(block.unified_buffer);
+  }
+  block.launch->strand->device().pool(block.launch->kind).release(block.core);
+}
+
+Strand* Executor::end_block(Block& block) {
+  Launch& launch = *block.launch;
+  Strand* strand = launch.strand;
+  const uint32_t blocks = launch.blocks;
+  release_core(block);
+  // acq_rel: the block's effects are visible to whoever ends the last one. After this the launch
+  // may be gone, unless this was the last block.
+  if (launch.ended.fetch_add(1, std::memory_order_acq_rel) + 1 != blocks) {
+    return nullptr;
+  }
+  return strand->retire() ? strand : nullptr;
+}
+
+void* Executor::take_unified_buffer(size_t bytes) {
+  if (bytes > unified_buffer_bytes_) {
+    for (void* buffer : unified_buffers_) {
+      ::operator delete(buffer, std::align_val_t{512});
+    }
+    unified_buffers_.clear();
+    unified_buffer_bytes_ = bytes;
+  }
+  if (!unified_buffers_.empty()) {
+    void* buffer = unified_buffers_.back();
+    unified_buffers_.pop_back();
+    return buffer;
+  }
+  return ::operator new(unified_buffer_bytes_, std::align_val_t{512});
+}
+
+}  // namespace canopy
