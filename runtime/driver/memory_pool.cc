@@ -8,7 +8,8 @@
 namespace canopy {
 namespace {
 
-// Cell sizes: 64, 96, 128, 192, 256 ... 1 MiB: powers of two and their middles.
+// Cell sizes: 64, 128, 192, 256, 384 ... 1 MiB: powers of two and their middles. Every cell starts at a
+// multiple of 64, so the middle of 64 and 128 (class 1) is left out.
 constexpr uint64_t kSmallestCell = 64;
 constexpr uint64_t kLargestCell = kGranule / 2;
 constexpr size_t kCellClasses = 2 * (20 - 6) + 1;
@@ -22,7 +23,7 @@ size_t class_of(uint64_t bytes) {
   const uint64_t size = std::max(bytes, kSmallestCell);
   const int log = std::bit_width(size - 1);  // size <= 2^log
   const size_t even = static_cast<size_t>(log - 6) * 2;
-  return even != 0 && size <= cell_bytes(even - 1) ? even - 1 : even;
+  return even > 2 && size <= cell_bytes(even - 1) ? even - 1 : even;
 }
 
 // How much address space the arena of a device takes: fragmentation may spread allocations over

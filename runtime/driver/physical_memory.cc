@@ -24,8 +24,12 @@ PhysicalMemory& PhysicalMemory::operator=(PhysicalMemory&& other) noexcept {
 
 Result<PhysicalMemory> PhysicalMemory::allocate(HostTable& table, int device, uint64_t bytes,
                                                 uint64_t capacity) {
-  if (bytes == 0 || bytes > uint64_t{1} << 48) {
-    return fail(Errc::invalid_argument, "device {}: cannot allocate {} bytes", device, bytes);
+  if (bytes == 0) {
+    return fail(Errc::invalid_argument, "device {}: cannot allocate 0 bytes", device);
+  }
+  // Beyond any address space; kept apart so that rounding up cannot wrap.
+  if (bytes > uint64_t{1} << 48) {
+    return fail(Errc::no_memory, "device {}: {} bytes wanted, {} in all", device, bytes, capacity);
   }
   PhysicalMemory memory;
   memory.bytes_ = (bytes + kGranule - 1) / kGranule * kGranule;
