@@ -22,7 +22,7 @@ skip() {
 command -v "${CANOPY_MPIRUN:-mpirun}" >/dev/null || skip "there is no mpirun here"
 
 # Names in /dev/shm that would be ours: all but the host table, which is meant to stay.
-left_in_shm() { find /dev/shm -maxdepth 1 -name '*canopy*' ! -name "canopy-$(id -u)" ! -name 'canopy-shmem-dev' | sort; }
+left_in_shm() { find /dev/shm -maxdepth 1 -name '*canopy*' ! -name "canopy-$(id -u)" | sort; }
 shm_before=$(left_in_shm)
 expect_clean_shm() {
   [ "$(left_in_shm)" = "$shm_before" ] || fail "left in /dev/shm: $(left_in_shm | tr '\n' ' ')"
