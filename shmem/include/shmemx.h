@@ -10,19 +10,19 @@
 extern "C" {
 #endif
 
-/* Operations that this process issued, by who issued them. A put-with-signal counts as one put and one
- * signal; g, test and array forms count as what they are. shmem_* calls count as the host's. */
+/* Operations that this process issued, by who issued them. A put-with-signal counts as one put and
+ * one signal; g, test and array forms count as what they are. shmem_* calls count as the host's. */
 typedef struct shmemx_op_counts_t {
   uint64_t host_puts, host_gets, host_signals, host_atomics, host_waits, host_barriers;
   uint64_t kernel_puts, kernel_gets, kernel_signals, kernel_atomics, kernel_waits, kernel_barriers;
 } shmemx_op_counts_t;
 
 /* Since init. Exact once the threads and streams that issued have been synchronised with. */
-void shmemx_op_counts(shmemx_op_counts_t *counts);
+void shmemx_op_counts(shmemx_op_counts_t* counts);
 
-/* How the path to `pe` was chosen and proved, as one line. Writes at most `bytes` bytes, NUL included;
- * returns the length of the whole line, -1 when there is no such PE. */
-int shmemx_why(int pe, char *text, size_t bytes);
+/* How the path to `pe` was chosen and proved, as one line. Writes at most `bytes` bytes, NUL
+ * included; returns the length of the whole line, -1 when there is no such PE. */
+int shmemx_why(int pe, char* text, size_t bytes);
 
 #ifdef __cplusplus
 }

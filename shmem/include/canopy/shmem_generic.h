@@ -1,26 +1,27 @@
-/* C11 generics of shmem.h: shmem_put(dest, ...) is the typed routine for what dest points to. Included by
- * shmem.h only. A type without a routine does not compile. */
+/* C11 generics of shmem.h: shmem_put(dest, ...) is the typed routine for what dest points to.
+ * Included by shmem.h only. A type without a routine does not compile. */
 #ifndef CANOPY_SHMEM_GENERIC_H
 #define CANOPY_SHMEM_GENERIC_H
 
 /* &*(p) makes arrays decay; the first association only starts the list and matches nothing. */
 struct shmemx_no_such_type;
-#define SHMEMX_TO(NAME, TYPE, OP) , TYPE *: shmem_##NAME##_##OP
-#define SHMEMX_FROM(NAME, TYPE, OP) , TYPE *: shmem_##NAME##_##OP, const TYPE *: shmem_##NAME##_##OP
-#define SHMEMX_BEGIN(pointer) &*(pointer), struct shmemx_no_such_type *: (void (*)(void))0
+#define SHMEMX_TO(NAME, TYPE, OP) , TYPE* : shmem_##NAME##_##OP
+#define SHMEMX_FROM(NAME, TYPE, OP) , TYPE* : shmem_##NAME##_##OP, const TYPE* : shmem_##NAME##_##OP
+#define SHMEMX_BEGIN(pointer) &*(pointer), struct shmemx_no_such_type* : (void (*)(void))0
 
 #define SHMEMX_RMA(pointer, OP) _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_RMA_TYPES(SHMEMX_TO, OP))
-#define SHMEMX_RMA_CONST(pointer, OP) _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_RMA_TYPES(SHMEMX_FROM, OP))
+#define SHMEMX_RMA_CONST(pointer, OP) \
+  _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_RMA_TYPES(SHMEMX_FROM, OP))
 #define SHMEMX_AMO(pointer, OP) _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_AMO_TYPES(SHMEMX_TO, OP))
-#define SHMEMX_AMO_EXT(pointer, OP)                                     \
-  _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_AMO_TYPES(SHMEMX_TO, OP)      \
+#define SHMEMX_AMO_EXT(pointer, OP)                                \
+  _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_AMO_TYPES(SHMEMX_TO, OP) \
                SHMEMX_AMO_FLOAT_TYPES(SHMEMX_TO, OP))
-#define SHMEMX_AMO_EXT_CONST(pointer, OP)                               \
-  _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_AMO_TYPES(SHMEMX_FROM, OP)    \
+#define SHMEMX_AMO_EXT_CONST(pointer, OP)                            \
+  _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_AMO_TYPES(SHMEMX_FROM, OP) \
                SHMEMX_AMO_FLOAT_TYPES(SHMEMX_FROM, OP))
 #define SHMEMX_BIT(pointer, OP) _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_BIT_TYPES(SHMEMX_TO, OP))
-#define SHMEMX_P2P(pointer, OP)                                         \
-  _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_AMO_TYPES(SHMEMX_TO, OP)      \
+#define SHMEMX_P2P(pointer, OP)                                    \
+  _Generic(SHMEMX_BEGIN(pointer) SHMEMX_C_AMO_TYPES(SHMEMX_TO, OP) \
                SHMEMX_SHORT_TYPES(SHMEMX_TO, OP))
 
 #define shmem_put(dest, ...) SHMEMX_RMA(dest, put)(dest, __VA_ARGS__)
@@ -32,10 +33,12 @@ struct shmemx_no_such_type;
 #define shmem_put_signal(dest, ...) SHMEMX_RMA(dest, put_signal)(dest, __VA_ARGS__)
 #define shmem_put_signal_nbi(dest, ...) SHMEMX_RMA(dest, put_signal_nbi)(dest, __VA_ARGS__)
 
-#define shmem_atomic_fetch(source, ...) SHMEMX_AMO_EXT_CONST(source, atomic_fetch)(source, __VA_ARGS__)
+#define shmem_atomic_fetch(source, ...) \
+  SHMEMX_AMO_EXT_CONST(source, atomic_fetch)(source, __VA_ARGS__)
 #define shmem_atomic_set(dest, ...) SHMEMX_AMO_EXT(dest, atomic_set)(dest, __VA_ARGS__)
 #define shmem_atomic_swap(dest, ...) SHMEMX_AMO_EXT(dest, atomic_swap)(dest, __VA_ARGS__)
-#define shmem_atomic_compare_swap(dest, ...) SHMEMX_AMO(dest, atomic_compare_swap)(dest, __VA_ARGS__)
+#define shmem_atomic_compare_swap(dest, ...) \
+  SHMEMX_AMO(dest, atomic_compare_swap)(dest, __VA_ARGS__)
 #define shmem_atomic_fetch_inc(dest, ...) SHMEMX_AMO(dest, atomic_fetch_inc)(dest, __VA_ARGS__)
 #define shmem_atomic_inc(dest, ...) SHMEMX_AMO(dest, atomic_inc)(dest, __VA_ARGS__)
 #define shmem_atomic_fetch_add(dest, ...) SHMEMX_AMO(dest, atomic_fetch_add)(dest, __VA_ARGS__)
