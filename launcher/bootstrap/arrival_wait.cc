@@ -48,11 +48,12 @@ ArrivalWait::ArrivalWait(const PmixSession& session, std::string_view call,
       next_look_ns_(start_ns_ + kLookNs),
       next_report_ns_(start_ns_ + kReportNs) {}
 
-void ArrivalWait::mark_here() {
-  if (!marked_here_) {
-    marked_here_ = true;
-    // A failure only makes a later report less exact.
-    (void)put_flag(session_, here_key_).and_then([&] { return commit(session_); });
+Result<> ArrivalWait::begin() { return put_flag(session_, here_key_); }
+
+void ArrivalWait::commit_here() {
+  if (!committed_here_) {
+    committed_here_ = true;
+    (void)commit(session_);  // a failure only makes a later report less exact
   }
 }
 
@@ -109,7 +110,7 @@ std::optional<std::string> ArrivalWait::lost_siblings() {
 }
 
 std::string ArrivalWait::missing_pes() {
-  mark_here();
+  commit_here();
   std::vector<int> all(session_.job().n_pes);
   std::iota(all.begin(), all.end(), 0);
   const auto missing =
@@ -136,7 +137,7 @@ void ArrivalWait::report_if_first_on_host() {
 Result<> ArrivalWait::look() {
   const uint64_t give_up_ns = monotonic_ns() + kDoubtNs;
   while (monotonic_ns() >= next_look_ns_ && monotonic_ns() < give_up_ns) {
-    mark_here();
+    commit_here();
     if (auto sentence = lost_siblings()) {
       return fail(Errc::peer_lost, "{}", *sentence);
     }

@@ -37,9 +37,9 @@ class FakeProc {
     const auto folder = root_ / std::to_string(p.pid);
     std::filesystem::create_directories(folder);
     // proc(5): 13 fields stand between ppid and num_threads, one between that and starttime.
-    std::ofstream(folder / "stat") << fmt::format(
-        "{} ({}) {} {} 1 1 0 -1 4194560 90 0 0 0 1 2 0 0 20 0 {} 0 {} 1000 20\n", p.pid, p.command,
-        p.state, p.parent, p.threads, p.start_ticks);
+    std::ofstream(folder / "stat")
+        << fmt::format("{} ({}) {} {} 1 1 0 -1 4194560 90 0 0 0 1 2 0 0 20 0 {} 0 {} 1000 20\n",
+                       p.pid, p.command, p.state, p.parent, p.threads, p.start_ticks);
     std::ofstream(folder / "environ") << p.environment;
   }
   void remove(int pid) { std::filesystem::remove_all(root_ / std::to_string(pid)); }
