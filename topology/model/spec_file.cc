@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sys/stat.h>
 
 namespace canopy::topology {
@@ -21,11 +22,17 @@ constexpr std::string_view kSuffix = ".json";
 // The folder of the library or program that this code was linked into; "" when not known.
 fs::path own_folder() {
   Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 || !info.dli_fname) {
+  link_map* map = nullptr;
+  if (dladdr1(reinterpret_cast<const void*>(&own_folder), &info, reinterpret_cast<void**>(&map),
+              RTLD_DL_LINKMAP) == 0 ||
+      map == nullptr) {
     return {};
   }
+  // The main program has no name in the link map, and dli_fname is its argv[0], which says nothing
+  // about its place when the shell found it in PATH.
+  fs::path file = *map->l_name == '\0' ? fs::path("/proc/self/exe") : fs::path(map->l_name);
   std::error_code ignored;  // a path that cannot be resolved gives "", and the next place is tried
-  return fs::canonical(info.dli_fname, ignored).parent_path();
+  return fs::canonical(file, ignored).parent_path();
 }
 
 std::vector<fs::path> spec_folders() {
