@@ -2,7 +2,7 @@
 //
 // A wait goes through four phases: (0) a few free polls, about as long as one cache line takes to
 // cross between two cores; (1) spinning, only for those who hold one of the host's spin permits
-// (cores - 1 in all, SpinBudget); (2) sched_yield; (3) after about 50 us, sleep: on the doorbell if
+// (cores - 1 in all, SpinBudget); (2) sched_yield, 100 times, which is about 50 us on an idle machine; (3) sleep: on the doorbell if
 // the waker is our code, else in timed naps that grow to 1 ms. Every wait has a deadline, and says
 // who waits for what after 60 s and when the deadline passes.
 #pragma once
@@ -37,6 +37,12 @@ class Deadline {
 };
 
 enum class WaitEnd : uint8_t { ready, deadline };
+
+// Who ends a wait on a doorbell.
+enum class WakenBy : uint8_t {
+  ours,   // every store that can end it rings the bell
+  anyone  // the program may store by itself: the sleeper also looks every ms
+};
 
 // How many threads of this host may spin. The counter starts private to the process; the driver
 // points it at the host table, so that it is one per host.
@@ -96,12 +102,13 @@ class WaitPacer {
   bool permit_ = false;
   bool permit_asked_ = false;
   uint64_t start_ns_ = 0;
+  uint32_t yields_ = 0;
   uint64_t nap_ns_ = 0;
 };
 
 namespace waiter_detail {
 WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, Deadline deadline,
-                  FunctionRef<std::string()> describe);
+                  FunctionRef<std::string()> describe, WakenBy waker);
 inline constexpr int kFreePolls = 24;
 }  // namespace waiter_detail
 
@@ -110,14 +117,14 @@ inline constexpr int kFreePolls = 24;
 // what, and is called only when somebody has to read it.
 template <class Ready, class Describe>
 inline WaitEnd wait_until(Ready&& ready, Doorbell* bell, BellScope scope, Deadline deadline,
-                          Describe&& describe) {
+                          Describe&& describe, WakenBy waker = WakenBy::ours) {
   for (int i = 0; i < waiter_detail::kFreePolls; ++i) {
     if (ready()) {
       return WaitEnd::ready;
     }
     cpu_relax();
   }
-  return waiter_detail::wait_slow(ready, bell, scope, deadline, describe);
+  return waiter_detail::wait_slow(ready, bell, scope, deadline, describe, waker);
 }
 
 }  // namespace canopy

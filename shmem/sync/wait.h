@@ -2,7 +2,7 @@
 //
 // On the host the calling thread follows the waiting policy (runtime/base/waiter.h) and sleeps on
 // its PE's bell; in a kernel the fiber gives its executor away. What waits for a word of the user's
-// also looks by itself every few ms, because a plain store through shmem_ptr rings no bell.
+// also looks by itself every ms, because a plain store through shmem_ptr rings no bell.
 #pragma once
 
 #include "runtime/base/doorbell.h"
@@ -15,11 +15,6 @@
 namespace canopy::shmem {
 
 class World;
-
-enum class WakenBy : uint8_t {
-  ours,   // every store that can end the wait rings the bell
-  anyone  // the program may store by itself
-};
 
 // The host side after the first polls failed. At the user's deadline it reports and ends the job.
 void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, WakenBy waker,
