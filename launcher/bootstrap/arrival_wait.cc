@@ -37,9 +37,11 @@ std::string host_name() {
 }  // namespace
 
 ArrivalWait::ArrivalWait(const PmixSession& session, std::string_view call,
-                         const std::string& release_key, uint64_t generation, Deadline deadline)
+                         const std::string& arrival_key, const std::string& release_key,
+                         uint64_t generation, Deadline deadline)
     : session_(session),
       call_(call),
+      arrival_key_(arrival_key),
       release_key_(release_key),
       here_key_(fmt::format("canopy.here.{}", generation)),
       spoken_key_(fmt::format("canopy.spoken.{}", generation)),
@@ -48,12 +50,11 @@ ArrivalWait::ArrivalWait(const PmixSession& session, std::string_view call,
       next_look_ns_(start_ns_ + kLookNs),
       next_report_ns_(start_ns_ + kReportNs) {}
 
-Result<> ArrivalWait::begin() { return put_flag(session_, here_key_); }
-
-void ArrivalWait::commit_here() {
-  if (!committed_here_) {
-    committed_here_ = true;
-    (void)commit(session_);  // a failure only makes a later report less exact
+void ArrivalWait::mark_here() {
+  if (!marked_here_) {
+    marked_here_ = true;
+    // A failure only makes a later report less exact.
+    (void)put_flag(session_, here_key_).and_then([&] { return commit(session_); });
   }
 }
 
@@ -109,12 +110,18 @@ std::optional<std::string> ArrivalWait::lost_siblings() {
                      report.ended.size() == 1 ? "it" : "they", session_.name(), call_);
 }
 
+// A PE has come if it has said so to its parent, or has marked itself because others are late.
+std::vector<int> ArrivalWait::without_sign(std::vector<int> pes,
+                                           PmixGets::Patience patience) const {
+  auto silent = pes_without(session_, here_key_, std::move(pes), patience, kAnswers);
+  return pes_without(session_, arrival_key_, std::move(silent), PmixGets::Patience::none, kAnswers);
+}
+
 std::string ArrivalWait::missing_pes() {
-  commit_here();
+  mark_here();
   std::vector<int> all(session_.job().n_pes);
   std::iota(all.begin(), all.end(), 0);
-  const auto missing =
-      pes_without(session_, here_key_, std::move(all), PmixGets::Patience::one_second, kAnswers);
+  const auto missing = without_sign(std::move(all), PmixGets::Patience::one_second);
   return missing.empty() ? "nobody; the launcher's PMIx servers are slow" : name_pes(missing);
 }
 
@@ -125,8 +132,7 @@ void ArrivalWait::report_if_first_on_host() {
   std::copy_if(job.local_pes.begin(), job.local_pes.end(), std::back_inserter(before),
                [&](int pe) { return pe < job.pe; });
   const size_t n = before.size();
-  if (pes_without(session_, here_key_, std::move(before), PmixGets::Patience::none, kAnswers)
-          .size() == n) {
+  if (without_sign(std::move(before), PmixGets::Patience::none).size() == n) {
     report(fmt::format("{} still waits in {} after {} s; not there: {}", session_.name(), call_,
                        (monotonic_ns() - start_ns_) / kSecondNs, missing_pes()));
   }
@@ -137,7 +143,7 @@ void ArrivalWait::report_if_first_on_host() {
 Result<> ArrivalWait::look() {
   const uint64_t give_up_ns = monotonic_ns() + kDoubtNs;
   while (monotonic_ns() >= next_look_ns_ && monotonic_ns() < give_up_ns) {
-    commit_here();
+    mark_here();
     if (auto sentence = lost_siblings()) {
       return fail(Errc::peer_lost, "{}", *sentence);
     }

@@ -100,8 +100,7 @@ Result<> PmixBootstrap::wait_for_all(std::string_view call, uint64_t generation,
                                      Deadline deadline) {
   const std::string up = key_of("up", generation);
   const std::string down = key_of("down", generation);
-  ArrivalWait arrivals(*session_, call, down, generation, deadline);
-  CANOPY_TRY(arrivals.begin());
+  ArrivalWait arrivals(*session_, call, up, down, generation, deadline);
   // One question at a time: libpmix's sockets have Nagle's algorithm on, and a second small message
   // behind an unanswered one waits 40 ms for the acknowledgement of the first.
   for (int child : children_of(pe_, n_pes_)) {
