@@ -1,8 +1,8 @@
-/* Point-to-point and barrier costs in plain OpenSHMEM 1.4. One source: built with Canopy and with the peer's
- * oshcc, so that both sides do the same.
+/* Point-to-point and barrier costs in plain OpenSHMEM 1.4. One source: built with Canopy and with
+ * the peer's oshcc, so that both sides do the same.
  *
- * Usage: shmem_bench NAME..., the names below. PE 0 measures and prints; PE 1 is the target, and checks what
- * arrived. A figure is the median over batches of the mean of a batch. */
+ * Usage: shmem_bench NAME..., the names below. PE 0 measures and prints; PE 1 is the target, and
+ * checks what arrived. A figure is the median over batches of the mean of a batch. */
 #include <shmem.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -167,7 +167,8 @@ static void check_barrier(const char* name) {
     shmem_barrier_all();
     const int left = (me + npes - 1) % npes;
     if (*ring != round * npes + left) {
-      fail("%s: round %d: found %d, pe %d had put %d", name, round, *ring, left, round * npes + left);
+      fail("%s: round %d: found %d, pe %d had put %d", name, round, *ring, left,
+           round * npes + left);
     }
     shmem_barrier_all();
   }

@@ -1,5 +1,5 @@
-/* job_start_ms: init and finalize, nothing else. canopy_bench measures the whole run from outside. The same
- * source is built with Canopy and with the peer's oshcc. */
+/* job_start_ms: init and finalize, nothing else. canopy_bench measures the whole run from outside.
+ * The same source is built with Canopy and with the peer's oshcc. */
 #include <shmem.h>
 #include <stdio.h>
 #include <stdlib.h>

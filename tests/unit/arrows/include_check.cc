@@ -62,8 +62,8 @@ bool is_source(const fs::path& path) {
   return extension == ".h" || extension == ".hpp" || extension == ".c" || extension == ".cc";
 }
 
-// An installed header does not know where it lies, and other projects have headers of its names: it may
-// name its neighbours relative to itself, as long as they are installed with it.
+// An installed header does not know where it lies, and other projects have headers of its names: it
+// may name its neighbours relative to itself, as long as they are installed with it.
 std::optional<std::string> resolve_neighbour(const fs::path& root, const std::string& file,
                                              const std::string& include) {
   const size_t folder = file.find("/include/");
