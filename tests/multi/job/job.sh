@@ -180,6 +180,7 @@ SENTENCES
     fi
     if [ "$case" = small_shm ]; then
       mount -t tmpfs -o size=64m none /dev/shm || skip "no tmpfs can be mounted here"
+      shm_before=$(left_in_shm)
     fi
     ip link set lo up || skip "the loopback interface cannot be brought up"
     job 4 --m 2000 --k 1500 --n 1000 --repeat 1
