@@ -1,15 +1,10 @@
 #include "runtime/core/module.h"
 
-#include "runtime/base/unique_fd.h"
+#include "runtime/core/private_binary.h"
 #include "runtime/device/kernel_registry.h"
 
 #include <dlfcn.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 
-#include <cerrno>
 #include <mutex>
 #include <set>
 
@@ -22,34 +17,6 @@ const char* intern(const std::string& name) {
   static auto* names = new std::set<std::string>;
   std::lock_guard lock(mutex);
   return names->insert(name).first->c_str();
-}
-
-// A private copy of the file in memory: the dynamic loader then sees a file it has never seen, and
-// gives it fresh statics.
-Result<UniqueFd> copy_into_memory(const std::string& path) {
-  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) {
-    return fail_errno(Errc::io, errno, "cannot open binary '{}'", path);
-  }
-  struct stat status;
-  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    return fail(Errc::io, "binary '{}' is not a regular file", path);
-  }
-  UniqueFd memory(::memfd_create("canopy-module", MFD_CLOEXEC));
-  if (!memory) {
-    return fail_errno(Errc::no_memory, errno, "cannot create memory for binary '{}'", path);
-  }
-  off_t done = 0;
-  while (done < status.st_size) {
-    const ssize_t n = ::sendfile(memory.get(), file.get(), &done, static_cast<size_t>(status.st_size - done));
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    if (n <= 0) {
-      return fail_errno(Errc::io, errno, "cannot read binary '{}'", path);
-    }
-  }
-  return memory;
 }
 
 }  // namespace
@@ -81,10 +48,10 @@ void Module::refresh_program() {
 
 Result<std::unique_ptr<Module>> Module::load_file(const std::string& path) {
   auto module = std::unique_ptr<Module>(new Module(path));
-  CANOPY_ASSIGN(module->memory_, copy_into_memory(path));
+  CANOPY_ASSIGN(PrivateBinary binary, make_private_binary(path));
+  module->memory_ = std::move(binary.memory);
   KernelCapture capture;
-  const std::string name = fmt::format("/proc/self/fd/{}", module->memory_.get());
-  module->library_ = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  module->library_ = ::dlopen(binary.name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (module->library_ == nullptr) {
     const char* reason = ::dlerror();
     return fail(Errc::io, "cannot load binary '{}': {}", path, reason != nullptr ? reason : "unknown");

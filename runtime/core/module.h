@@ -37,7 +37,7 @@ class Module {
   void add(const canopy_kernel_record& record);
 
   std::string path_;
-  // Stays open: the loader knows libraries by name, and the name is this descriptor's.
+  // Stays open: the library's name leads here, and debuggers follow it.
   UniqueFd memory_;
   void* library_ = nullptr;
   std::deque<KernelImage> kernels_;  // addresses stay valid

@@ -1,0 +1,122 @@
+#include "runtime/core/private_binary.h"
+
+#include "runtime/base/mapping.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+namespace canopy {
+namespace {
+
+// A copy of the T at `offset`; nothing where the file ends before. Files may place headers unaligned.
+template <class T>
+std::optional<T> read_at(std::span<const std::byte> file, uint64_t offset) {
+  if (offset > file.size() || file.size() - offset < sizeof(T)) {
+    return std::nullopt;
+  }
+  T value;
+  std::memcpy(&value, file.data() + offset, sizeof value);
+  return value;
+}
+
+bool inside(std::span<const std::byte> file, uint64_t offset, uint64_t bytes) {
+  return offset <= file.size() && bytes <= file.size() - offset;
+}
+
+Result<> copy_all(const UniqueFd& from, const UniqueFd& to, off_t bytes, const std::string& path) {
+  off_t done = 0;
+  while (done < bytes) {
+    const ssize_t n = ::sendfile(to.get(), from.get(), &done, static_cast<size_t>(bytes - done));
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n == 0) {
+      return fail(Errc::io, "binary '{}' became shorter while it was read", path);
+    }
+    if (n < 0) {
+      return fail_errno(Errc::io, errno, "cannot read binary '{}'", path);
+    }
+  }
+  return {};
+}
+
+// The loader remembers libraries by the name they were opened by, and does not look at a name's file again
+// while it does. So each load spells the way to its descriptor differently: a number in the binary
+// digits "/." and "/", which change nothing about where a path leads.
+std::string fresh_name(int fd) {
+  static std::atomic<uint64_t> loads{0};
+  std::string name = "/proc/self/fd";
+  for (uint64_t digits = loads.fetch_add(1, std::memory_order_relaxed); digits != 0; digits >>= 1) {
+    name += (digits & 1) != 0 ? "/." : "/";
+  }
+  return fmt::format("{}/{}", name, fd);
+}
+
+}  // namespace
+
+Result<> check_elf(std::span<const std::byte> file, const std::string& path) {
+  const auto header = read_at<Elf64_Ehdr>(file, 0);
+  if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_ident[EI_CLASS] != ELFCLASS64) {
+    return fail(Errc::io, "binary '{}' is not a 64-bit ELF object ({} bytes)", path, file.size());
+  }
+  for (uint32_t i = 0; i < header->e_phnum; ++i) {
+    const auto part = read_at<Elf64_Phdr>(file, header->e_phoff + uint64_t{i} * sizeof(Elf64_Phdr));
+    if (!part || (part->p_type == PT_LOAD && !inside(file, part->p_offset, part->p_filesz))) {
+      return fail(Errc::io, "binary '{}' is cut short: it has {} bytes, and its headers tell of more", path, file.size());
+    }
+  }
+  return {};
+}
+
+void make_unique_symbols_ordinary(std::span<std::byte> file) {
+  const auto header = read_at<Elf64_Ehdr>(file, 0);
+  for (uint32_t i = 0; header && i < header->e_shnum; ++i) {
+    const auto section = read_at<Elf64_Shdr>(file, header->e_shoff + uint64_t{i} * sizeof(Elf64_Shdr));
+    if (!section || section->sh_type != SHT_DYNSYM || !inside(file, section->sh_offset, section->sh_size)) {
+      continue;
+    }
+    for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= section->sh_size; at += sizeof(Elf64_Sym)) {
+      auto& info = *reinterpret_cast<unsigned char*>(file.data() + section->sh_offset + at + offsetof(Elf64_Sym, st_info));
+      if (ELF64_ST_BIND(info) == STB_GNU_UNIQUE) {
+        info = ELF64_ST_INFO(STB_WEAK, ELF64_ST_TYPE(info));
+      }
+    }
+  }
+}
+
+Result<PrivateBinary> make_private_binary(const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO must not hold us up
+  if (!file) {
+    return fail_errno(Errc::io, errno, "cannot open binary '{}'", path);
+  }
+  struct stat status;
+  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    return fail(Errc::io, "binary '{}' is not a regular file", path);
+  }
+  PrivateBinary binary;
+  binary.memory = UniqueFd(::memfd_create("canopy-module", MFD_CLOEXEC));
+  if (!binary.memory) {
+    return fail_errno(Errc::no_memory, errno, "cannot create memory for binary '{}'", path);
+  }
+  CANOPY_TRY(copy_all(file, binary.memory, status.st_size, path));
+  const auto bytes = static_cast<size_t>(status.st_size);
+  if (bytes == 0) {
+    return fail(Errc::io, "binary '{}' is empty", path);
+  }
+  CANOPY_ASSIGN(Mapping copy, Mapping::shared(binary.memory, bytes));
+  const std::span<std::byte> contents(copy.base(), bytes);
+  CANOPY_TRY(check_elf(contents, path));
+  make_unique_symbols_ordinary(contents);
+  binary.name = fresh_name(binary.memory.get());
+  return binary;
+}
+
+}  // namespace canopy
