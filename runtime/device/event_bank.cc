@@ -63,10 +63,30 @@ Result<EventCell*> EventBank::take(uint32_t references) {
 }
 
 void EventBank::give(EventCell* cell) {
-  std::lock_guard lock(lock_);
-  cell->next_free = free_;
-  free_ = cell;
-  in_use_.store(in_use_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  bool last;
+  {
+    std::lock_guard lock(lock_);
+    cell->next_free = free_;
+    free_ = cell;
+    const uint32_t left = in_use_.load(std::memory_order_relaxed) - 1;
+    in_use_.store(left, std::memory_order_relaxed);
+    last = retired_ && left == 0;
+  }
+  if (last) [[unlikely]] {
+    delete this;
+  }
+}
+
+void EventBank::retire() {
+  bool last;
+  {
+    std::lock_guard lock(lock_);
+    retired_ = true;
+    last = in_use_.load(std::memory_order_relaxed) == 0;
+  }
+  if (last) {
+    delete this;
+  }
 }
 
 }  // namespace canopy

@@ -42,9 +42,13 @@ struct alignas(kCacheLine) EventCell {
   Strand* finish(bool timed);
 };
 
+// A cell may outlive its device: an event keeps its newest record, whichever device made it. So a bank
+// that is retired goes with its last cell.
 class EventBank {
  public:
   explicit EventBank(uint32_t limit) : limit_(limit) {}
+  // Deletes the bank now, or when its last cell comes back. REQUIRES: made by new; no more take().
+  void retire();
   // A pending cell with `references` references; Errc::no_event when all `limit` are in use.
   Result<EventCell*> take(uint32_t references);
   void give(EventCell* cell);
@@ -55,9 +59,14 @@ class EventBank {
   static constexpr uint32_t kChunk = 256;
   const uint32_t limit_;
   std::atomic<uint32_t> in_use_{0};
-  SpinLock lock_;  // guards free_ and chunks_
+  SpinLock lock_;  // guards all below
+  bool retired_ = false;
   EventCell* free_ = nullptr;
   std::vector<std::unique_ptr<EventCell[]>> chunks_;
+};
+
+struct RetireEventBank {
+  void operator()(EventBank* bank) const { bank->retire(); }
 };
 
 }  // namespace canopy

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 namespace canopy {
 
@@ -25,11 +26,11 @@ class DeviceCores {
  public:
   DeviceCores(int device, uint32_t cube_cores, uint32_t vector_cores, uint32_t ub_bytes)
       : device_(device), ub_bytes_(ub_bytes), cube_(cube_cores), vector_(vector_cores),
-        events_(kEventLimit) {}
+        events_(new EventBank(kEventLimit)) {}
 
   int device() const { return device_; }
   uint32_t ub_bytes() const { return ub_bytes_; }
-  EventBank& events() { return events_; }
+  EventBank& events() { return *events_; }
   // Mixed kernels are bound by their cube core.
   CorePool& pool(CoreKind kind) { return kind == CoreKind::vector ? vector_ : cube_; }
   // Tracks of the timeline: vector cores first, then cube cores, then DMA.
@@ -55,7 +56,7 @@ class DeviceCores {
   const uint32_t ub_bytes_;
   CorePool cube_;
   CorePool vector_;
-  EventBank events_;
+  const std::unique_ptr<EventBank, RetireEventBank> events_;
   std::atomic<uint32_t> open_count_{0};
   SpinLock lock_;  // guards the list and the launches on it
   Launch* first_ = nullptr;  // by priority, then by age
