@@ -14,7 +14,7 @@ extern "C" {
 
 aclError aclInit(const char* configPath) {
   const aclError code = guard([&] { return runtime().init(configPath); });
-  return code == ACL_ERROR_RT_FILE_OPEN ? ACL_ERROR_INVALID_PARAM : code;
+  return code == ACL_ERROR_RT_FILE_OPEN || code == ACL_ERROR_RT_PARAM_INVALID ? ACL_ERROR_INVALID_PARAM : code;
 }
 
 aclError aclFinalize(void) {

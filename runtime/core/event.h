@@ -31,6 +31,7 @@ class Event {
   Result<> synchronize(Deadline deadline);
   // Nanoseconds on the monotonic clock. Errc: not_recorded, not_ready, no_timestamp.
   Result<uint64_t> timestamp_ns();
+  int device() const { return device_; }
   Family family() const { return family_; }
   uint32_t flags() const { return flags_; }
 

@@ -15,24 +15,24 @@ Result<void*> Runtime::load_binary(const std::string& path) {
 }
 
 Result<> Runtime::unload_binary(void* handle) {
-  std::lock_guard lock(mutex_);
-  if (binaries_.find(handle) == nullptr) {
-    return fail(Errc::bad_handle, "{} is not a loaded binary", fmt::ptr(handle));
-  }
-  std::erase_if(function_handles_, [&](const auto& entry) {
-    if (entry.first.second != handle) {
-      return false;
+  std::unique_ptr<Module> module;
+  {
+    std::lock_guard lock(mutex_);
+    module = binaries_.remove(handle);
+    if (module == nullptr) {
+      return fail(Errc::bad_handle, "{} is not a loaded binary", fmt::ptr(handle));
     }
-    functions_.remove(entry.second);
-    return true;
-  });
-  // No new launch can find the kernels; those queued already run to their end first.
-  for (void* stream : streams_.handles()) {
-    if (Stream* found = streams_.find(stream)) {
-      found->drain();
-    }
+    std::erase_if(function_handles_, [&](const auto& entry) {
+      if (entry.first.second != handle) {
+        return false;
+      }
+      functions_.remove(entry.second);
+      return true;
+    });
   }
-  binaries_.remove(handle);
+  // No new launch can find the kernels; those queued already run to their end first. Without the lock:
+  // what they wait for may need others to get on.
+  drain_all_streams();
   return {};
 }
 

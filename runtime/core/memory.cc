@@ -16,6 +16,10 @@ struct Ends {
 // A known allocation must hold all of [address, +count).
 Result<std::optional<MemoryRange>> classify(const Driver& driver, const char* end, const void* address, size_t count) {
   auto range = driver.find_memory(address);
+  if (!range && count != 0 && driver.is_pool_address(address)) {
+    return fail(Errc::invalid_argument, "{} ({}) lies in no live allocation: freed, or never given out", fmt::ptr(address),
+                end);
+  }
   if (range && !range->contains(address, count)) {
     return fail(Errc::invalid_argument, "{} bytes at {} ({}) run past the end of their allocation of {} bytes at {}",
                 count, fmt::ptr(address), end, range->bytes, fmt::ptr(range->base));

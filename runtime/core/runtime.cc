@@ -38,9 +38,10 @@ int nesting(const std::string& text, char open, char close) {
   int deepest = 0;
   bool quoted = false;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (quoted) {
-      i += text[i] == '\\' ? 1 : 0;
-      quoted = i >= text.size() || text[i] != '"';
+    if (quoted && text[i] == '\\') {
+      ++i;  // whatever it is, it does not end the text
+    } else if (quoted) {
+      quoted = text[i] != '"';
     } else if (text[i] == '"') {
       quoted = true;
     } else if (text[i] == open) {
@@ -102,33 +103,34 @@ Result<> Runtime::init(const char* config_path) {
 }
 
 Result<> Runtime::finalize() {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (init_count_ == 0) {
     return fail(Errc::not_initialized, "aclFinalize without aclInit, or called twice");
   }
   init_count_ = 0;
-  tear_down();
+  tear_down(lock);
   return {};
 }
 
 Result<uint64_t> Runtime::finalize_reference() {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (init_count_ == 0) {
     return fail(Errc::not_initialized, "aclFinalizeReference without aclInit");
   }
-  if (--init_count_ == 0) {
-    tear_down();
+  const uint64_t left = --init_count_;
+  if (left == 0) {
+    tear_down(lock);
   }
-  return init_count_;
+  return left;
 }
 
-// REQUIRES: mutex_ held.
-void Runtime::tear_down() {
-  for (void* handle : contexts_.handles()) {
-    release_context(handle);
-  }
+// REQUIRES: `lock` holds mutex_.
+void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
   for (Primary& primary : primaries_) {
     primary = Primary{};
+  }
+  for (void* handle : contexts_.handles()) {
+    release_context(handle, lock);
   }
   for (void* handle : events_.handles()) {
     events_.remove(handle);
@@ -140,11 +142,8 @@ void Runtime::tear_down() {
   for (void* handle : binaries_.handles()) {
     binaries_.remove(handle);
   }
-  if (auto current = driver()) {
-    for (int device = 0; device < kMaxDevices; ++device) {
-      (*current)->close_device(device);
-      peers_.reset(device);
-    }
+  for (int device = 0; device < kMaxDevices; ++device) {
+    close_unused_device(device);
   }
   config_.clear();
   default_device_ = -1;
@@ -171,22 +170,35 @@ Result<void*> Runtime::make_context(Device& device, bool primary) {
   return handle;
 }
 
-// REQUIRES: mutex_ held.
-void Runtime::release_context(void* handle) {
-  Context* context = contexts_.find(handle);
-  if (context == nullptr) {
-    return;
-  }
+void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) {
   // First dead to all look-ups, then drained and freed.
   std::unique_ptr<Context> owner = contexts_.remove(handle);
-  std::vector<std::unique_ptr<Stream>> streams;
-  for (void* stream : context->streams()) {
-    streams.push_back(streams_.remove(stream));
+  if (owner == nullptr) {
+    return;
   }
-  for (auto& stream : streams) {
-    stream->drain();
+  lock.unlock();
+  for (void* stream : owner->streams()) {
+    retire_stream(stream);
   }
-  --contexts_of_device_[static_cast<size_t>(owner->device_id())];
+  lock.lock();
+  const int device = owner->device_id();
+  --contexts_of_device_[static_cast<size_t>(device)];
+  close_unused_device(device);
+}
+
+// REQUIRES: mutex_ held.
+void Runtime::close_unused_device(int device) {
+  auto current = driver();
+  if (!current || contexts_of_device_[static_cast<size_t>(device)] != 0) {
+    return;
+  }
+  for (void* handle : events_.handles()) {
+    if (const Event* event = events_.find(handle); event != nullptr && event->device() == device) {
+      events_.remove(handle);
+    }
+  }
+  (*current)->close_device(device);
+  peers_.reset(device);
 }
 
 Result<> Runtime::set_device(int device) {
@@ -206,7 +218,7 @@ Result<> Runtime::set_device(int device) {
 Result<> Runtime::reset_device(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   Primary& primary = primaries_[static_cast<size_t>(device)];
   if (primary.references == 0) {
     return fail(Errc::not_ready, "device {}: reset without a reference: aclrtSetDevice was not called, or as many "
@@ -215,11 +227,7 @@ Result<> Runtime::reset_device(int device) {
   if (--primary.references != 0) {
     return {};
   }
-  release_context(std::exchange(primary.context, nullptr));
-  if (contexts_of_device_[static_cast<size_t>(device)] == 0) {
-    current->close_device(device);
-    peers_.reset(device);
-  }
+  release_context(std::exchange(primary.context, nullptr), lock);
   return {};
 }
 
@@ -252,7 +260,7 @@ Result<void*> Runtime::create_context(int device) {
 }
 
 Result<> Runtime::destroy_context(void* handle) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   Context* context = contexts_.find(handle);
   if (context == nullptr) {
     return fail(Errc::stale_handle, "{} is not a live context", fmt::ptr(handle));
@@ -261,15 +269,9 @@ Result<> Runtime::destroy_context(void* handle) {
     return fail(Errc::invalid_argument, "the primary context of device {} goes with aclrtResetDevice",
                 context->device_id());
   }
-  const int device = context->device_id();
-  release_context(handle);
+  release_context(handle, lock);
   if (t_context_ == handle) {
     t_context_ = nullptr;
-  }
-  if (contexts_of_device_[static_cast<size_t>(device)] == 0) {
-    CANOPY_ASSIGN(Driver * current, driver());
-    current->close_device(device);
-    peers_.reset(device);
   }
   return {};
 }
@@ -310,13 +312,27 @@ Result<> Runtime::destroy_stream(void* handle) {
   if (found->is_default()) {
     return fail(Errc::invalid_argument, "a default stream goes with its context and cannot be destroyed");
   }
-  std::unique_ptr<Stream> owner = streams_.remove(handle);
-  if (owner == nullptr) {
-    return fail(Errc::stale_handle, "{} is not a live stream", fmt::ptr(handle));
-  }
-  owner->context().remove_stream(handle);
-  owner->drain();
+  found->context().remove_stream(handle);
+  retire_stream(handle);
   return {};
+}
+
+void Runtime::retire_stream(void* handle) {
+  std::unique_ptr<Stream> owner;
+  {
+    std::lock_guard lock(holds_mutex_);
+    owner = streams_.remove(handle);
+  }
+  if (owner != nullptr) {
+    owner->drain();
+    owner->await_holders();
+  }
+}
+
+void Runtime::drain_all_streams() {
+  for (void* handle : streams_.handles()) {
+    with_stream(handle, [](Stream& stream) { stream.drain(); });
+  }
 }
 
 Result<Stream*> Runtime::stream_slow(void* handle) {
@@ -339,14 +355,12 @@ Result<> Runtime::synchronize_device(Deadline deadline) {
   CANOPY_ASSIGN(Context * context, current_context());
   Result<> first;
   for (void* handle : context->streams()) {
-    Stream* found = streams_.find(handle);
-    if (found == nullptr) {
-      continue;  // destroyed meanwhile, and drained by that
-    }
-    auto done = found->synchronize(deadline);
-    if (!done && first) {
-      first = std::move(done);
-    }
+    with_stream(handle, [&](Stream& stream) {
+      auto done = stream.synchronize(deadline);
+      if (!done && first) {
+        first = std::move(done);
+      }
+    });
   }
   return first;
 }

@@ -100,17 +100,39 @@ class Runtime {
   Result<Stream*> stream_slow(void* handle);
   Result<void*> make_context(Device& device, bool primary);
   Result<void*> make_stream(Context& context, uint8_t priority, uint32_t flags, bool is_default);
-  void release_context(void* handle);
+  // REQUIRES: `lock` holds mutex_. Let go while the streams drain: what they wait for may need others to
+  // get on. Closes the device with its last context.
+  void release_context(void* handle, std::unique_lock<std::mutex>& lock);
+  void close_unused_device(int device);
+  // Makes the handle dead, waits for the stream's work and for who holds it, and frees it.
+  void retire_stream(void* handle);
+  // drain() or the like on streams that another thread may destroy meanwhile.
+  template <class Work>
+  void with_stream(void* handle, Work&& work) {
+    Stream* found;
+    {
+      std::lock_guard lock(holds_mutex_);
+      found = streams_.find(handle);
+      if (found == nullptr) {
+        return;  // destroyed meanwhile, and drained by that
+      }
+      found->hold();
+    }
+    work(*found);
+    found->let_go();
+  }
+  void drain_all_streams();
   Result<> read_config(const char* path);
   Result<void*> find_symbol(const void* symbol);
   // The kernel behind a function handle, if it can be launched with these arguments.
   Result<const KernelImage*> launchable(void* function, uint32_t blocks, const void* args, size_t args_bytes);
   Result<void*> function_of(const KernelImage* image, void* binary);
-  void tear_down();
+  void tear_down(std::unique_lock<std::mutex>& lock);
 
   // The current context of this thread, as a handle.
   static inline thread_local void* t_context_ = nullptr;
 
+  std::mutex holds_mutex_;  // between a look-up and the hold nobody removes the stream
   HandleTable<Context> contexts_{1};
   HandleTable<Stream> streams_{2};
   HandleTable<Event> events_{3};

@@ -61,4 +61,9 @@ void Stream::drain() {
              [&] { return describe_wait(target); });
 }
 
+void Stream::await_holders() {
+  wait_until([&] { return holders_.load(std::memory_order_acquire) == 0; }, nullptr, BellScope::process,
+             Deadline::never(), [&] { return fmt::format("stream {}: other threads to leave it", id()); });
+}
+
 }  // namespace canopy

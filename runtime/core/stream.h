@@ -9,6 +9,7 @@
 #include "runtime/base/waiter.h"
 #include "runtime/device/strand.h"
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -59,8 +60,14 @@ class Stream {
   // Returns when everything submitted before the call has completed; then the first task error since
   // the last call, as a Result. Errc::stream_timeout at the deadline.
   Result<> synchronize(Deadline deadline);
-  // Waits until nothing of the stream is left with the device; it may be destroyed then.
+  // Waits until nothing of the stream is left with the device.
   void drain();
+  // Threads that work with the stream without their caller having named it, so that he cannot know not
+  // to destroy it: who destroys it drains it, then waits for them.
+  void hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
+  // Release: pairs with await_holders().
+  void let_go() { holders_.fetch_sub(1, std::memory_order_release); }
+  void await_holders();
 
  private:
   bool take_args(size_t bytes, Sqe* sqe, std::byte** args);
@@ -72,6 +79,7 @@ class Stream {
   Strand strand_;
   const uint32_t flags_;
   const bool default_;
+  std::atomic<uint32_t> holders_{0};
 };
 
 }  // namespace canopy

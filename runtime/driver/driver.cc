@@ -4,6 +4,8 @@
 #include "runtime/device/scheduler.h"
 #include "topology/model/spec_file.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 
 namespace canopy {
@@ -31,7 +33,13 @@ Result<Driver*> Driver::current() {
   // Leaked: executors and user threads may still use it while static destructors run.
   Driver* driver = fresh.release();
   instance.store(driver, std::memory_order_release);
-  std::atexit([] { instance.load(std::memory_order_relaxed)->halt_at_exit(); });
+  // A child of fork has no executors to halt, and mutex_ may be held by a thread it does not have.
+  static const pid_t owner = ::getpid();
+  std::atexit([] {
+    if (::getpid() == owner) {
+      instance.load(std::memory_order_relaxed)->halt_at_exit();
+    }
+  });
   return driver;
 }
 
@@ -116,6 +124,17 @@ Result<MemoryPool*> Driver::host_memory() {
   CANOPY_ASSIGN(std::unique_ptr<MemoryPool> pool, MemoryPool::create(*host_table_, kHostMemory, uint64_t{64} << 30));
   host_memory_.store(pool.get(), std::memory_order_release);
   return pool.release();
+}
+
+bool Driver::is_pool_address(const void* address) const {
+  for (int id = 0; id < machine_.count(); ++id) {
+    Device* device = find_device(id);
+    if (device != nullptr && device->memory().contains(address)) {
+      return true;
+    }
+  }
+  MemoryPool* host = host_memory_.load(std::memory_order_acquire);
+  return host != nullptr && host->contains(address);
 }
 
 std::optional<MemoryRange> Driver::find_memory(const void* address) const {

@@ -55,6 +55,9 @@ class Driver {
   Result<MemoryPool*> host_memory();
   // What `address` is; nothing when it is not memory of ours.
   std::optional<MemoryRange> find_memory(const void* address) const;
+  // Whether `address` lies where only memory of this process's devices, or pinned memory, can lie. Where
+  // find_memory() then finds nothing, touching it faults or hits what nobody owns.
+  bool is_pool_address(const void* address) const;
   // Stops the executors where they are, for the end of a process that did not finalize.
   void halt_at_exit();
 

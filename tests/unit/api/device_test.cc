@@ -1,0 +1,236 @@
+// Devices and the primary context; peer access.
+#include "tests/unit/api/gate.h"
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+namespace canopy::test {
+namespace {
+
+class Device : public AclTest {};
+
+TEST_F(Device, SetDeviceSelectsForTheCallingThread) {
+  ACL_OK(aclrtSetDevice(1));
+  int32_t device = -1;
+  ACL_OK(aclrtGetDevice(&device));
+  EXPECT_EQ(device, 1);
+  std::thread([] {
+    int32_t other = -1;
+    ACL_CODE(ACL_ERROR_RT_CONTEXT_NULL, aclrtGetDevice(&other));
+    EXPECT_EQ(other, -1) << "an output is set on success only";
+  }).join();
+}
+
+TEST_F(Device, AnIdThatDoesNotExistIs107001) {
+  for (int32_t id : {-1, -2147483647 - 1, kDevices, 64, 1'000'000, 2147483647}) {
+    ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtSetDevice(id)) << id;
+    ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtResetDevice(id)) << id;
+    aclrtContext context = nullptr;
+    ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtCreateContext(&context, id)) << id;
+  }
+  int32_t device = -1;
+  ACL_OK(aclrtGetDevice(&device));
+  EXPECT_EQ(device, 0) << "a refused call changes nothing";
+}
+
+TEST_F(Device, EverySetAddsAReferenceAlsoFromTheSameThread) {
+  ACL_OK(aclrtSetDevice(0));  // the second
+  aclrtStream stream = nullptr;
+  ACL_OK(aclrtCreateStream(&stream));
+  ACL_OK(aclrtResetDevice(0));
+  ACL_OK(aclrtSynchronizeStream(stream));
+  ACL_OK(aclrtResetDevice(0));
+  EXPECT_NE(aclrtSynchronizeStream(stream), ACL_SUCCESS);
+  ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDevice(0));
+}
+
+TEST_F(Device, ThreadsThatSetTheSameDeviceShareItsPrimaryContextAndDefaultStream) {
+  aclrtContext context = nullptr;
+  aclrtStream stream = nullptr;
+  ACL_OK(aclrtGetCurrentContext(&context));
+  ACL_OK(aclrtCtxGetCurrentDefaultStream(&stream));
+  std::thread([&] {
+    ACL_OK(aclrtSetDevice(0));
+    aclrtContext other_context = nullptr;
+    aclrtStream other_stream = nullptr;
+    ACL_OK(aclrtGetCurrentContext(&other_context));
+    ACL_OK(aclrtCtxGetCurrentDefaultStream(&other_stream));
+    EXPECT_EQ(other_context, context);
+    EXPECT_EQ(other_stream, stream);
+    ACL_OK(aclrtResetDevice(0));
+  }).join();
+  ACL_OK(aclrtSynchronizeStream(stream));
+}
+
+TEST_F(Device, SetDeviceDropsAnExplicitContextOfTheThread) {
+  aclrtContext primary = nullptr;
+  ACL_OK(aclrtGetCurrentContext(&primary));
+  aclrtContext own = nullptr;
+  ACL_OK(aclrtCreateContext(&own, 0));
+  ACL_OK(aclrtSetDevice(0));
+  aclrtContext now = nullptr;
+  ACL_OK(aclrtGetCurrentContext(&now));
+  EXPECT_EQ(now, primary);
+}
+
+TEST_F(Device, TheLastResetWaitsForQueuedWork) {
+  std::atomic<int> ran{0};
+  aclrtStream stream = nullptr;
+  ACL_OK(aclrtCreateStream(&stream));
+  Gate gate;
+  ACL_OK(gate.close(stream));
+  ACL_OK(aclrtLaunchHostFunc(stream, [](void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }, &ran));
+  std::jthread opener([&] { gate.open(); });
+  ACL_OK(aclrtResetDevice(0));
+  EXPECT_EQ(ran.load(), 1);
+}
+
+TEST_F(Device, AfterAFullResetEveryHandleOfItIsAnErrorAndNoCrash) {
+  aclrtContext context = nullptr;
+  aclrtStream stream = nullptr;
+  aclrtEvent event = nullptr;
+  ACL_OK(aclrtGetCurrentContext(&context));
+  ACL_OK(aclrtCreateStream(&stream));
+  ACL_OK(aclrtCreateEvent(&event));
+  ACL_OK(aclrtRecordEvent(event, stream));
+  ACL_OK(aclrtResetDevice(0));
+  EXPECT_NE(aclrtSynchronizeStream(stream), ACL_SUCCESS);
+  EXPECT_NE(aclrtSetCurrentContext(context), ACL_SUCCESS);
+  ACL_OK(aclrtSetDevice(0));
+  EXPECT_NE(aclrtSynchronizeStream(stream), ACL_SUCCESS);
+  EXPECT_NE(aclrtDestroyStream(stream), ACL_SUCCESS);
+  aclrtEventStatus status;
+  EXPECT_NE(aclrtQueryEvent(event, &status), ACL_SUCCESS);
+  EXPECT_NE(aclrtSynchronizeEvent(event), ACL_SUCCESS);
+  EXPECT_NE(aclrtStreamWaitEvent(nullptr, event), ACL_SUCCESS);
+  EXPECT_NE(aclrtDestroyEvent(event), ACL_SUCCESS);
+}
+
+TEST_F(Device, AnEventSurvivesTheResetOfAnotherDeviceThatRecordedIt) {
+  aclrtEvent event = nullptr;
+  ACL_OK(aclrtCreateEvent(&event));
+  ACL_OK(aclrtSetDevice(1));
+  ACL_OK(aclrtRecordEvent(event, nullptr));
+  ACL_OK(aclrtResetDevice(1));  // its event cells go with it
+  ACL_OK(aclrtSetDevice(0));
+  aclrtEventStatus status = ACL_EVENT_STATUS_RESERVED;
+  ACL_OK(aclrtQueryEvent(event, &status));
+  EXPECT_EQ(status, ACL_EVENT_STATUS_COMPLETE);
+  ACL_OK(aclrtSynchronizeEvent(event));
+  ACL_OK(aclrtStreamWaitEvent(nullptr, event));
+  ACL_OK(aclrtRecordEvent(event, nullptr));
+  ACL_OK(aclrtSynchronizeEvent(event));
+  ACL_OK(aclrtDestroyEvent(event));
+}
+
+TEST_F(Device, AResetInOneThreadMakesTheOthersContextStale) {
+  std::atomic<int> stage{0};
+  std::jthread other([&] {
+    ACL_OK(aclrtSetDevice(1));
+    stage.store(1);
+    while (stage.load() != 2) {
+      std::this_thread::yield();
+    }
+    void* memory = nullptr;
+    EXPECT_NE(aclrtMalloc(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST), ACL_SUCCESS);
+    EXPECT_NE(aclrtSynchronizeDevice(), ACL_SUCCESS);
+    ACL_OK(aclrtSetDevice(1));
+    ACL_OK(aclrtMalloc(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST));
+  });
+  while (stage.load() != 1) {
+    std::this_thread::yield();
+  }
+  ACL_OK(aclrtResetDevice(1));
+  stage.store(2);
+}
+
+TEST_F(Device, SetAndResetManyTimesEndsWithNothingUsed) {
+  for (int i = 0; i < 100; ++i) {
+    ACL_OK(aclrtSetDevice(1));
+    size_t free = 0;
+    size_t total = 0;
+    ACL_OK(aclrtGetMemInfo(ACL_HBM_MEM, &free, &total));
+    ASSERT_EQ(total, kHbmBytes);
+    ASSERT_EQ(free, total) << "memory of the round before was not given back";
+    void* memory = nullptr;
+    ACL_OK(aclrtMalloc(&memory, 3 << 20, ACL_MEM_MALLOC_HUGE_FIRST));
+    ACL_OK(aclrtResetDevice(1));
+  }
+}
+
+// A reset that waits for one device's work must not stop threads that work with another device.
+TEST_F(Device, AResetThatWaitsDoesNotHoldUpOtherDevices) {
+  Gate gate;
+  ACL_OK(aclrtSetDevice(1));
+  ACL_OK(gate.close(nullptr));
+  std::atomic<bool> reset_done{false};
+  std::jthread resetter([&] {
+    EXPECT_EQ(aclrtResetDevice(1), ACL_SUCCESS);
+    reset_done.store(true);
+  });
+  std::jthread worker([&] {
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_EQ(aclrtSetDevice(2), ACL_SUCCESS);
+      EXPECT_EQ(aclrtResetDevice(2), ACL_SUCCESS);
+    }
+    EXPECT_FALSE(reset_done.load());
+    gate.open();  // only this lets the reset end
+  });
+  worker.join();
+  resetter.join();
+  EXPECT_TRUE(reset_done.load());
+}
+
+TEST_F(Device, CountNameAndRunMode) {
+  uint32_t count = 0;
+  ACL_OK(aclrtGetDeviceCount(&count));
+  EXPECT_EQ(count, static_cast<uint32_t>(kDevices));
+  EXPECT_STREQ(aclrtGetSocName(), "TestNPU");
+  aclrtRunMode mode = ACL_DEVICE;
+  ACL_OK(aclrtGetRunMode(&mode));
+  EXPECT_EQ(mode, ACL_HOST);
+}
+
+class PeerAccess : public AclTest {};
+
+TEST_F(PeerAccess, IsPossibleWhereTheLinkAllowsIt) {
+  int32_t can = -1;
+  ACL_OK(aclrtDeviceCanAccessPeer(&can, 0, kNear));
+  EXPECT_EQ(can, 1);
+  ACL_OK(aclrtDeviceCanAccessPeer(&can, 0, kStaged));
+  EXPECT_EQ(can, 1);
+  ACL_OK(aclrtDeviceCanAccessPeer(&can, 0, kUnreachable));
+  EXPECT_EQ(can, 0);
+  ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtDeviceEnablePeerAccess(kUnreachable, 0));
+}
+
+TEST_F(PeerAccess, IsOneWayAndCanBeTakenBack) {
+  int32_t status = -1;
+  ACL_OK(aclrtDeviceEnablePeerAccess(kNear, 0));
+  ACL_OK(aclrtDevicePeerAccessStatus(0, kNear, &status));
+  EXPECT_EQ(status, 1);
+  ACL_OK(aclrtDevicePeerAccessStatus(kNear, 0, &status));
+  EXPECT_EQ(status, 0);
+  ACL_OK(aclrtDeviceDisablePeerAccess(kNear));
+  ACL_OK(aclrtDevicePeerAccessStatus(0, kNear, &status));
+  EXPECT_EQ(status, 0);
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtDeviceDisablePeerAccess(kNear));
+}
+
+TEST_F(PeerAccess, RefusesItselfUnknownDevicesAndFlags) {
+  int32_t can = -1;
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtDeviceCanAccessPeer(&can, 0, 0));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtDeviceEnablePeerAccess(0, 0));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtDeviceEnablePeerAccess(kNear, 1));
+  for (int32_t id : {-1, kDevices, 99}) {
+    ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtDeviceEnablePeerAccess(id, 0));
+    ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtDeviceDisablePeerAccess(id));
+    ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtDeviceCanAccessPeer(&can, id, 0));
+    ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtDeviceCanAccessPeer(&can, 0, id));
+    ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtDevicePeerAccessStatus(0, id, &can));
+  }
+}
+
+}  // namespace
+}  // namespace canopy::test

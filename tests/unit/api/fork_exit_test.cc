@@ -1,0 +1,148 @@
+// Children of fork, and processes that end without finalize.
+#include "tests/unit/api/gate.h"
+
+#include "canopy/kernel.h"
+#include "runtime/base/clock.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+namespace {
+
+__global__ __aicore__ void never_ends() {
+  for (;;) {
+    canopy_yield();
+  }
+}
+CANOPY_KERNEL(never_ends)
+
+__global__ __aicore__ void waits_for_ever() {
+  canopy_wait_until([](void*) { return 0; }, nullptr, "something that never comes");
+}
+CANOPY_KERNEL(waits_for_ever)
+
+__global__ __aicore__ void spins_for_ever() {
+  for (;;) {
+    __asm__ __volatile__("" ::: "memory");
+  }
+}
+CANOPY_KERNEL(spins_for_ever)
+
+}  // namespace
+
+namespace canopy::test {
+namespace {
+
+class Fork : public AclTest {
+ protected:
+  // Runs body in a child; how the child ended, and how long that took.
+  template <class Body>
+  static int status_of_child(Body&& body, uint64_t* took_ns) {
+    const uint64_t begin = monotonic_ns();
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::alarm(30);
+      body();
+      ::_exit(99);
+    }
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    *took_ns = monotonic_ns() - begin;
+    return status;
+  }
+};
+
+TEST_F(Fork, TheChildsCallsReturnACodeAndASentence) {
+  uint64_t took = 0;
+  const int status = status_of_child([] {
+    void* memory = nullptr;
+    int32_t device = -1;
+    const bool refused = aclrtMalloc(&memory, 64, ACL_MEM_MALLOC_HUGE_FIRST) == ACL_ERROR_RT_CONTEXT_NULL &&
+                         aclrtSetDevice(0) == ACL_ERROR_RT_CONTEXT_NULL &&
+                         aclrtGetDevice(&device) == ACL_ERROR_RT_CONTEXT_NULL &&
+                         aclrtSynchronizeDevice() == ACL_ERROR_RT_CONTEXT_NULL &&
+                         aclrtLaunchHostFunc(nullptr, [](void*) {}, nullptr) == ACL_ERROR_RT_CONTEXT_NULL &&
+                         aclInit(nullptr) == ACL_ERROR_RT_CONTEXT_NULL && aclFinalize() == ACL_ERROR_RT_CONTEXT_NULL;
+    const char* text = aclGetRecentErrMsg();
+    const bool explained = text != nullptr && std::string(text).find("fork") != std::string::npos;
+    ::_exit(refused ? (explained ? 0 : 2) : 1);
+  }, &took);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(Fork, TheParentWorksOn) {
+  uint64_t took = 0;
+  EXPECT_EQ(status_of_child([] { ::_exit(0); }, &took), 0);
+  ACL_OK(aclrtLaunchHostFunc(nullptr, [](void*) {}, nullptr));
+  ACL_OK(aclrtSynchronizeStream(nullptr));
+}
+
+TEST_F(Fork, AChildThatExitsNormallyDoesNotWaitForExecutorsItDoesNotHave) {
+  uint64_t took = 0;
+  const int status = status_of_child([] { std::exit(0); }, &took);
+  EXPECT_EQ(status, 0);
+  EXPECT_LT(took, 1'500'000'000u);
+}
+
+// The statement of a death test runs in a process of its own, started afresh.
+class Exit : public testing::Test {
+ protected:
+  void SetUp() override { testing::GTEST_FLAG(death_test_style) = "threadsafe"; }
+  template <class Queue>
+  static void exit_with(Queue&& queue) {
+    ::alarm(40);
+    if (aclInit(nullptr) != ACL_SUCCESS || aclrtSetDevice(0) != ACL_SUCCESS) {
+      std::_Exit(1);
+    }
+    queue();
+    std::exit(7);
+  }
+};
+
+TEST_F(Exit, WithoutFinalizeEndsQuickly) {
+  const uint64_t begin = monotonic_ns();
+  EXPECT_EXIT(exit_with([] {}), testing::ExitedWithCode(7), "");
+  EXPECT_LT(monotonic_ns() - begin, 10'000'000'000u);
+}
+
+TEST_F(Exit, WithWorkQueuedEndsQuickly) {
+  const uint64_t begin = monotonic_ns();
+  EXPECT_EXIT(exit_with([] {
+                for (int i = 0; i < 2'000; ++i) {
+                  aclrtLaunchHostFunc(nullptr, [](void*) { ::usleep(10'000); }, nullptr);
+                }
+              }),
+              testing::ExitedWithCode(7), "");
+  EXPECT_LT(monotonic_ns() - begin, 10'000'000'000u) << "20 s of work were queued";
+}
+
+TEST_F(Exit, WithKernelsThatWaitOrYieldForEverEndsQuickly) {
+  const uint64_t begin = monotonic_ns();
+  EXPECT_EXIT(exit_with([] {
+                aclrtStream stream = nullptr;
+                aclrtCreateStream(&stream);
+                launch(waits_for_ever, 5, stream);
+                launch(never_ends, 5, nullptr);
+              }),
+              testing::ExitedWithCode(7), "");
+  EXPECT_LT(monotonic_ns() - begin, 10'000'000'000u);
+}
+
+TEST_F(Exit, WithAKernelThatSpinsForEverEndsAfterAShortPatience) {
+  const uint64_t begin = monotonic_ns();
+  EXPECT_EXIT(exit_with([] {
+                launch(spins_for_ever, 3, nullptr);
+                aclrtStream stream = nullptr;
+                aclrtCreateStream(&stream);
+                aclrtLaunchHostFunc(stream, [](void*) {}, nullptr);
+                aclrtSynchronizeStream(stream);  // the spinning has begun
+              }),
+              testing::ExitedWithCode(7), "");
+  EXPECT_LT(monotonic_ns() - begin, 15'000'000'000u);
+}
+
+}  // namespace
+}  // namespace canopy::test

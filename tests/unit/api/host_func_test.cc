@@ -1,0 +1,143 @@
+// Host functions in streams.
+#include "tests/unit/api/gate.h"
+
+#include "canopy/kernel.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace {
+
+struct Meeting {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool signalled = false;
+};
+
+__global__ __aicore__ void signal_meeting(Meeting* meeting) {
+  {
+    std::lock_guard lock(meeting->mutex);
+    meeting->signalled = true;
+  }
+  meeting->changed.notify_all();
+}
+CANOPY_KERNEL(signal_meeting)
+
+__global__ __aicore__ void append(std::vector<int>* log, int value) { log->push_back(value); }
+CANOPY_KERNEL(append)
+
+}  // namespace
+
+namespace canopy::test {
+namespace {
+
+class HostFunc : public AclTest {
+ protected:
+  void SetUp() override {
+    AclTest::SetUp();
+    ACL_OK(aclrtCreateStream(&stream_));
+  }
+  aclrtStream stream_ = nullptr;
+};
+
+TEST_F(HostFunc, RunsInStreamOrderBetweenKernels) {
+  struct Step {
+    std::vector<int>* log;
+    int value;
+  };
+  std::vector<int> log;
+  std::vector<Step> steps(500);
+  for (int i = 0; i < 500; ++i) {
+    ACL_OK(launch(append, 1, stream_, &log, 2 * i));
+    steps[i] = {&log, 2 * i + 1};
+    ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) {
+      auto& step = *static_cast<Step*>(p);
+      step.log->push_back(step.value);
+    }, &steps[i]));
+  }
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  ASSERT_EQ(log.size(), 1000u);
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(log[i], i);
+  }
+}
+
+TEST_F(HostFunc, HoldsItsStreamUntilItReturns) {
+  struct State {
+    std::atomic<bool> entered{false};
+    std::atomic<bool> leave{false};
+    std::atomic<bool> after{false};
+  } state;
+  ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) {
+    auto& s = *static_cast<State*>(p);
+    s.entered.store(true);
+    while (!s.leave.load()) {
+      std::this_thread::yield();
+    }
+  }, &state));
+  ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) { static_cast<State*>(p)->after.store(true); }, &state));
+  while (!state.entered.load()) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(aclrtSynchronizeStreamWithTimeout(stream_, 5), ACL_ERROR_RT_STREAM_SYNC_TIMEOUT);
+  EXPECT_FALSE(state.after.load());
+  state.leave.store(true);
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  EXPECT_TRUE(state.after.load());
+}
+
+TEST_F(HostFunc, RunsOnAnotherThreadThanTheCallers) {
+  std::thread::id id;
+  ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) { *static_cast<std::thread::id*>(p) = std::this_thread::get_id(); }, &id));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  EXPECT_NE(id, std::this_thread::get_id());
+}
+
+TEST_F(HostFunc, MaySleepUntilAKernelOfAnotherStreamSignals) {
+  for (int i = 0; i < 10; ++i) {
+    // More sleepers than executors, all before the one that wakes them.
+    Meeting meeting;
+    std::vector<aclrtStream> sleepers(5);
+    for (aclrtStream& sleeper : sleepers) {
+      ACL_OK(aclrtCreateStream(&sleeper));
+      ACL_OK(aclrtLaunchHostFunc(sleeper, [](void* p) {
+        auto& m = *static_cast<Meeting*>(p);
+        std::unique_lock lock(m.mutex);
+        m.changed.wait(lock, [&] { return m.signalled; });
+      }, &meeting));
+    }
+    ACL_OK(launch(signal_meeting, 1, stream_, &meeting));
+    for (aclrtStream sleeper : sleepers) {
+      ACL_OK(aclrtDestroyStream(sleeper));
+    }
+    ACL_OK(aclrtSynchronizeStream(stream_));
+  }
+}
+
+TEST_F(HostFunc, HasTheWholeStackOfAThread) {
+  bool done = false;
+  ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) {
+    volatile char large[1 << 20];  // far more than a block's stack
+    for (size_t i = 0; i < sizeof large; i += 4096) {
+      large[i] = 1;
+    }
+    *static_cast<bool*>(p) = large[4096] == 1;
+  }, &done));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  EXPECT_TRUE(done);
+}
+
+TEST_F(HostFunc, HasNoCurrentDevice) {
+  aclError code = ACL_SUCCESS;
+  ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) {
+    int32_t device = -1;
+    *static_cast<aclError*>(p) = aclrtGetDevice(&device);
+  }, &code));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  EXPECT_EQ(code, ACL_ERROR_RT_CONTEXT_NULL);
+}
+
+}  // namespace
+}  // namespace canopy::test
