@@ -26,24 +26,48 @@ Anchor sample() {
   return best;
 }
 
-struct Scale {
-  Anchor origin;
-  std::atomic<double> ns_per_tick;
-  std::atomic<uint64_t> refined_at_ns;
+// One piece of the conversion: a line through (tick, ns). Immutable once published.
+struct Line {
+  uint64_t tick;
+  uint64_t ns;
+  double ns_per_tick;
+  uint64_t refine_at_ns;
 
-  Scale() : origin(sample()), ns_per_tick(0), refined_at_ns(0) {
-    // 200 us are enough for 4 digits; refine() improves it as the process ages.
+  uint64_t at(uint64_t t) const {
+    return ns + static_cast<int64_t>(static_cast<double>(static_cast<int64_t>(t - tick)) * ns_per_tick);
+  }
+};
+
+// The first line is calibrated over 200 us; as the process ages, ever longer spans replace it. A new
+// line starts where the old one stands and only its slope differs, so that converted time never jumps;
+// the slope also takes the error seen so far back by the next refinement.
+struct Scale {
+  const Anchor origin;
+  std::atomic<const Line*> line;
+
+  Scale() : origin(sample()) {
     while (monotonic_ns() - origin.ns < 200'000) {
     }
-    refine();
+    const Anchor now = sample();
+    line.store(new Line{origin.tick, origin.ns, rate(now), now.ns + 1'000'000}, std::memory_order_release);
   }
 
-  void refine() {
+  double rate(const Anchor& now) const {
+    return static_cast<double>(now.ns - origin.ns) / static_cast<double>(now.tick - origin.tick);
+  }
+
+  void refine(const Line* old) {
     const Anchor now = sample();
-    const double rate = static_cast<double>(now.ns - origin.ns) / static_cast<double>(now.tick - origin.tick);
-    // Relaxed: each value is right by itself, readers may use an older one.
-    ns_per_tick.store(rate, std::memory_order_relaxed);
-    refined_at_ns.store(now.ns, std::memory_order_relaxed);
+    const auto age = static_cast<double>(now.ns - origin.ns);
+    const uint64_t stands_at = old->at(now.tick);
+    const double error = static_cast<double>(static_cast<int64_t>(now.ns - stands_at));
+    const double slope = rate(now) * (1.0 + error / age);
+    // The spans double, so the lines that are never freed (a reader may hold one) stay a few dozen.
+    auto* fresh = new Line{now.tick, stands_at, slope, now.ns + (now.ns - origin.ns)};
+    // Release: the line is whole before it can be read. Whoever comes second keeps the first's.
+    if (!line.compare_exchange_strong(old, fresh, std::memory_order_release, std::memory_order_relaxed)) {
+      delete fresh;
+    }
   }
 };
 
@@ -63,22 +87,15 @@ const Clock& Clock::system() {
 
 uint64_t TickScale::to_ns(uint64_t tick) {
   Scale& s = scale();
-  // Relaxed: see refine().
-  double rate = s.ns_per_tick.load(std::memory_order_relaxed);
-  const double delta = static_cast<double>(static_cast<int64_t>(tick - s.origin.tick));
-  const uint64_t ns = s.origin.ns + static_cast<int64_t>(delta * rate);
-  const uint64_t refined = s.refined_at_ns.load(std::memory_order_relaxed);
-  if (ns > refined && ns - refined > (refined - s.origin.ns) + 1'000'000) {
-    s.refine();
-    rate = s.ns_per_tick.load(std::memory_order_relaxed);
-    return s.origin.ns + static_cast<int64_t>(delta * rate);
+  // Acquire: pairs with the release in refine().
+  const Line* line = s.line.load(std::memory_order_acquire);
+  const uint64_t ns = line->at(tick);
+  if (ns >= line->refine_at_ns) [[unlikely]] {
+    s.refine(line);
   }
   return ns;
 }
 
-double TickScale::ticks_per_ns() {
-  // Relaxed: see refine().
-  return 1.0 / scale().ns_per_tick.load(std::memory_order_relaxed);
-}
+double TickScale::ticks_per_ns() { return 1.0 / scale().line.load(std::memory_order_acquire)->ns_per_tick; }
 
 }  // namespace canopy

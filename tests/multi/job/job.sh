@@ -21,8 +21,11 @@ skip() {
 }
 command -v "${CANOPY_MPIRUN:-mpirun}" >/dev/null || skip "there is no mpirun here"
 
-# Names in /dev/shm that would be ours: all but the host table, which is meant to stay.
-left_in_shm() { find /dev/shm -maxdepth 1 -name '*canopy*' ! -name "canopy-$(id -u)" | sort; }
+# Files in /dev/shm that would be this user's and ours: all but the host table, which is meant to stay.
+left_in_shm() {
+  find /dev/shm -maxdepth 1 -uid "$(id -u)" -name '*canopy*' ! -name 'canopy-[0-9]*' \
+    ! -name 'canopy-test-*' | sort
+}
 shm_before=$(left_in_shm)
 expect_clean_shm() {
   [ "$(left_in_shm)" = "$shm_before" ] || fail "left in /dev/shm: $(left_in_shm | tr '\n' ' ')"
@@ -176,6 +179,9 @@ SENTENCES
   small_shm | loopback_only)
     if [ -z "${CANOPY_TEST_INSIDE:-}" ]; then
       unshare -rmn true 2>/dev/null || skip "no namespaces here"
+      # Inside, an ordinary user seems to be root: mpirun's session folder of root is not his.
+      TMPDIR=$(mktemp -d) || fail "no temporary folder"
+      export TMPDIR
       CANOPY_TEST_INSIDE=1 exec unshare -rmn "$0" "$program" "$case"
     fi
     if [ "$case" = small_shm ]; then
@@ -186,6 +192,7 @@ SENTENCES
     job 4 --m 2000 --k 1500 --n 1000 --repeat 1
     expect_right "$case"
     expect_clean_shm
+    rm -rf "$TMPDIR"
     ;;
   *)
     fail "unknown case"
