@@ -93,7 +93,7 @@ void Executor::park_polling(int (*poll)(void*), void* argument, const char* what
   Fiber* fiber = self->running_;
   fiber->poll = poll;
   fiber->poll_argument = argument;
-  fiber->waits_for = what;
+  fiber->begin_wait(what);
   {
     std::lock_guard lock(self->lock_);
     fiber->next = self->polls_;
@@ -101,7 +101,7 @@ void Executor::park_polling(int (*poll)(void*), void* argument, const char* what
     self->poll_count_.fetch_add(1, std::memory_order_relaxed);
   }
   park();
-  fiber->waits_for = nullptr;
+  fiber->end_wait();
 }
 
 void Executor::yield() {
@@ -153,14 +153,12 @@ void Executor::check_polls() {
 void Executor::hand_over_to(Executor& thief) {
   Fiber* fibers;
   Fiber* polls;
-  uint32_t polled = 0;
   {
     std::lock_guard lock(lock_);
     fibers = std::exchange(fibers_first_, nullptr);
     fibers_last_ = nullptr;
     set_bits(ready_bits_.load(std::memory_order_relaxed) & ~kFiberBit);
     polls = std::exchange(polls_, nullptr);
-    polled = poll_count_.exchange(0, std::memory_order_relaxed);
   }
   while (fibers != nullptr) {
     Fiber* fiber = fibers;
@@ -170,12 +168,16 @@ void Executor::hand_over_to(Executor& thief) {
     (fiber->parked() ? thief : *this).push_fiber(fiber);
   }
   if (polls != nullptr) {
+    // Counted one by one: this executor may be in check_polls(), with others of its list in hand.
+    uint32_t polled = 1;
     Fiber* last = polls;
     last->owner = &thief;
     while (last->next != nullptr) {
       last = last->next;
       last->owner = &thief;
+      ++polled;
     }
+    poll_count_.fetch_sub(polled, std::memory_order_relaxed);
     std::lock_guard lock(thief.lock_);
     last->next = thief.polls_;
     thief.polls_ = polls;

@@ -100,7 +100,7 @@ void Fiber::rewind(Entry entry) {
   parked_.store(true, std::memory_order_relaxed);
   block = nullptr;
   poll = nullptr;
-  waits_for = nullptr;
+  end_wait();
 #if defined(__SANITIZE_ADDRESS__)
   sanitizer_ = nullptr;
 #endif
@@ -138,15 +138,28 @@ Fiber* FiberPool::take() {
   return all_.back().get();
 }
 
+void Fiber::begin_wait(const char* what) {
+  const Launch& launch = *block->launch;
+  kernel_.store(launch.image->trace_name, std::memory_order_relaxed);
+  block_index_.store(block->index, std::memory_order_relaxed);
+  block_count_.store(launch.blocks, std::memory_order_relaxed);
+  // Release: whoever sees the wait sees whose it is; pairs with describe().
+  waits_for_.store(what, std::memory_order_release);
+}
+
+std::string Fiber::describe() const {
+  const char* what = waits_for_.load(std::memory_order_acquire);
+  if (what == nullptr) {
+    return {};
+  }
+  return fmt::format("\n  kernel {} block {} of {}: waits for {}", kernel_.load(std::memory_order_relaxed),
+                     block_index_.load(std::memory_order_relaxed), block_count_.load(std::memory_order_relaxed), what);
+}
+
 void FiberPool::describe(std::string* text) const {
   std::lock_guard lock(lock_);
   for (const auto& fiber : all_) {
-    const char* what = fiber->waits_for;
-    const Block* block = fiber->block;
-    if (what != nullptr && block != nullptr && fiber->parked()) {
-      *text += fmt::format("\n  kernel {} block {} of {}: waits for {}", block->launch->image->name,
-                           block->index, block->launch->blocks, what);
-    }
+    *text += fiber->describe();
   }
 }
 

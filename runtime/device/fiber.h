@@ -49,7 +49,14 @@ class Fiber {
   class Executor* owner = nullptr;  // the executor it is to be resumed on
   int (*poll)(void*) = nullptr;     // a polled wait: resumed when it returns non-zero
   void* poll_argument = nullptr;
-  const char* waits_for = nullptr;  // for reports and the timeline
+
+  // For reports, which other threads make while blocks run: words that are valid by themselves, because the
+  // block and its launch may be gone by the time they are read. Both strings outlive the fiber.
+  void begin_wait(const char* what);
+  // Relaxed: a report that comes a little late names a wait that has just ended.
+  void end_wait() { waits_for_.store(nullptr, std::memory_order_relaxed); }
+  // "" when nothing waits on it.
+  std::string describe() const;
 
  private:
   Fiber(std::byte* mapping, size_t mapping_bytes, std::byte* stack, size_t stack_bytes, Entry entry);
@@ -60,6 +67,10 @@ class Fiber {
   std::byte* stack_ = nullptr;  // lowest address
   size_t stack_bytes_ = 0;
   std::atomic<bool> parked_{false};
+  std::atomic<const char*> waits_for_{nullptr};
+  std::atomic<const char*> kernel_{nullptr};
+  std::atomic<uint32_t> block_index_{0};
+  std::atomic<uint32_t> block_count_{0};
   void* sanitizer_ = nullptr;   // TSan's fiber, or ASan's fake stack
   friend struct FiberEntry;
 };

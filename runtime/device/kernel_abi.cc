@@ -132,7 +132,7 @@ void canopy_sync_all(void) {
   }
   Executor* executor = Executor::current();
   Fiber* self = executor->running_fiber();
-  self->waits_for = "SyncAll";
+  self->begin_wait("SyncAll");
   // First onto the list, then counted: so the last to arrive finds everybody. seq_cst: either this
   // block sees that another has failed, or that one finds it on the list.
   Fiber* head = launch.waiting.load(std::memory_order_relaxed);
@@ -148,7 +148,7 @@ void canopy_sync_all(void) {
   // acq_rel: everything the blocks did before is visible to all of them after.
   if (launch.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 != launch.blocks) {
     Executor::park();
-    self->waits_for = nullptr;
+    self->end_wait();
     canopy::end_with_failed_launch();
     return;
   }
@@ -162,7 +162,7 @@ void canopy_sync_all(void) {
     }
     list = next;
   }
-  self->waits_for = nullptr;
+  self->end_wait();
 }
 
 void* canopy_unified_buffer(size_t* bytes) {

@@ -68,7 +68,9 @@ Scheduler::~Scheduler() {
   // Release: pairs with stopping().
   stopping_.store(true, std::memory_order_release);
   watchdog_bell_.ring(BellScope::process);
-  watchdog_.join();
+  if (watchdog_.joinable()) {
+    watchdog_.join();  // halt() may have done so
+  }
   for (uint32_t i = 0; i < executor_count(); ++i) {
     ring(*executors_[i]);
   }
@@ -81,12 +83,16 @@ void Scheduler::halt() {
   halted_.store(true, std::memory_order_release);
   stopping_.store(true, std::memory_order_release);
   watchdog_bell_.ring(BellScope::process);
+  watchdog_.join();  // it may be about to start a spare
   for (uint32_t i = 0; i < executor_count(); ++i) {
     ring(*executors_[i]);
   }
-  wait_until([this] { return running_threads_.load(std::memory_order_acquire) == 0; }, nullptr,
-             BellScope::process, Deadline::after(std::chrono::seconds(2)),
-             [] { return std::string("executors to end"); });
+  const WaitEnd end = wait_until([this] { return running_threads_.load(std::memory_order_acquire) == 0; }, nullptr,
+                                 BellScope::process, Deadline::after(std::chrono::seconds(2)),
+                                 [] { return std::string("executors to end"); });
+  for (uint32_t i = 0; end == WaitEnd::ready && i < executor_count(); ++i) {
+    executors_[i]->join();
+  }
 }
 
 void Scheduler::add_device(DeviceCores* device) {
@@ -312,6 +318,7 @@ void Scheduler::relieve(const std::vector<Executor*>& stuck) {
   for (size_t i = 0; i < stuck.size(); ++i) {
     Executor& spare = *spares[i % spares.size()];
     stuck[i]->hand_over_to(spare);
+    ring(*stuck[i]);  // it may have got on meanwhile, and a fiber it was leaving has come back to it
     spare.revive();
   }
 }

@@ -81,6 +81,9 @@ TEST_F(Fork, TheParentWorksOn) {
 }
 
 TEST_F(Fork, AChildThatExitsNormallyDoesNotWaitForExecutorsItDoesNotHave) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer takes the parent's threads for leaked in the child, and changes its exit code";
+#endif
   uint64_t took = 0;
   const int status = status_of_child([] { std::exit(0); }, &took);
   EXPECT_EQ(status, 0);
@@ -132,6 +135,9 @@ TEST_F(Exit, WithKernelsThatWaitOrYieldForEverEndsQuickly) {
 }
 
 TEST_F(Exit, WithAKernelThatSpinsForEverEndsAfterAShortPatience) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a thread is left behind on purpose, for which ThreadSanitizer changes the exit code";
+#endif
   const uint64_t begin = monotonic_ns();
   EXPECT_EXIT(exit_with([] {
                 launch(spins_for_ever, 3, nullptr);

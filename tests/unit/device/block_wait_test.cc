@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <string>
 #include <thread>
 #include <tuple>
 #include <vector>
@@ -253,6 +254,57 @@ TEST(CanopyYield, TwoKernelsOnOneExecutorTakeTurns) {
     first.sync();
     second.sync();
     EXPECT_EQ(ball.load(), 4'000u / kSlowdown);
+  }
+}
+
+TEST(Reports, MayBeMadeWhileBlocksComeAndGo) {
+  const KernelImage image = image_of("comes_and_goes", [](const void* args) {
+    Word word;
+    word.expected = 1;
+    SyncAll();
+    if (GetBlockIdx() == 0) {
+      (*static_cast<std::atomic<uint64_t>* const*>(args))->fetch_add(1);
+    }
+    word.value.store(1);
+    canopy_wait_until(&Word::reached, &word, "itself");
+    SyncAll();
+  });
+  Rig rig;
+  std::atomic<uint64_t> rounds{0};
+  std::atomic<uint64_t>* args = &rounds;
+  std::atomic<bool> done{false};
+  std::jthread reporter([&] {
+    while (!done.load()) {
+      const std::string text = rig.scheduler.describe();
+      ASSERT_TRUE(text.empty() || text.find("comes_and_goes") != std::string::npos) << text;
+    }
+  });
+  {
+    RigStream stream(rig);
+    for (int i = 0; i < 2'000 / kSlowdown; ++i) {
+      stream.kernel(image, 5, &args);
+    }
+  }
+  done.store(true);
+  EXPECT_EQ(rounds.load(), 2'000u / kSlowdown);
+  reporter.join();
+  EXPECT_EQ(rig.scheduler.describe(), "");
+}
+
+TEST(Reports, NameKernelBlockAndWhatItWaitsFor) {
+  const KernelImage image = image_of("patient", [](const void* args) {
+    canopy_wait_until(&Word::reached, *static_cast<Word* const*>(args), "a word");
+  });
+  Rig rig;
+  Word word;
+  word.expected = 1;
+  Word* args = &word;
+  {
+    RigStream stream(rig);
+    stream.kernel(image, 2, &args);
+    rig.await([&] { return rig.scheduler.describe().find("kernel patient block 1 of 2: waits for a word") != std::string::npos; },
+              nullptr, "the report");
+    word.value.store(1);
   }
 }
 

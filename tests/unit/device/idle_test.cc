@@ -11,27 +11,33 @@
 namespace canopy::test {
 namespace {
 
-// The processor time this process uses in one second in which the test itself sleeps.
-uint64_t cpu_ns_of_one_second() {
-  const auto now = [] {
-    timespec ts;
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(ts.tv_nsec);
-  };
-  const uint64_t before = now();
-  std::this_thread::sleep_for(std::chrono::seconds(1));  // the window that is measured
-  return now() - before;
+uint64_t cpu_ns() {
+  timespec ts;
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+  return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(ts.tv_nsec);
 }
 
-constexpr uint64_t kNothing = 3'000'000 * kSlowdown;  // 0.3 %: what sleeping itself may cost
+// Whether this process, while the test itself sleeps, comes to use less than 0.3 % of a processor. On a
+// loaded machine it takes a while until every thread has got to go to sleep, hence several windows;
+// whoever never sleeps uses a processor in all of them.
+bool falls_idle() {
+  constexpr uint64_t kNothing = 1'500'000 * kSlowdown;
+  for (int window = 0; window < 20; ++window) {
+    const uint64_t before = cpu_ns();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));  // the window that is measured
+    if (cpu_ns() - before < kNothing) {
+      return true;
+    }
+  }
+  return false;
+}
 
 TEST(Idle, ASchedulerWithoutWorkUsesNoProcessor) {
   Rig rig({.executors = 4});
   RigStream stream(rig);
   stream.call([](void*) {}, nullptr);
   stream.sync();
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // let it fall asleep; not an order
-  EXPECT_LT(cpu_ns_of_one_second(), kNothing);
+  EXPECT_TRUE(falls_idle());
 }
 
 TEST(Idle, SparesGoToSleepWhenTheSpinningIsOver) {
@@ -48,8 +54,7 @@ TEST(Idle, SparesGoToSleepWhenTheSpinningIsOver) {
   std::atomic<uint32_t>* args = &flag;
   stream.kernel(spins, 24, &args);
   stream.sync();
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // spares retire after 50 ms
-  EXPECT_LT(cpu_ns_of_one_second(), kNothing);
+  EXPECT_TRUE(falls_idle());
 }
 
 TEST(Idle, AStreamThatWaitsForAnEventUsesNoProcessor) {
@@ -57,8 +62,7 @@ TEST(Idle, AStreamThatWaitsForAnEventUsesNoProcessor) {
   RigStream waiting(rig);
   EventCell* cell = *rig.cores.events().take(1);
   waiting.wait(cell);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_LT(cpu_ns_of_one_second(), kNothing);
+  EXPECT_TRUE(falls_idle());
   RigStream recording(rig);
   cell->acquire_reference();
   recording.post([&](Sqe& sqe) {
@@ -77,8 +81,7 @@ TEST(Idle, AHostThreadThatWaitsForAStreamUsesNoProcessor) {
   EventCell* cell = *rig.cores.events().take(1);
   waiting.wait(cell);
   std::jthread host([&] { waiting.sync(); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  EXPECT_LT(cpu_ns_of_one_second(), kNothing);
+  EXPECT_TRUE(falls_idle());
   cell->acquire_reference();
   recording.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::event_record;
