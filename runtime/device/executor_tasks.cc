@@ -101,6 +101,8 @@ void Executor::run_strand(Strand* strand) {
         self->push_strand(strand);
         return;
       }
+    } else {
+      started = 0;  // whatever comes next waits anew, and calls for help anew
     }
   }
 }
