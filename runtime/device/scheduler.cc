@@ -99,10 +99,6 @@ void Scheduler::add_device(DeviceCores* device) {
   devices_[static_cast<size_t>(device->device())].store(device, std::memory_order_release);
 }
 
-void Scheduler::remove_device(DeviceCores* device) {
-  devices_[static_cast<size_t>(device->device())].store(nullptr, std::memory_order_release);
-}
-
 void Scheduler::ring(Executor& executor) {
   executor.bell().ring(BellScope::process);
   // An executor with polled waits sleeps on the bell that peers ring.

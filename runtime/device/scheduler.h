@@ -39,9 +39,8 @@ class Scheduler {
   // still in one after 2 s are left behind.
   void halt();
 
-  // Devices are known to the scheduler from add to the end of the process's use of them.
+  // The scheduler knows a device from then on, and as long as it lives itself.
   void add_device(DeviceCores* device);
-  void remove_device(DeviceCores* device);
 
   // A strand became ready (any thread).
   void submit(Strand* strand);

@@ -12,9 +12,9 @@ namespace canopy {
 
 class Device {
  public:
-  Device(const topology::Npu& npu, std::unique_ptr<MemoryPool> memory)
-      : npu_(npu), cores_(npu.id, npu.cube_cores, npu.vector_cores, npu.ub_bytes),
-        memory_(std::move(memory)) {}
+  // `cores` is the driver's and outlives the device: executors look at it without asking who is open.
+  Device(const topology::Npu& npu, DeviceCores& cores, std::unique_ptr<MemoryPool> memory)
+      : npu_(npu), cores_(cores), memory_(std::move(memory)) {}
 
   int id() const { return npu_.id; }
   const topology::Npu& npu() const { return npu_; }
@@ -23,7 +23,7 @@ class Device {
 
  private:
   const topology::Npu npu_;
-  DeviceCores cores_;
+  DeviceCores& cores_;
   std::unique_ptr<MemoryPool> memory_;
 };
 

@@ -95,8 +95,12 @@ Result<Device*> Driver::open_device(int id) {
   if (scheduler_ == nullptr) {
     scheduler_ = std::make_unique<Scheduler>(Scheduler::Options{});
   }
-  auto device = std::make_unique<Device>(npu, std::move(memory));
-  scheduler_->add_device(&device->cores());
+  auto& cores = cores_[static_cast<size_t>(id)];
+  if (cores == nullptr) {
+    cores = std::make_unique<DeviceCores>(id, npu.cube_cores, npu.vector_cores, npu.ub_bytes);
+    scheduler_->add_device(cores.get());
+  }
+  auto device = std::make_unique<Device>(npu, *cores, std::move(memory));
   host_table_->set_open(id, true);
   // Release: the device is whole before it can be found.
   devices_[id].store(device.get(), std::memory_order_release);
@@ -107,7 +111,6 @@ void Driver::close_device(int id) {
   std::lock_guard lock(mutex_);
   Device* device = devices_[id].exchange(nullptr, std::memory_order_acq_rel);
   if (device != nullptr) {
-    scheduler_->remove_device(&device->cores());
     host_table_->set_open(id, false);
     delete device;
   }

@@ -12,6 +12,7 @@
 #include "runtime/driver/physical_memory.h"
 #include "topology/model/machine.h"
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -68,6 +69,8 @@ class Driver {
   std::unique_ptr<HostTable> host_table_;
   AddressSpace address_space_;
   std::mutex mutex_;  // guards opening, closing and the making of scheduler_ and host_memory_
+  // Made when a device is first opened, kept until the driver goes: executors may be looking at them.
+  std::array<std::unique_ptr<DeviceCores>, kMaxDevices> cores_;
   std::unique_ptr<Scheduler> scheduler_;
   std::atomic<Device*> devices_[kMaxDevices] = {};
   std::atomic<MemoryPool*> host_memory_{nullptr};
