@@ -32,6 +32,7 @@ struct Line {
   uint64_t ns;
   double ns_per_tick;
   uint64_t refine_at_ns;
+  const Line* before;  // lines are never freed: a reader may hold one
 
   uint64_t at(uint64_t t) const {
     return ns + static_cast<int64_t>(static_cast<double>(static_cast<int64_t>(t - tick)) * ns_per_tick);
@@ -49,7 +50,7 @@ struct Scale {
     while (monotonic_ns() - origin.ns < 200'000) {
     }
     const Anchor now = sample();
-    line.store(new Line{origin.tick, origin.ns, rate(now), now.ns + 1'000'000}, std::memory_order_release);
+    line.store(new Line{origin.tick, origin.ns, rate(now), now.ns + 1'000'000, nullptr}, std::memory_order_release);
   }
 
   double rate(const Anchor& now) const {
@@ -62,8 +63,8 @@ struct Scale {
     const uint64_t stands_at = old->at(now.tick);
     const double error = static_cast<double>(static_cast<int64_t>(now.ns - stands_at));
     const double slope = rate(now) * (1.0 + error / age);
-    // The spans double, so the lines that are never freed (a reader may hold one) stay a few dozen.
-    auto* fresh = new Line{now.tick, stands_at, slope, now.ns + (now.ns - origin.ns)};
+    // The spans double, so there are never more than a few dozen lines.
+    auto* fresh = new Line{now.tick, stands_at, slope, now.ns + (now.ns - origin.ns), old};
     // Release: the line is whole before it can be read. Whoever comes second keeps the first's.
     if (!line.compare_exchange_strong(old, fresh, std::memory_order_release, std::memory_order_relaxed)) {
       delete fresh;
