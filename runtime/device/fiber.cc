@@ -14,6 +14,7 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <pthread.h>
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -94,6 +95,10 @@ Fiber::~Fiber() {
 }
 
 void Fiber::rewind(Entry entry) {
+#if defined(__SANITIZE_ADDRESS__)
+  // What ran here before, or what was mapped here before, left its frames poisoned.
+  __asan_unpoison_memory_region(stack_, stack_bytes_);
+#endif
   entry_ = entry;
   context_ = context::make_fcontext(stack_ + stack_bytes_, stack_bytes_, &FiberEntry::start);
   // Relaxed: nobody else can reach the fiber now.
