@@ -17,6 +17,13 @@ Event::~Event() {
 Result<> Event::record(Stream& stream) {
   // One reference for the event, one for the queued record.
   CANOPY_ASSIGN(EventCell * cell, stream.strand().device().events().take(2));
+  // Queued before anybody can find it: a wait for a record that is not in its queue yet could get in
+  // front of it there, and two of those block each other for ever.
+  stream.post(0, [&](Sqe& sqe, std::byte*) {
+    sqe.kind = SqeKind::event_record;
+    sqe.timed = timed_ ? 1 : 0;
+    sqe.body.event.cell = cell;
+  });
   EventCell* before;
   {
     std::lock_guard lock(lock_);
@@ -26,11 +33,6 @@ Result<> Event::record(Stream& stream) {
   if (before != nullptr) {
     before->drop_reference();
   }
-  stream.post(0, [&](Sqe& sqe, std::byte*) {
-    sqe.kind = SqeKind::event_record;
-    sqe.timed = timed_ ? 1 : 0;
-    sqe.body.event.cell = cell;
-  });
   return {};
 }
 
