@@ -43,6 +43,10 @@ Budget& budget() {
   return *instance;
 }
 
+// An executor was refused a permit. Relaxed: a hint, which orders nothing; read by every spinner of this
+// process, written only when permits are short.
+alignas(kCacheLine) std::atomic<bool> executor_wants{false};
+
 // The permit is returned to the counter it was taken from, even if attach() came in between.
 thread_local uint32_t* t_permit_from = nullptr;
 
@@ -122,6 +126,14 @@ std::chrono::nanoseconds Deadline::left(uint64_t now_ns) const {
   return std::chrono::nanoseconds(now_ns >= at_ns_ ? 0 : at_ns_ - now_ns);
 }
 
+bool WaitPacer::may_spin() {
+  if (!executor_wants.load(std::memory_order_relaxed)) [[likely]] {
+    return true;
+  }
+  executor_wants.store(false, std::memory_order_relaxed);
+  return rank_ == SpinRank::executor;
+}
+
 bool WaitPacer::step() {
   if (polls_ < kFreeSteps) {
     ++polls_;
@@ -132,13 +144,17 @@ bool WaitPacer::step() {
 }
 
 bool WaitPacer::slow_step() {
-  if (!permit_asked_) {
-    permit_asked_ = true;
-    permit_ = SpinBudget::try_acquire();
+  if (start_ns_ == 0) {
     start_ns_ = monotonic_ns();
+    permit_ = SpinBudget::try_acquire();
+  } else if (!permit_ && rank_ == SpinRank::executor && polls_ < kSpinSteps) {
+    if (!executor_wants.load(std::memory_order_relaxed)) {
+      executor_wants.store(true, std::memory_order_relaxed);
+    }
+    permit_ = SpinBudget::try_acquire();  // a host thread may have given it up meanwhile
   }
   if (permit_) {
-    if (++polls_ < kSpinSteps) {
+    if (++polls_ < kSpinSteps && may_spin()) {
       cpu_relax();
       return false;
     }
@@ -167,7 +183,6 @@ void WaitPacer::drop_permit() {
 void WaitPacer::reset() {
   drop_permit();
   polls_ = 0;
-  permit_asked_ = false;
   yields_ = 0;
   start_ns_ = 0;
   nap_ns_ = 0;

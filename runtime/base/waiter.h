@@ -79,10 +79,14 @@ class FunctionRef<R(A...)> {
   R (*call_)(void*, A...);
 };
 
+// Whose wait it is. An executor that looks for work gets a host thread's permit: what the host waits
+// for is done by executors.
+enum class SpinRank : uint8_t { host, executor };
+
 // Paces one wait by hand, for loops that have other work between two polls (executors, progress).
 class WaitPacer {
  public:
-  WaitPacer() = default;
+  explicit WaitPacer(SpinRank rank = SpinRank::host) : rank_(rank) {}
   ~WaitPacer() { drop_permit(); }
   WaitPacer(const WaitPacer&) = delete;
   WaitPacer& operator=(const WaitPacer&) = delete;
@@ -98,9 +102,10 @@ class WaitPacer {
 
  private:
   bool slow_step();
+  bool may_spin();
+  const SpinRank rank_;
   uint32_t polls_ = 0;
   bool permit_ = false;
-  bool permit_asked_ = false;
   uint64_t start_ns_ = 0;
   uint32_t yields_ = 0;
   uint64_t nap_ns_ = 0;

@@ -7,9 +7,9 @@
 
 namespace canopy {
 
-void EventCell::drop_reference() {
+void EventCell::drop_references(uint32_t count) {
   // acq_rel: the last holder sees everything the others did with the cell.
-  if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+  if (references.fetch_sub(count, std::memory_order_acq_rel) == count) {
     bank->give(this);
   }
 }

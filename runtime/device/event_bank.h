@@ -33,7 +33,8 @@ struct alignas(kCacheLine) EventCell {
 
   bool complete() const { return state.load(std::memory_order_acquire) == kComplete; }
   void acquire_reference() { references.fetch_add(1, std::memory_order_relaxed); }
-  void drop_reference();
+  void drop_reference() { drop_references(1); }
+  void drop_references(uint32_t count);
   // Puts `strand` on the list of waiters, unless the cell is complete already (then false). After true
   // the caller must not touch the strand: another executor may be running it.
   bool add_waiter(Strand* strand);

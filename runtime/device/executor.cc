@@ -170,7 +170,7 @@ void Executor::idle() {
   // seq_cst: a submitter that sees the count relies on the searcher's later scan; see submit().
   scheduler_.searching_.fetch_add(1, std::memory_order_seq_cst);
   state_.store(State::searching, std::memory_order_seq_cst);
-  WaitPacer pacer;
+  WaitPacer pacer(SpinRank::executor);
   bool leave = false;
   while (!found_work()) {
     if (has_polls()) {

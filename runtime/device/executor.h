@@ -98,7 +98,8 @@ class Executor {
   // A fiber that runs the loop, which is to look at those first, before ready fibers.
   Fiber* loop_fiber();
   void leave_for(Fiber& from, Fiber& to);
-  void take_waiters(Strand* waiter);
+  uint32_t take_waiters(Strand* waiter);
+  Strand* next_in_hand();
   // Single writer, so no locked instruction.
   void count_progress() {
     progress_.store(progress_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -114,10 +115,11 @@ class Executor {
 
   // These may return on another executor than they were called on: static, they ask current().
   static void run_strand(Strand* strand);
-  static bool run_task(Strand* strand, Sqe* sqe);  // false: the strand is no longer ours
-  static bool start_kernel(Strand* strand, Sqe* sqe);
+  // false: the strand is no longer ours. `self` is where the call came and where it ends.
+  static bool run_task(Executor*& self, Strand* strand, Sqe* sqe);
+  static bool start_kernel(Executor*& self, Strand* strand, Sqe* sqe);
   static void run_block(const BlockClaim& claim);
-  static void run_entry(Block& block);
+  static void run_entry(Executor& before, Block& block);
   // Gives core and buffers back; the strand to go on with if it was the launch's last block.
   static Strand* end_block(Block& block);
   static void release_core(Block& block);

@@ -69,19 +69,24 @@ bool Executor::should_rotate(const Strand& strand, uint32_t* budget, uint64_t st
 void Executor::run_strand(Strand* strand) {
   uint32_t budget = kRotateTasks;
   uint64_t started = 0;
+  Executor* self = current();
   for (;;) {
-    Executor* self = current();
     if (!self->spare_) {
       strand->home.store(self->index_, std::memory_order_relaxed);
     }
-    Sqe* sqe = strand->front();
-    if (!run_task(strand, sqe)) {
-      return;
+    if (strand->head_is_over) {
+      strand->head_is_over = false;
+    } else if (!run_task(self, strand, strand->front())) {
+      strand = self->next_in_hand();
+      if (strand == nullptr) {
+        return;
+      }
+      started = 0;
+      continue;
     }
     if (!strand->retire()) {
       return;
     }
-    self = current();
     if (self->scheduler_.halted()) [[unlikely]] {
       return;
     }
@@ -107,11 +112,11 @@ void Executor::run_strand(Strand* strand) {
   }
 }
 
-bool Executor::run_task(Strand* strand, Sqe* sqe) {
+bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
   switch (sqe->kind) {
     case SqeKind::kernel:
-      current()->note_waiting_work();
-      return start_kernel(strand, sqe);
+      self->note_waiting_work();
+      return start_kernel(self, strand, sqe);
     case SqeKind::copy: {
       TraceScope span("copy", strand->device().device(), strand->device().dma_track(), -1);
       copy_bytes(sqe->body.copy.dst, sqe->body.copy.src, sqe->body.copy.bytes);
@@ -124,26 +129,25 @@ bool Executor::run_task(Strand* strand, Sqe* sqe) {
     }
     case SqeKind::event_record: {
       EventCell* cell = sqe->body.event.cell;
-      Strand* waiter = cell->finish(sqe->timed != 0);
-      cell->drop_reference();
-      if (waiter != nullptr) {
-        current()->take_waiters(waiter);
-      }
+      Strand* waiters = cell->finish(sqe->timed != 0);
+      // The record's own reference, and those of the waits that are over with it.
+      cell->drop_references(1 + self->take_waiters(waiters));
       return true;
     }
     case SqeKind::event_wait: {
       EventCell* cell = sqe->body.event.cell;
       if (cell->add_waiter(strand)) {
-        return false;  // whoever completes the cell resumes the strand at this same entry
+        return false;  // whoever completes the cell resumes the strand behind this entry
       }
       cell->drop_reference();
       return true;
     }
     case SqeKind::call: {
-      current()->note_waiting_work();
+      self->note_waiting_work();
       const auto call = sqe->body.call;
       TraceScope span(call.what, strand->device().device(), strand->device().dma_track(), -1);
       call_on_thread_stack(call.function, call.argument);
+      self = current();
       return true;
     }
   }
@@ -152,9 +156,12 @@ bool Executor::run_task(Strand* strand, Sqe* sqe) {
 
 // One waiter is kept aside, without any lock: if the recording stream has nothing more to do, it runs
 // next, here.
-void Executor::take_waiters(Strand* waiter) {
+uint32_t Executor::take_waiters(Strand* waiter) {
+  uint32_t taken = 0;
   while (waiter != nullptr) {
     Strand* next = waiter->next_waiter;
+    ++taken;
+    waiter->head_is_over = true;
     waiter->prefetch();
     if (resume_strand_ == nullptr) {
       resume_strand_ = waiter;
@@ -163,11 +170,23 @@ void Executor::take_waiters(Strand* waiter) {
     }
     waiter = next;
   }
+  return taken;
+}
+
+// A stream that waits has often just made another one ready. Unless somebody else waits for a turn, that
+// one goes on here at once.
+Strand* Executor::next_in_hand() {
+  if (resume_strand_ == nullptr || has_work() || has_polls() || scheduler_.has_open_launches() ||
+      scheduler_.halted()) {
+    return nullptr;
+  }
+  count_progress();
+  return std::exchange(resume_strand_, nullptr);
 }
 
 // ---- Kernels.
 
-bool Executor::start_kernel(Strand* strand, Sqe* sqe) {
+bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
   Launch& launch = strand->launch();
   launch.strand = strand;
   launch.image = sqe->body.kernel.image;
@@ -192,15 +211,16 @@ bool Executor::start_kernel(Strand* strand, Sqe* sqe) {
       block.launch = &launch;
       block.core = core;
       launch.ended.store(0, std::memory_order_relaxed);
-      run_entry(block);
+      run_entry(*self, block);
       release_core(block);
+      self = current();
       return true;
     }
   }
   launch.next_block = 0;
   launch.ended.store(0, std::memory_order_relaxed);
   launch.arrived.store(0, std::memory_order_relaxed);
-  current()->scheduler_.open_launch(strand->device(), &launch);
+  self->scheduler_.open_launch(strand->device(), &launch);
   return false;
 }
 
@@ -209,18 +229,18 @@ void Executor::run_block(const BlockClaim& claim) {
   block.launch = claim.launch;
   block.index = claim.index;
   block.core = claim.core;
-  run_entry(block);
+  run_entry(*current(), block);
   if (Strand* strand = end_block(block)) {
     run_strand(strand);
   }
 }
 
-void Executor::run_entry(Block& block) {
+void Executor::run_entry(Executor& before, Block& block) {
   const Launch& launch = *block.launch;
   const DeviceCores& device = launch.strand->device();
   TraceScope span(launch.image->trace_name, device.device(), device.track(launch.kind, block.core),
                   static_cast<int32_t>(block.index));
-  current()->running_->block = &block;
+  before.running_->block = &block;
   launch.entry(launch.args);
   current()->running_->block = nullptr;
 }

@@ -75,6 +75,7 @@ class Strand {
   Strand* next_ready = nullptr;   // link in a ready queue
   Strand* next_waiter = nullptr;  // link in an event cell
   std::atomic<uint32_t> home{0};  // the executor that ran it last
+  bool head_is_over = false;      // the wait at the head has ended; owner's
 
  private:
   bool ask_for(uint64_t target, uint64_t now);
