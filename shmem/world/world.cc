@@ -151,7 +151,7 @@ Result<> World::connect_transports() {
     const transport::PeerRegion region{
         .id = kUserRegion, .bytes = area.host_bytes(), .mapped_at = area.user(pe), .key = {}};
     transport::Transport& path = transport_to(pe);
-    CANOPY_TRY(path.connect(pe, {&region, 1}));
+    CANOPY_TRY(path.connect(pe, "", {&region, 1}));
     // Asked once: afterwards the table below is the path.
     const auto base = path.direct(pe, kUserRegion);
     if (!base) {

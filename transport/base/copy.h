@@ -31,8 +31,11 @@ inline void copy_bytes(void* dst, const void* src, size_t nbytes) {
     return;
   }
 #if defined(__SANITIZE_THREAD__)
-  // memcpy moves an aligned word in one piece, which programs count on for flags; TSan has to be told.
-  if (nbytes == sizeof(uint64_t) && (reinterpret_cast<uintptr_t>(dst) | reinterpret_cast<uintptr_t>(src)) % sizeof(uint64_t) == 0) {
+  // memcpy moves an aligned word in one piece, which programs count on for flags; TSan has to be
+  // told.
+  if (nbytes == sizeof(uint64_t) &&
+      (reinterpret_cast<uintptr_t>(dst) | reinterpret_cast<uintptr_t>(src)) % sizeof(uint64_t) ==
+          0) {
     const uint64_t word = load_relaxed(static_cast<const uint64_t*>(src));
     store_relaxed(static_cast<uint64_t*>(dst), word);
     return;

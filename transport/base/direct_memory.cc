@@ -1,5 +1,8 @@
 #include "transport/base/direct_memory.h"
 
+#include <bit>
+#include <type_traits>
+
 namespace canopy::transport::direct {
 namespace {
 
@@ -30,6 +33,15 @@ uint64_t apply(Word* at, const Amo& operation) {
       return word.fetch_or(value, order);
     case AmoOp::bit_xor:
       return word.fetch_xor(value, order);
+    case AmoOp::add_real: {
+      using Real = std::conditional_t<sizeof(Word) == 4, float, double>;
+      Word seen = word.load(std::memory_order_relaxed);  // a guess; the exchange decides
+      while (!word.compare_exchange_weak(
+          seen, std::bit_cast<Word>(std::bit_cast<Real>(seen) + std::bit_cast<Real>(value)),
+          order)) {
+      }
+      return seen;
+    }
   }
   return 0;
 }

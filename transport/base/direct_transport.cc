@@ -5,12 +5,7 @@
 namespace canopy::transport {
 
 DirectTransport::DirectTransport(std::string_view name)
-    : capabilities_{.name = name,
-                    .direct = true,
-                    .amo_complete = true,
-                    .amo_with_cpu = true,
-                    .put_in_place = true,
-                    .max_bytes = 0} {}
+    : capabilities_{.name = name, .direct = true, .amo_with_cpu = true} {}
 
 Result<std::string> DirectTransport::register_region(RegionId id, std::span<std::byte> memory) {
   if (!regions_.emplace(id, memory).second) {
@@ -67,33 +62,34 @@ Result<std::byte*> DirectTransport::resolve(const Target& target, size_t nbytes,
   return at;
 }
 
-Result<> DirectTransport::put(const Target& to, const void* src, size_t nbytes) {
+Result<> DirectTransport::post_put(const Target& to, const void* src, size_t nbytes,
+                                   Ticket* source_done) {
   CANOPY_ASSIGN(std::byte * at, resolve(to, nbytes, 1));
   copy_bytes(at, src, nbytes);
+  settle(source_done, Errc::ok);
   return {};
 }
 
-Result<> DirectTransport::post_put(const Target& to, const void* src, size_t nbytes) {
-  return put(to, src, nbytes);  // done at once: completing early is allowed
-}
-
-Result<> DirectTransport::get(void* dst, const Target& from, size_t nbytes) {
+Result<> DirectTransport::post_get(void* dst, const Target& from, size_t nbytes, Ticket* done) {
   CANOPY_ASSIGN(std::byte * at, resolve(from, nbytes, 1));
   copy_bytes(dst, at, nbytes);
+  settle(done, Errc::ok);
   return {};
 }
 
-Result<> DirectTransport::post_get(void* dst, const Target& from, size_t nbytes) {
-  return get(dst, from, nbytes);
-}
-
-Result<uint64_t> DirectTransport::amo(const Target& at, const Amo& operation) {
+Result<> DirectTransport::post_amo(const Target& at, const Amo& operation, uint64_t* old,
+                                   Ticket* done) {
   if (operation.width != 4 && operation.width != 8) {
     return fail(Errc::invalid_argument, "{}: an amo has 4 or 8 bytes, not {}", capabilities_.name,
                 operation.width);
   }
   CANOPY_ASSIGN(std::byte * word, resolve(at, operation.width, operation.width));
-  return direct::amo(word, operation);
+  const uint64_t before = direct::amo(word, operation);
+  if (old != nullptr) {
+    *old = before;
+  }
+  settle(done, Errc::ok);
+  return {};
 }
 
 Result<> DirectTransport::signal(const Target& at, SignalOp op, uint64_t value) {
@@ -104,9 +100,46 @@ Result<> DirectTransport::signal(const Target& at, SignalOp op, uint64_t value) 
 
 void DirectTransport::fence() { direct::fence(); }
 
-Result<> DirectTransport::quiet() {
+Result<> DirectTransport::post_quiet(int peer, Ticket* done) {
+  const auto index = static_cast<size_t>(peer);
+  if (peer != kAllPeers && (index >= windows_.size() || windows_[index].empty())) {
+    return fail(Errc::not_found, "{}: there is no peer {} here", capabilities_.name, peer);
+  }
   direct::quiet();
+  settle(done, Errc::ok);
   return {};
+}
+
+namespace {
+
+// A context is the transport itself under another name: order is the CPU's.
+class DirectContext final : public Context {
+ public:
+  explicit DirectContext(DirectTransport& transport) : transport_(transport) {}
+  Result<> post_put(const Target& to, const void* src, size_t nbytes, Ticket* done) override {
+    return transport_.post_put(to, src, nbytes, done);
+  }
+  Result<> post_get(void* dst, const Target& from, size_t nbytes, Ticket* done) override {
+    return transport_.post_get(dst, from, nbytes, done);
+  }
+  Result<> post_amo(const Target& at, const Amo& operation, uint64_t* old, Ticket* done) override {
+    return transport_.post_amo(at, operation, old, done);
+  }
+  Result<> signal(const Target& at, SignalOp op, uint64_t value) override {
+    return transport_.signal(at, op, value);
+  }
+  void fence() override { transport_.fence(); }
+  Result<> post_quiet(int peer, Ticket* done) override { return transport_.post_quiet(peer, done); }
+  int progress() override { return 0; }
+
+ private:
+  DirectTransport& transport_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Context>> DirectTransport::open_context() {
+  return std::unique_ptr<Context>(std::make_unique<DirectContext>(*this));
 }
 
 }  // namespace canopy::transport

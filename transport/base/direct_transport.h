@@ -1,6 +1,7 @@
 // DirectTransport: what `self` and `mapped` have in common - a table of windows (peer, region) that
 // are plain memory here, and range checks in front of transport/base/direct_memory.h. The two
-// differ in whom they connect to, and in what they say when they cannot.
+// differ in whom they connect to, and in what they say when they cannot. Everything is complete
+// when the call returns, so every ticket is settled then and there is no order to keep per context.
 //
 // The table is written by connect() only (no other call may run then) and read without locks.
 #pragma once
@@ -18,15 +19,14 @@ class DirectTransport : public Transport {
   Result<std::string> register_region(RegionId id, std::span<std::byte> memory) override;
   std::optional<std::byte*> direct(int peer, RegionId region) const override;
 
-  Result<> put(const Target& to, const void* src, size_t nbytes) override;
-  Result<> post_put(const Target& to, const void* src, size_t nbytes) override;
-  Result<> get(void* dst, const Target& from, size_t nbytes) override;
-  Result<> post_get(void* dst, const Target& from, size_t nbytes) override;
-  Result<uint64_t> amo(const Target& at, const Amo& operation) override;
+  Result<> post_put(const Target& to, const void* src, size_t nbytes, Ticket* source_done) override;
+  Result<> post_get(void* dst, const Target& from, size_t nbytes, Ticket* done) override;
+  Result<> post_amo(const Target& at, const Amo& operation, uint64_t* old, Ticket* done) override;
   Result<> signal(const Target& at, SignalOp op, uint64_t value) override;
   void fence() override;
-  Result<> quiet() override;
+  Result<> post_quiet(int peer, Ticket* done) override;
   int progress() override { return 0; }  // nothing is ever pending
+  Result<std::unique_ptr<Context>> open_context() override;
 
  protected:
   explicit DirectTransport(std::string_view name);

@@ -2,29 +2,37 @@
 // no PE numbering of the API above (a peer is a small number that the user of the transport chose),
 // and no policy: which transport serves which peer is decided above, once, at init.
 //
+// Nothing blocks in here. Whoever waits does it above, with its own policy (a host thread with
+// runtime/base/waiter, a fiber by giving its core away), and calls progress() while it does;
+// transport/base/blocking.h has the loop.
+//
 // Completion, in three words that are never mixed:
 //   source     the source buffer may be reused
 //   operation  the result is in the caller's buffer (get, fetching amo)
 //   remote     the effect is visible to every PE
 //
-//   call      on return                               ordered by   remotely complete at
-//   put       source complete                         fence        quiet
-//   post_put  nothing                                 fence        quiet (and then source too)
-//   get       operation complete                      -            -
-//   post_get  nothing                                 -            quiet
-//   amo       operation complete, at the target too   -            return (flag amo_complete), else
-//   quiet signal    like put; visible only after all puts to the peer that this thread issued
-//   before
+//   call        its ticket is settled at             without a ticket    ordered by
+//   post_put    source complete                      quiet               fence
+//   post_get    operation complete                   quiet               -
+//   post_amo    operation complete, at the target    quiet               fence
+//   signal      (source complete on return)          quiet               fence, and see below
+//   post_quiet  remote completion of what this context posted before, gets and amos included
 //
-// Errc::again means back-pressure: nothing happened, call progress() and retry. Argument errors are
-// checked (peer, region, range). Any thread may call anything, except that register_region(),
-// connect() and destruction need the object alone.
+// A signal is visible only after all puts to the same peer that its thread posted to the same
+// context before.
+//
+// Errc::again means back-pressure: nothing happened, no ticket was taken; call progress() and post
+// again. Argument errors are checked (peer, region, range) and returned by the call; what fails
+// later settles the ticket with the code, or the next quiet's where there is none.
 #pragma once
 
 #include "runtime/base/result.h"
+#include "transport/base/ticket.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,11 +43,9 @@ namespace canopy::transport {
 // Each flag is a promise that the contract tests check.
 struct Capabilities {
   std::string_view name;
-  bool direct = false;        // direct() gives an address for every region of a connected peer
-  bool amo_complete = false;  // an amo has happened at the target when the call returns
+  bool direct = false;  // direct() gives an address for every region of a connected peer, and every
+                        // ticket is settled when its post_ call returns
   bool amo_with_cpu = false;  // amos exclude the target's own CPU atomics on the same word
-  bool put_in_place = false;  // a put is source complete without a copy being kept
-  uint64_t max_bytes = 0;     // of one put or get; 0: no limit
 };
 
 using RegionId = uint32_t;
@@ -52,7 +58,20 @@ struct PeerRegion {
   std::string key;                 // what the owner's register_region() returned
 };
 
-enum class AmoOp : uint8_t { fetch, set, swap, compare_swap, add, bit_and, bit_or, bit_xor };
+// add_real adds floats (width 4) or doubles (width 8); value, compare and the old value are always
+// bit patterns.
+enum class AmoOp : uint8_t {
+  fetch,
+  set,
+  swap,
+  compare_swap,
+  add,
+  bit_and,
+  bit_or,
+  bit_xor,
+  add_real
+};
+inline constexpr AmoOp kLastAmoOp = AmoOp::add_real;
 enum class SignalOp : uint8_t { set, add };
 
 // An operand of 4 or 8 bytes. Narrow values use the low half; add and the bit operations wrap.
@@ -70,35 +89,75 @@ struct Target {
   uint64_t offset = 0;
 };
 
-class Transport {
- public:
-  virtual ~Transport() = default;
+inline constexpr int kAllPeers = -1;
 
+// The posting side: one sequence of operations with its own order and its own quiet. Any thread may
+// call anything at any time; threads that share a context share its order, and a quiet covers what
+// all of them posted.
+class Context {
+ public:
+  virtual ~Context() = default;
+
+  // Without a ticket the source must stay as it is until a quiet.
+  virtual Result<> post_put(const Target& to, const void* src, size_t nbytes,
+                            Ticket* source_done) = 0;
+  virtual Result<> post_get(void* dst, const Target& from, size_t nbytes, Ticket* done) = 0;
+  // `old` null: non-fetching. REQUIRES: the offset is a multiple of the width.
+  virtual Result<> post_amo(const Target& at, const Amo& operation, uint64_t* old,
+                            Ticket* done) = 0;
+  // Updates an 8-byte word. REQUIRES: aligned to 8.
+  virtual Result<> signal(const Target& at, SignalOp op, uint64_t value) = 0;
+  // Puts, amos and signals of this context before it are visible at each peer before those after
+  // it. Never waits; where the network gives no such order, later posts get Errc::again until it
+  // holds.
+  virtual void fence() = 0;
+  // `peer` or kAllPeers.
+  virtual Result<> post_quiet(int peer, Ticket* done) = 0;
+
+  // Moves things on; returns how many operations it completed. Does nothing, and returns 0, while
+  // another thread does the same.
+  virtual int progress() = 0;
+  // The caller stops calling progress() for a while (it computes or sleeps): whatever serves peers
+  // meanwhile takes over now instead of when it notices.
+  virtual void rest() {}
+  // Why operations to `peer` fail; "" while they do not.
+  virtual std::string trouble(int /*peer*/) const { return {}; }
+};
+
+// Also its own default context.
+class Transport : public Context {
+ public:
   virtual const Capabilities& capabilities() const = 0;
 
+  // What peers need to reach this one; goes into the PE's card. "" when they need nothing.
+  virtual Result<std::string> address() const { return std::string(); }
   // Makes local memory reachable for peers as `id`. Returns the key they need to reach it ("" when
   // they need none). The memory must outlive the transport.
   virtual Result<std::string> register_region(RegionId id, std::span<std::byte> memory) = 0;
-  // Makes `peer` a legal target. Errors: not_supported with the reason when this transport has no
-  // way to one of the regions. Connecting again replaces the peer's regions.
-  virtual Result<> connect(int peer, std::span<const PeerRegion> regions) = 0;
+  // Makes `peer` a legal target. Sends nothing: a connection is made at its first use. Errors:
+  // not_supported with the reason when this transport has no way to one of the regions. Connecting
+  // again adds or replaces regions.
+  // REQUIRES: as for direct() - nobody posts to that peer meanwhile.
+  virtual Result<> connect(int peer, std::string_view address,
+                           std::span<const PeerRegion> regions) = 0;
+  // Gives a peer up (its process or host is known to be dead): what is pending to it and what is
+  // posted to it later fails with peer_lost.
+  virtual void disconnect(int /*peer*/, std::string_view /*why*/) {}
   // Where byte 0 of that region lies in our address space; nothing when it is not load/store
   // reachable.
   virtual std::optional<std::byte*> direct(int peer, RegionId region) const = 0;
 
-  virtual Result<> put(const Target& to, const void* src, size_t nbytes) = 0;
-  virtual Result<> post_put(const Target& to, const void* src, size_t nbytes) = 0;
-  virtual Result<> get(void* dst, const Target& from, size_t nbytes) = 0;
-  virtual Result<> post_get(void* dst, const Target& from, size_t nbytes) = 0;
-  // Returns the old value. REQUIRES: the offset is a multiple of the width.
-  virtual Result<uint64_t> amo(const Target& at, const Amo& operation) = 0;
-  // Updates an 8-byte word, after the puts to that peer before it. REQUIRES: aligned to 8.
-  virtual Result<> signal(const Target& at, SignalOp op, uint64_t value) = 0;
+  // A further context to the same peers, with order, quiet and (far transports) an endpoint of its
+  // own. Must go before the transport does.
+  virtual Result<std::unique_ptr<Context>> open_context() = 0;
 
-  virtual void fence() = 0;
-  virtual Result<> quiet() = 0;
-  // Moves things on; returns how many operations it completed.
-  virtual int progress() = 0;
+  // Called, on whatever thread progresses, after something of a peer may have changed our memory:
+  // ring the PE's bell there. Also without cause. Both are set before the first connect(), are not
+  // called for what our own memory's owner does itself, and must not call the transport.
+  virtual void on_arrival(std::function<void()> /*call*/) {}
+  // Called once per peer that is lost, with the sentence that trouble() keeps.
+  virtual void on_error(
+      std::function<void(int peer, Errc code, std::string_view sentence)> /*call*/) {}
 };
 
 }  // namespace canopy::transport

@@ -2,7 +2,8 @@
 
 namespace canopy::transport {
 
-Result<> MappedTransport::connect(int peer, std::span<const PeerRegion> regions) {
+Result<> MappedTransport::connect(int peer, std::string_view /*address*/,
+                                  std::span<const PeerRegion> regions) {
   for (const PeerRegion& region : regions) {
     if (region.mapped_at == nullptr) {
       return fail(Errc::not_supported,

@@ -11,7 +11,8 @@ class MappedTransport final : public DirectTransport {
  public:
   MappedTransport() : DirectTransport("mapped") {}
   // Every region needs its `mapped_at`.
-  Result<> connect(int peer, std::span<const PeerRegion> regions) override;
+  Result<> connect(int peer, std::string_view address,
+                   std::span<const PeerRegion> regions) override;
 };
 
 }  // namespace canopy::transport

@@ -2,7 +2,8 @@
 
 namespace canopy::transport {
 
-Result<> SelfTransport::connect(int peer, std::span<const PeerRegion> regions) {
+Result<> SelfTransport::connect(int peer, std::string_view /*address*/,
+                                std::span<const PeerRegion> regions) {
   for (const PeerRegion& region : regions) {
     const auto memory = local_region(region.id);
     if (memory.empty()) {

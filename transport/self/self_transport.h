@@ -9,7 +9,8 @@ class SelfTransport final : public DirectTransport {
  public:
   SelfTransport() : DirectTransport("self") {}
   // Every region must be one that was registered here, with the same size.
-  Result<> connect(int peer, std::span<const PeerRegion> regions) override;
+  Result<> connect(int peer, std::string_view address,
+                   std::span<const PeerRegion> regions) override;
 };
 
 }  // namespace canopy::transport

@@ -1,7 +1,10 @@
 // One suite for every transport. A transport joins by adding a Pair factory to the list at the end;
 // a capability that it does not promise is skipped out loud.
 #include "runtime/base/cache_line.h"
+#include "runtime/base/check.h"
 #include "runtime/base/mapping.h"
+#include "runtime/base/waiter.h"
+#include "transport/base/blocking.h"
 #include "transport/mapped/mapped_transport.h"
 #include "transport/self/self_transport.h"
 
@@ -10,6 +13,8 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <bit>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <random>
@@ -18,6 +23,8 @@
 
 namespace canopy::transport {
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr RegionId kRegion = 3;
 constexpr int kPeer = 5;
@@ -37,7 +44,7 @@ std::unique_ptr<Pair> self_pair() {
   pair->near = std::make_unique<SelfTransport>();
   EXPECT_TRUE(pair->near->register_region(kRegion, pair->far_memory));
   const PeerRegion region{.id = kRegion, .bytes = kBytes};
-  EXPECT_TRUE(pair->near->connect(kPeer, {&region, 1}));
+  EXPECT_TRUE(pair->near->connect(kPeer, "", {&region, 1}));
   return pair;
 }
 
@@ -49,7 +56,7 @@ std::unique_ptr<Pair> mapped_pair() {
   pair->far_memory = {pair->mappings[0].base(), kBytes};
   pair->near = std::make_unique<MappedTransport>();
   const PeerRegion region{.id = kRegion, .bytes = kBytes, .mapped_at = pair->mappings[1].base()};
-  EXPECT_TRUE(pair->near->connect(kPeer, {&region, 1}));
+  EXPECT_TRUE(pair->near->connect(kPeer, "", {&region, 1}));
   return pair;
 }
 
@@ -66,17 +73,32 @@ class TransportContract : public testing::TestWithParam<Case> {
   uint64_t* far_word(uint64_t offset) { return reinterpret_cast<uint64_t*>(far().data() + offset); }
   static Target at(uint64_t offset) { return {kPeer, kRegion, offset}; }
 
-  // Retries what back-pressure refused.
-  template <class Call>
-  void must(Call&& call) {
-    for (;;) {
-      auto result = call();
-      if (result) {
-        return;
-      }
-      ASSERT_EQ(result.error().code, Errc::again) << error_text::newest();
-      near().progress();
-    }
+  // The blocking forms, with a wait that ends the test instead of hanging.
+  static constexpr auto wait = [](FunctionRef<bool()> ready) {
+    const auto end = wait_until(ready, nullptr, BellScope::process, Deadline::after(60s),
+                                [] { return std::string("a contract test waits"); });
+    CHECK(end == WaitEnd::ready, "an operation must complete within 60 s");
+  };
+  Result<> put(const Target& to, const void* src, size_t nbytes) {
+    return transport::put(near(), to, src, nbytes, wait);
+  }
+  Result<> get(void* dst, const Target& from, size_t nbytes) {
+    return transport::get(near(), dst, from, nbytes, wait);
+  }
+  Result<uint64_t> amo(const Target& at, const Amo& operation) {
+    return transport::amo(near(), at, operation, wait);
+  }
+  Result<> signal(const Target& at, SignalOp op, uint64_t value) {
+    return transport::signal(near(), at, op, value, wait);
+  }
+  Result<> quiet() { return transport::quiet(near(), kAllPeers, wait); }
+  // Posts without a ticket: complete at the next quiet.
+  Result<> post_put(const Target& to, const void* src, size_t nbytes) {
+    return post_patiently(near(), wait, [&] { return near().post_put(to, src, nbytes, nullptr); });
+  }
+  Result<> post_get(void* dst, const Target& from, size_t nbytes) {
+    return post_patiently(near(), wait,
+                          [&] { return near().post_get(dst, from, nbytes, nullptr); });
   }
 
  private:
@@ -92,10 +114,10 @@ std::vector<std::byte> random_bytes(size_t count, uint32_t seed) {
 
 TEST_P(TransportContract, ZeroLengthDoesNothingAndTakesNullPointers) {
   far()[0] = std::byte{7};
-  must([&] { return near().put(at(0), nullptr, 0); });
-  must([&] { return near().get(nullptr, at(0), 0); });
-  must([&] { return near().put(at(kBytes), nullptr, 0); });
-  must([&] { return near().quiet(); });
+  ASSERT_TRUE(put(at(0), nullptr, 0)) << error_text::newest();
+  ASSERT_TRUE(get(nullptr, at(0), 0)) << error_text::newest();
+  ASSERT_TRUE(put(at(kBytes), nullptr, 0)) << error_text::newest();
+  ASSERT_TRUE(quiet()) << error_text::newest();
   EXPECT_EQ(far()[0], std::byte{7});
 }
 
@@ -113,11 +135,9 @@ TEST_P(TransportContract, PutAndGetMoveEverySizeFromEveryAlignment) {
       far()[to + nbytes] = std::byte{0x5A};
     }
     const bool post = i % 2 == 1;
-    must([&] {
-      return post ? near().post_put(at(to), source.data() + from, nbytes)
-                  : near().put(at(to), source.data() + from, nbytes);
-    });
-    must([&] { return near().quiet(); });
+    ASSERT_TRUE(post ? post_put(at(to), source.data() + from, nbytes)
+                     : put(at(to), source.data() + from, nbytes));
+    ASSERT_TRUE(quiet()) << error_text::newest();
     ASSERT_TRUE(
         std::equal(source.begin() + from, source.begin() + from + nbytes, far().data() + to))
         << nbytes << " bytes to " << to;
@@ -125,11 +145,9 @@ TEST_P(TransportContract, PutAndGetMoveEverySizeFromEveryAlignment) {
     if (to + nbytes < kBytes) {
       ASSERT_EQ(far()[to + nbytes], std::byte{0x5A});
     }
-    must([&] {
-      return post ? near().post_get(back.data() + from, at(to), nbytes)
-                  : near().get(back.data() + from, at(to), nbytes);
-    });
-    must([&] { return near().quiet(); });
+    ASSERT_TRUE(post ? post_get(back.data() + from, at(to), nbytes)
+                     : get(back.data() + from, at(to), nbytes));
+    ASSERT_TRUE(quiet()) << error_text::newest();
     ASSERT_TRUE(
         std::equal(source.begin() + from, source.begin() + from + nbytes, back.begin() + from));
   }
@@ -137,29 +155,29 @@ TEST_P(TransportContract, PutAndGetMoveEverySizeFromEveryAlignment) {
 
 TEST_P(TransportContract, PutLeavesTheSourceReusable) {
   uint64_t value = 1;
-  must([&] { return near().put(at(64), &value, sizeof value); });
+  ASSERT_TRUE(put(at(64), &value, sizeof value)) << error_text::newest();
   value = 2;
-  must([&] { return near().quiet(); });
+  ASSERT_TRUE(quiet()) << error_text::newest();
   EXPECT_EQ(load_acquire(far_word(64)), 1u);
 }
 
 TEST_P(TransportContract, ErrorsNameWhatIsOutOfRange) {
   uint64_t value = 0;
-  EXPECT_EQ(near().put(at(kBytes - 4), &value, 8).error().code, Errc::out_of_range);
+  EXPECT_EQ(put(at(kBytes - 4), &value, 8).error().code, Errc::out_of_range);
   EXPECT_NE(error_text::newest().find(std::to_string(kBytes)), std::string::npos);
-  EXPECT_EQ(near().get(&value, at(~uint64_t{0} - 3), 8).error().code, Errc::out_of_range);
-  EXPECT_EQ(near().put({kPeer + 1, kRegion, 0}, &value, 8).error().code, Errc::not_found);
-  EXPECT_EQ(near().put({-1, kRegion, 0}, &value, 8).error().code, Errc::not_found);
-  EXPECT_EQ(near().put({kPeer, kRegion + 1, 0}, &value, 8).error().code, Errc::not_found);
-  EXPECT_EQ(near().amo(at(3), {.op = AmoOp::add}).error().code, Errc::misaligned);
-  EXPECT_EQ(near().amo(at(0), {.op = AmoOp::add, .width = 2}).error().code, Errc::invalid_argument);
-  EXPECT_EQ(near().signal(at(4), SignalOp::set, 1).error().code, Errc::misaligned);
+  EXPECT_EQ(get(&value, at(~uint64_t{0} - 3), 8).error().code, Errc::out_of_range);
+  EXPECT_EQ(put({kPeer + 1, kRegion, 0}, &value, 8).error().code, Errc::not_found);
+  EXPECT_EQ(put({-1, kRegion, 0}, &value, 8).error().code, Errc::not_found);
+  EXPECT_EQ(put({kPeer, kRegion + 1, 0}, &value, 8).error().code, Errc::not_found);
+  EXPECT_EQ(amo(at(3), {.op = AmoOp::add}).error().code, Errc::misaligned);
+  EXPECT_EQ(amo(at(0), {.op = AmoOp::add, .width = 2}).error().code, Errc::invalid_argument);
+  EXPECT_EQ(signal(at(4), SignalOp::set, 1).error().code, Errc::misaligned);
 }
 
 TEST_P(TransportContract, AmosDoWhatTheirNamesSayInBothWidths) {
   for (uint8_t width : {uint8_t{4}, uint8_t{8}}) {
     const auto run = [&](AmoOp op, uint64_t value, uint64_t compare = 0) {
-      return near().amo(at(128), {op, width, value, compare}).value();
+      return amo(at(128), {op, width, value, compare}).value();
     };
     *far_word(128) = 0xFFFFFFFF00000000u;
     const uint64_t high = width == 4 ? 0 : 0xFFFFFFFF00000000u;
@@ -181,11 +199,24 @@ TEST_P(TransportContract, AmosDoWhatTheirNamesSayInBothWidths) {
   }
 }
 
+TEST_P(TransportContract, RealNumbersAreAddedInBothWidths) {
+  const auto run = [&](uint8_t width, uint64_t bits) {
+    return amo(at(136), {AmoOp::add_real, width, bits, 0}).value();
+  };
+  *far_word(136) = 0;
+  EXPECT_EQ(run(4, std::bit_cast<uint32_t>(1.5f)), 0u);
+  EXPECT_EQ(run(4, std::bit_cast<uint32_t>(-4.0f)), std::bit_cast<uint32_t>(1.5f));
+  EXPECT_EQ(*far_word(136), std::bit_cast<uint32_t>(-2.5f));
+  *far_word(136) = std::bit_cast<uint64_t>(0.25);
+  EXPECT_EQ(run(8, std::bit_cast<uint64_t>(2.0)), std::bit_cast<uint64_t>(0.25));
+  EXPECT_EQ(*far_word(136), std::bit_cast<uint64_t>(2.25));
+}
+
 TEST_P(TransportContract, AmosOfSeveralThreadsLoseNothing) {
   constexpr uint64_t kRounds = 20'000;
   const auto add = [&] {
     for (uint64_t i = 0; i < kRounds; ++i) {
-      must([&] { return near().amo(at(192), {.op = AmoOp::add, .value = 1}); });
+      ASSERT_TRUE(amo(at(192), {.op = AmoOp::add, .value = 1})) << error_text::newest();
     }
   };
   std::thread other(add);
@@ -197,7 +228,7 @@ TEST_P(TransportContract, AmosOfSeveralThreadsLoseNothing) {
   }
   add();
   other.join();
-  must([&] { return near().quiet(); });
+  ASSERT_TRUE(quiet()) << error_text::newest();
   EXPECT_EQ(load_acquire(far_word(192)), kRounds * (with_cpu ? 3 : 2));
 }
 
@@ -208,8 +239,8 @@ TEST_P(TransportContract, SignalIsSeenAfterThePutsBeforeIt) {
   std::thread sender([&] {
     for (int round = 1; round <= kRounds; ++round) {
       std::fill(data.begin(), data.end(), static_cast<std::byte>(round));
-      must([&] { return near().put(at(1u << 20), data.data(), kPayload); });
-      must([&] { return near().signal(at(256), SignalOp::add, 1); });
+      ASSERT_TRUE(put(at(1u << 20), data.data(), kPayload)) << error_text::newest();
+      ASSERT_TRUE(signal(at(256), SignalOp::add, 1)) << error_text::newest();
       while (load_acquire(far_word(320)) != static_cast<uint64_t>(round)) {
         near().progress();
         sched_yield();
@@ -246,17 +277,17 @@ TEST_P(TransportContract, QuietOrdersPutsBeforeLaterLoads) {
   std::thread other([&] {
     for (uint64_t round = 1; round <= kRounds; ++round) {
       meet(1, 2 * round);
-      must([&] { return near().put(at(512), &round, sizeof round); });
-      must([&] { return near().quiet(); });
-      must([&] { return near().get(&theirs_seen, at(1024), sizeof theirs_seen); });
+      ASSERT_TRUE(put(at(512), &round, sizeof round)) << error_text::newest();
+      ASSERT_TRUE(quiet()) << error_text::newest();
+      ASSERT_TRUE(get(&theirs_seen, at(1024), sizeof theirs_seen)) << error_text::newest();
       meet(1, 2 * round + 1);
     }
   });
   for (uint64_t round = 1; round <= kRounds; ++round) {
     meet(0, 2 * round);
-    must([&] { return near().put(at(1024), &round, sizeof round); });
-    must([&] { return near().quiet(); });
-    must([&] { return near().get(&mine_seen, at(512), sizeof mine_seen); });
+    ASSERT_TRUE(put(at(1024), &round, sizeof round)) << error_text::newest();
+    ASSERT_TRUE(quiet()) << error_text::newest();
+    ASSERT_TRUE(get(&mine_seen, at(512), sizeof mine_seen)) << error_text::newest();
     meet(0, 2 * round + 1);
     misses += mine_seen < round && theirs_seen < round;
   }
@@ -277,9 +308,66 @@ TEST_P(TransportContract, DirectGivesTheRegionsAddress) {
   EXPECT_FALSE(near().direct(-1, kRegion));
 }
 
+TEST_P(TransportContract, TicketsAreSettledOnceTheOperationIsDone) {
+  const uint64_t value = 77;
+  uint64_t back = 0;
+  uint64_t old = 0;
+  Ticket tickets[4];
+  ASSERT_TRUE(near().post_put(at(640), &value, sizeof value, &tickets[0]));
+  ASSERT_TRUE(near().post_quiet(kPeer, &tickets[1]));
+  wait([&] { return near().progress(), tickets[0].settled() && tickets[1].settled(); });
+  EXPECT_EQ(load_acquire(far_word(640)), 77u);
+  ASSERT_TRUE(near().post_get(&back, at(640), sizeof back, &tickets[2]));
+  ASSERT_TRUE(near().post_amo(at(648), {.op = AmoOp::swap, .value = 5}, &old, &tickets[3]));
+  wait([&] { return near().progress(), tickets[2].settled() && tickets[3].settled(); });
+  EXPECT_EQ(back, 77u);
+  EXPECT_EQ(old, 0u);
+  EXPECT_EQ(load_acquire(far_word(648)), 5u);
+  for (const Ticket& ticket : tickets) {
+    EXPECT_TRUE(ticket.done());
+  }
+}
+
+TEST_P(TransportContract, AmosWithoutATicketAreCompleteAtQuiet) {
+  uint64_t olds[16];
+  for (uint64_t i = 0; i < 16; ++i) {
+    ASSERT_TRUE(post_patiently(near(), wait, [&] {
+      return near().post_amo(at(656), {.op = AmoOp::add, .value = 1}, &olds[i], nullptr);
+    }));
+    ASSERT_TRUE(post_patiently(near(), wait, [&] {
+      return near().post_amo(at(664), {.op = AmoOp::add, .value = 2}, nullptr, nullptr);
+    }));
+  }
+  ASSERT_TRUE(quiet());
+  EXPECT_EQ(load_acquire(far_word(656)), 16u);
+  EXPECT_EQ(load_acquire(far_word(664)), 32u);
+  std::sort(olds, olds + 16);
+  for (uint64_t i = 0; i < 16; ++i) {
+    EXPECT_EQ(olds[i], i);
+  }
+}
+
+TEST_P(TransportContract, ContextsReachTheSamePeersWithAQuietOfTheirOwn) {
+  auto context = near().open_context();
+  ASSERT_TRUE(context) << error_text::newest();
+  const uint64_t value = 99;
+  ASSERT_TRUE(transport::put(**context, at(672), &value, sizeof value, wait));
+  ASSERT_TRUE(transport::quiet(**context, kPeer, wait));
+  EXPECT_EQ(load_acquire(far_word(672)), 99u);
+  EXPECT_EQ(transport::amo(**context, at(672), {.op = AmoOp::add, .value = 1}, wait).value(), 99u);
+  uint64_t back = 0;
+  ASSERT_TRUE(get(&back, at(672), sizeof back));
+  EXPECT_EQ(back, 100u);
+}
+
+TEST_P(TransportContract, QuietNamesAPeerThatItDoesNotKnow) {
+  EXPECT_EQ(near().post_quiet(kPeer + 1, nullptr).error().code, Errc::not_found);
+  EXPECT_NE(error_text::newest().find(std::to_string(kPeer + 1)), std::string::npos);
+}
+
 TEST_P(TransportContract, ConnectRefusesARegionItCannotReach) {
   const PeerRegion nowhere{.id = 9, .bytes = 4096};
-  auto result = near().connect(2, {&nowhere, 1});
+  auto result = near().connect(2, "", {&nowhere, 1});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, Errc::not_supported);
   EXPECT_NE(error_text::newest().find("region 9"), std::string::npos);
