@@ -1,8 +1,12 @@
 // CorePool: which cores of one kind are busy. Lock-free; any thread.
+//
+// The cores lie in groups with a cache line each. An executor starts its search at a group of its own, so
+// that executors that run small tasks side by side do not pass one line to and fro.
 #pragma once
 
 #include "runtime/base/cache_line.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstdint>
@@ -12,47 +16,67 @@ namespace canopy {
 
 class CorePool {
  public:
-  explicit CorePool(uint32_t cores)
-      : cores_(cores), words_((cores + 63) / 64), free_(new std::atomic<uint64_t>[words_]) {
-    for (uint32_t w = 0; w < words_; ++w) {
-      const uint32_t left = cores - w * 64;
-      free_[w].store(left >= 64 ? ~0ull : (1ull << left) - 1, std::memory_order_relaxed);
+  // About `wanted_groups`, more when they would have over 64 cores each.
+  explicit CorePool(uint32_t cores, uint32_t wanted_groups = 1)
+      : cores_(cores),
+        shift_(group_shift(cores, wanted_groups)),
+        groups_((cores + (1u << shift_) - 1) >> shift_),
+        free_(new Group[groups_]) {
+    for (uint32_t g = 0; g < groups_; ++g) {
+      const uint32_t left = std::min(cores - (g << shift_), 1u << shift_);
+      free_[g].bits.store(left == 64 ? ~0ull : (1ull << left) - 1, std::memory_order_relaxed);
     }
   }
 
   uint32_t cores() const { return cores_; }
 
-  // A free core, or -1. Prefers the lowest, so that few cores stay warm.
-  int acquire() {
-    for (uint32_t w = 0; w < words_; ++w) {
-      uint64_t seen = free_[w].load(std::memory_order_relaxed);
+  // A free core, or -1. Looks first in the group that `hint` falls on; within a group it prefers the lowest,
+  // so that few cores stay warm.
+  int acquire(uint32_t hint = 0) {
+    uint32_t g = hint < groups_ || groups_ == 0 ? hint : hint % groups_;
+    for (uint32_t looked = 0; looked < groups_; ++looked) {
+      std::atomic<uint64_t>& bits = free_[g].bits;
+      uint64_t seen = bits.load(std::memory_order_relaxed);
       while (seen != 0) {
         const uint64_t bit = seen & (~seen + 1);
         // Acquire: what the core's last block did is over; pairs with release().
-        if (free_[w].compare_exchange_weak(seen, seen & ~bit, std::memory_order_acquire,
-                                           std::memory_order_relaxed)) {
-          return static_cast<int>(w * 64 + static_cast<uint32_t>(std::countr_zero(bit)));
+        if (bits.compare_exchange_weak(seen, seen & ~bit, std::memory_order_acquire,
+                                       std::memory_order_relaxed)) {
+          return static_cast<int>((g << shift_) + static_cast<uint32_t>(std::countr_zero(bit)));
         }
       }
+      g = g + 1 == groups_ ? 0 : g + 1;
     }
     return -1;
   }
   bool any_free() const {
-    for (uint32_t w = 0; w < words_; ++w) {
-      if (free_[w].load(std::memory_order_relaxed) != 0) {
+    for (uint32_t g = 0; g < groups_; ++g) {
+      if (free_[g].bits.load(std::memory_order_relaxed) != 0) {
         return true;
       }
     }
     return false;
   }
   void release(int core) {
-    free_[static_cast<uint32_t>(core) / 64].fetch_or(1ull << (core % 64), std::memory_order_release);
+    const auto at = static_cast<uint32_t>(core);
+    free_[at >> shift_].bits.fetch_or(1ull << (at & ((1u << shift_) - 1)), std::memory_order_release);
   }
 
  private:
+  struct alignas(kCacheLine) Group {
+    std::atomic<uint64_t> bits{0};
+  };
+
+  // Of the cores per group: a power of two, at most 64.
+  static uint32_t group_shift(uint32_t cores, uint32_t groups) {
+    const uint32_t per_group = cores / std::max(groups, 1u);
+    return std::min(6, std::max(0, static_cast<int>(std::bit_width(per_group + 1)) - 1));
+  }
+
   const uint32_t cores_;
-  const uint32_t words_;
-  const std::unique_ptr<std::atomic<uint64_t>[]> free_;
+  const uint32_t shift_;
+  const uint32_t groups_;
+  const std::unique_ptr<Group[]> free_;
 };
 
 }  // namespace canopy

@@ -95,6 +95,9 @@ void Executor::loop_once() {
     return;
   }
   count_progress();
+  if (resume_strand_ == nullptr && woken_strand_ != nullptr) {
+    resume_strand_ = take_woken();
+  }
   if (Strand* strand = std::exchange(resume_strand_, nullptr)) {
     if (!has_work()) {
       note_waiting_work();
@@ -117,7 +120,7 @@ void Executor::loop_once() {
   const uint8_t ready = highest_priority(ready_bits_.load(std::memory_order_relaxed));
   // Open launches go before strands of their own priority: they have been started already.
   BlockClaim claim;
-  if (scheduler_.claim_block(&claim, ready)) {
+  if (scheduler_.claim_block(&claim, ready, index_)) {
     note_waiting_work();
     run_block(claim);
     return;
@@ -156,8 +159,32 @@ Fiber* Executor::loop_fiber() {
 
 // ---- Idle.
 
+bool Executor::offer(Strand* strand, bool head_is_over) {
+  uintptr_t open = kMailboxOpen;
+  // Release: the strand's state, and what its streams waited for; pairs with the acquire of
+  // close_mailbox().
+  return mailbox_.load(std::memory_order_relaxed) == open &&
+         mailbox_.compare_exchange_strong(
+             open, reinterpret_cast<uintptr_t>(strand) | (head_is_over ? kHeadIsOver : 0),
+             std::memory_order_release, std::memory_order_relaxed);
+}
+
+// Relaxed: an empty mailbox hands nothing over.
+void Executor::open_mailbox() { mailbox_.store(kMailboxOpen, std::memory_order_relaxed); }
+
+// REQUIRES: nothing in resume_strand_.
+void Executor::close_mailbox() {
+  const uintptr_t got = mailbox_.exchange(0, std::memory_order_acquire);
+  if (got > kMailboxOpen) {
+    resume_strand_ = reinterpret_cast<Strand*>(got & ~kHeadIsOver);
+    if ((got & kHeadIsOver) != 0) {
+      resume_strand_->head_is_over = true;
+    }
+  }
+}
+
 bool Executor::found_work() const {
-  if (has_work() || resume_strand_ != nullptr) {
+  if (mailbox_.load(std::memory_order_relaxed) > kMailboxOpen || has_work() || resume_strand_ != nullptr) {
     return true;
   }
   if (scheduler_.has_open_launches() && scheduler_.any_claimable()) {
@@ -167,6 +194,7 @@ bool Executor::found_work() const {
 }
 
 void Executor::idle() {
+  open_mailbox();  // first: what comes now comes the short way
   // seq_cst: a submitter that sees the count relies on the searcher's later scan; see submit().
   scheduler_.searching_.fetch_add(1, std::memory_order_seq_cst);
   state_.store(State::searching, std::memory_order_seq_cst);
@@ -187,12 +215,20 @@ void Executor::idle() {
       continue;
     }
     pacer.drop_permit();
+    close_mailbox();
+    if (resume_strand_ != nullptr) {
+      break;
+    }
     if (spare_ && !has_polls() && pacer.waited_ns() > kSpareIdleNs) {
       retire_until_revived();
       pacer.reset();
-      continue;
+    } else {
+      sleep(pacer);
     }
-    sleep(pacer);
+    open_mailbox();
+  }
+  if (resume_strand_ == nullptr) {
+    close_mailbox();
   }
   pacer.drop_permit();
   state_.store(State::running, std::memory_order_relaxed);
@@ -200,7 +236,7 @@ void Executor::idle() {
   if (leave) {
     leave_thread();
   }
-  if (scheduler_.can_steal(*this)) {
+  if (resume_strand_ == nullptr && scheduler_.can_steal(*this)) {
     // Queued while this executor was counted, so nobody was rung; its own work may now keep it for long.
     scheduler_.arm_watchdog();
   }

@@ -9,6 +9,8 @@
 //
 //   ready_bits_:  bit 0..7  strands of that priority wait in ready_[p]
 //                 bit 8     fibers wait in fibers_
+//   mailbox_:     open while the executor looks for work and nothing else: whoever has a strand for it puts
+//                 it there with one exchange of one line, instead of the queue's lock
 #pragma once
 
 #include "runtime/base/doorbell.h"
@@ -23,6 +25,7 @@
 #include <cstdint>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace canopy {
@@ -53,6 +56,9 @@ class Executor {
   // Ends the running block with an error: its stack is abandoned, nothing is unwound.
   [[noreturn]] static void abandon_block(int32_t code);
 
+  // Hands the strand over if the executor waits with an open mailbox. `head_is_over` travels with it, so
+  // that the strand's own line need not.
+  bool offer(Strand* strand, bool head_is_over);
   void push_strand(Strand* strand);
   void push_fiber(Fiber* fiber);
   Strand* steal_strand();
@@ -100,6 +106,11 @@ class Executor {
   void leave_for(Fiber& from, Fiber& to);
   uint32_t take_waiters(Strand* waiter);
   Strand* next_in_hand();
+  // REQUIRES: there is one.
+  Strand* take_woken() {
+    woken_strand_->head_is_over = true;
+    return std::exchange(woken_strand_, nullptr);
+  }
   // Single writer, so no locked instruction.
   void count_progress() {
     progress_.store(progress_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -123,6 +134,8 @@ class Executor {
   // Gives core and buffers back; the strand to go on with if it was the launch's last block.
   static Strand* end_block(Block& block);
   static void release_core(Block& block);
+  void open_mailbox();
+  void close_mailbox();
   bool should_rotate(const Strand& strand, uint32_t* budget, uint64_t started);
   void idle();
   bool found_work() const;
@@ -138,8 +151,10 @@ class Executor {
   Fiber* thread_stack_ = nullptr;  // stands for the thread's own stack
   Fiber* running_ = nullptr;
   FiberPool pool_;
-  // To run next, ahead of the queues: its kernel has just ended here, or its event has just come.
+  // To run next, ahead of the queues. The first one's kernel has just ended here, or it came by the mailbox;
+  // the second one waited for an event that has just come, and goes on behind that wait.
   Strand* resume_strand_ = nullptr;
+  Strand* woken_strand_ = nullptr;
   Fiber* abandoned_ = nullptr;
   int32_t abandoned_code_ = 0;
   bool remote_turn_ = false;
@@ -158,6 +173,10 @@ class Executor {
   std::atomic<uint32_t> poll_count_{0};
   std::atomic<bool> revived_{false};
   Doorbell bell_;
+
+  static constexpr uintptr_t kMailboxOpen = 1;
+  static constexpr uintptr_t kHeadIsOver = 2;  // with a Strand*
+  alignas(kCacheLine) std::atomic<uintptr_t> mailbox_{0};
 
   alignas(kCacheLine) std::atomic<uint32_t> ready_bits_{0};
   mutable SpinLock lock_;  // guards all below

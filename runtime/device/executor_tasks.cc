@@ -71,7 +71,8 @@ void Executor::run_strand(Strand* strand) {
   uint64_t started = 0;
   Executor* self = current();
   for (;;) {
-    if (!self->spare_) {
+    // Written only when it changes: others read this line of the strand.
+    if (!self->spare_ && strand->home.load(std::memory_order_relaxed) != self->index_) {
       strand->home.store(self->index_, std::memory_order_relaxed);
     }
     if (strand->head_is_over) {
@@ -91,10 +92,10 @@ void Executor::run_strand(Strand* strand) {
       return;
     }
     self->count_progress();
-    if (self->resume_strand_ != nullptr && strand->front()->kind != SqeKind::event_wait) {
+    if (self->woken_strand_ != nullptr && strand->front()->kind != SqeKind::event_wait) {
       // This stream goes on, so the one it made ready goes where others find it. (A wait probably
       // ends this stream's turn, and then the other runs next, here.)
-      self->scheduler_.submit(std::exchange(self->resume_strand_, nullptr));
+      self->scheduler_.submit(std::exchange(self->woken_strand_, nullptr), true);
     }
     if (self->has_work() || self->scheduler_.has_open_launches()) [[unlikely]] {
       if (started == 0) {
@@ -136,6 +137,7 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
     }
     case SqeKind::event_wait: {
       EventCell* cell = sqe->body.event.cell;
+      strand->prefetch();  // now: afterwards it is another's, on another core perhaps
       if (cell->add_waiter(strand)) {
         return false;  // whoever completes the cell resumes the strand behind this entry
       }
@@ -161,12 +163,10 @@ uint32_t Executor::take_waiters(Strand* waiter) {
   while (waiter != nullptr) {
     Strand* next = waiter->next_waiter;
     ++taken;
-    waiter->head_is_over = true;
-    waiter->prefetch();
-    if (resume_strand_ == nullptr) {
-      resume_strand_ = waiter;
+    if (woken_strand_ == nullptr) {
+      woken_strand_ = waiter;
     } else {
-      scheduler_.submit(waiter);
+      scheduler_.submit(waiter, true);
     }
     waiter = next;
   }
@@ -176,12 +176,12 @@ uint32_t Executor::take_waiters(Strand* waiter) {
 // A stream that waits has often just made another one ready. Unless somebody else waits for a turn, that
 // one goes on here at once.
 Strand* Executor::next_in_hand() {
-  if (resume_strand_ == nullptr || has_work() || has_polls() || scheduler_.has_open_launches() ||
+  if (woken_strand_ == nullptr || resume_strand_ != nullptr || has_work() || has_polls() || scheduler_.has_open_launches() ||
       scheduler_.halted()) {
     return nullptr;
   }
   count_progress();
-  return std::exchange(resume_strand_, nullptr);
+  return take_woken();
 }
 
 // ---- Kernels.
@@ -204,7 +204,7 @@ bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
     launch.failed.store(false, std::memory_order_relaxed);
   }
   if (sqe->blocks == 1) {
-    const int core = strand->device().pool(launch.kind).acquire();
+    const int core = strand->device().pool(launch.kind).acquire(self->index_);
     if (core >= 0) [[likely]] {
       // Runs where it was picked up; nobody else needs to know of it.
       Block block;

@@ -17,14 +17,14 @@ void DeviceCores::open(Launch* launch) {
   open_count_.store(open_count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-bool DeviceCores::claim(BlockClaim* out, uint8_t at_least, bool* last) {
+bool DeviceCores::claim(BlockClaim* out, uint8_t at_least, uint32_t executor, bool* last) {
   std::lock_guard lock(lock_);
   for (Launch** at = &first_; *at != nullptr; at = &(*at)->next_open) {
     Launch* launch = *at;
     if (launch->strand->priority() > at_least) {
       return false;
     }
-    const int core = pool(launch->kind).acquire();
+    const int core = pool(launch->kind).acquire(executor);
     if (core < 0) {
       continue;  // a launch of another kind may still find a core
     }

@@ -1,11 +1,12 @@
-// DeviceCores: a device's cores, its open launches, and its event cells: what the scheduler needs to
-// know of one device of this process.
+// DeviceCores: a device's cores, its open launches, and its event cells: what the scheduler needs
+// to know of one device of this process.
 //
-// A launch is open while blocks of it have not started. Executors claim a block together with a core
-// for it; when all cores of the kind are busy nothing can be claimed until a block ends.
+// A launch is open while blocks of it have not started. Executors claim a block together with a
+// core for it; when all cores of the kind are busy nothing can be claimed until a block ends.
 #pragma once
 
 #include "runtime/base/spin_lock.h"
+#include "runtime/base/waiter.h"
 #include "runtime/device/core_pool.h"
 #include "runtime/device/event_bank.h"
 #include "runtime/device/launch.h"
@@ -25,7 +26,11 @@ struct BlockClaim {
 class DeviceCores {
  public:
   DeviceCores(int device, uint32_t cube_cores, uint32_t vector_cores, uint32_t ub_bytes)
-      : device_(device), ub_bytes_(ub_bytes), cube_(cube_cores), vector_(vector_cores),
+      : device_(device),
+        ub_bytes_(ub_bytes),
+        cube_(cube_cores, executors_here()),
+        vector_(vector_cores, executors_here()),
+
         events_(new EventBank(kEventLimit)) {}
 
   int device() const { return device_; }
@@ -45,12 +50,14 @@ class DeviceCores {
   // True while blocks wait to be started (a hint).
   bool has_open() const { return open_count_.load(std::memory_order_relaxed) != 0; }
   // False when nothing is open, or no core is free, or all that is open is of lower priority than
-  // `at_least` (a larger number). `last` says that the claim closed the launch.
-  bool claim(BlockClaim* out, uint8_t at_least, bool* last);
+  // `at_least` (a larger number). `last` says that the claim closed the launch. `executor` is the
+  // number of the one that will run the block.
+  bool claim(BlockClaim* out, uint8_t at_least, uint32_t executor, bool* last);
   // Whether claim() could succeed now.
   bool claimable();
 
  private:
+  static uint32_t executors_here() { return static_cast<uint32_t>(usable_cores()); }
   static constexpr uint32_t kEventLimit = 65536;
   const int device_;
   const uint32_t ub_bytes_;
@@ -58,7 +65,7 @@ class DeviceCores {
   CorePool vector_;
   const std::unique_ptr<EventBank, RetireEventBank> events_;
   std::atomic<uint32_t> open_count_{0};
-  SpinLock lock_;  // guards the list and the launches on it
+  SpinLock lock_;            // guards the list and the launches on it
   Launch* first_ = nullptr;  // by priority, then by age
 };
 

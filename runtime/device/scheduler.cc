@@ -110,9 +110,15 @@ void Scheduler::ring(Executor& executor) {
 // The order that keeps a strand from being forgotten: it is in a queue, then a full fence, then
 // `searching_` is read. Whoever was counted in searching_ scans all queues after
 // it has left the count, and so sees the strand; whoever is not, is rung.
-void Scheduler::submit(Strand* strand) {
-  Executor* self = Executor::current();
+void Scheduler::submit(Strand* strand, bool head_is_over) {
   Executor* home = executors_[strand->home.load(std::memory_order_relaxed)].get();
+  if (home->offer(strand, head_is_over)) {
+    return;
+  }
+  if (head_is_over) {
+    strand->head_is_over = true;
+  }
+  Executor* self = Executor::current();
   if (self != nullptr && home != self && home->state() != Executor::State::searching) {
     // An executor keeps what it made ready, unless the usual one is awake with nothing to do: it is
     // warm here, and run_strand() calls for help before it goes on with more of its own.
@@ -159,14 +165,14 @@ void Scheduler::open_launch(DeviceCores& device, Launch* launch) {
   }
 }
 
-bool Scheduler::claim_block(BlockClaim* out, uint8_t at_least) {
+bool Scheduler::claim_block(BlockClaim* out, uint8_t at_least, uint32_t executor) {
   if (!has_open_launches()) {
     return false;
   }
   for (auto& slot : devices_) {
     DeviceCores* device = slot.load(std::memory_order_acquire);
     bool last = false;
-    if (device != nullptr && device->has_open() && device->claim(out, at_least, &last)) {
+    if (device != nullptr && device->has_open() && device->claim(out, at_least, executor, &last)) {
       if (last) {
         open_launches_.fetch_sub(1, std::memory_order_relaxed);
       }

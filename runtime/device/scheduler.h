@@ -42,14 +42,14 @@ class Scheduler {
   // The scheduler knows a device from then on, and as long as it lives itself.
   void add_device(DeviceCores* device);
 
-  // A strand became ready (any thread).
-  void submit(Strand* strand);
+  // A strand became ready (any thread); `head_is_over` when the wait at its head has ended.
+  void submit(Strand* strand, bool head_is_over = false);
   // A parked fiber's wait is over (any thread).
   void make_ready(Fiber* fiber);
   // Opens a launch: its blocks may be claimed from now on, and its strand is no longer the caller's.
   void open_launch(DeviceCores& device, Launch* launch);
   bool has_open_launches() const { return open_launches_.load(std::memory_order_relaxed) != 0; }
-  bool claim_block(BlockClaim* out, uint8_t at_least);
+  bool claim_block(BlockClaim* out, uint8_t at_least, uint32_t executor);
   bool any_claimable() const;
 
   // Executors that are not spares: where strands start.
@@ -86,7 +86,8 @@ class Scheduler {
   // Executors that look for work now; while there is one, submitters need not wake anybody.
   alignas(kCacheLine) std::atomic<uint32_t> searching_{0};
   std::atomic<uint32_t> sleeping_{0};
-  std::atomic<uint32_t> open_launches_{0};
+  // Read with every task, and so not beside what changes with every search.
+  alignas(kCacheLine) std::atomic<uint32_t> open_launches_{0};
   std::array<std::atomic<DeviceCores*>, kMaxDevices> devices_{};
   std::unique_ptr<std::unique_ptr<Executor>[]> executors_;
 

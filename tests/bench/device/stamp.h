@@ -27,7 +27,7 @@ inline uint64_t thread_id() {
 // The body of a task whose start and end are of interest. The last thing it does is to take the
 // end.
 inline void take_stamp(Stamp* stamp) {
-  const uint64_t start = bench_ticks();
+  const uint64_t start = bench_ticks_behind();
   stamp->start = start;
   stamp->thread = thread_id();
   ++stamp->runs;

@@ -25,6 +25,17 @@ static inline uint64_t bench_ticks(void) {
 #endif
 }
 
+/* Not taken before what precedes it in the program has happened: plain rdtsc runs ahead of a load that a
+ * predicted branch waits for. */
+static inline uint64_t bench_ticks_behind(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_lfence();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("isb" ::: "memory");
+#endif
+  return bench_ticks();
+}
+
 /* Nanoseconds per tick; takes 20 ms, so call it once. */
 static inline double bench_ns_per_tick(void) {
   const uint64_t start_ns = bench_monotonic_ns();
