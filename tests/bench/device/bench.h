@@ -83,6 +83,7 @@ inline void report(const char* name, std::vector<double>& samples, bool higher_i
 void launch_ns(double ns_per_tick);
 void launch_rate(double ns_per_tick);
 void launch_sync_us(double ns_per_tick);
+void launch_sync_asleep_us(double ns_per_tick);
 void task_gap_ns(double ns_per_tick);
 void event_sync_same_ns(double ns_per_tick);
 void event_sync_other_ns(double ns_per_tick);

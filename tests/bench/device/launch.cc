@@ -1,4 +1,4 @@
-// launch_ns, launch_rate, launch_sync_us: what a kernel launch costs the host, and end to end.
+// launch_ns, launch_rate, launch_sync_us, launch_sync_asleep_us: what a kernel launch costs the host, and end to end.
 #include "canopy/kernel.h"
 #include "tests/bench/device/bench.h"
 
@@ -64,25 +64,35 @@ void launch_rate(double ns_per_tick) {
   report("launch_rate", samples, true);
 }
 
-void launch_sync_us(double ns_per_tick) {
-  // Idle means that the device's threads have gone to sleep, which they do after about 50 us.
-  constexpr uint64_t kIdleNs = 200'000;
+namespace {
+
+// One kernel on a device with nothing to do, then synchronise; `idle_ns` without work before each.
+void launch_and_synchronize(const char* name, uint64_t idle_ns, double ns_per_tick) {
   Session session;
   Stream stream;
   HbmArray<uint64_t> counter(1);
   std::vector<double> samples;
   const size_t launches = bench_repeats(2000);
   for (size_t i = 0; i < launches; ++i) {
-    const uint64_t idle_until = bench_monotonic_ns() + kIdleNs;
-    while (bench_monotonic_ns() < idle_until) {
+    const uint64_t idle_until = idle_ns == 0 ? 0 : bench_monotonic_ns() + idle_ns;
+    while (idle_until != 0 && bench_monotonic_ns() < idle_until) {
     }
     const uint64_t start = bench_ticks();
     launch_one(stream, counter);
     stream.synchronize();
     samples.push_back(static_cast<double>(bench_ticks() - start) * ns_per_tick / 1e3);
-    expect_equal(counter[0], i + 1, "launch_sync_us: kernels that ran before synchronise returned");
+    expect_equal(counter[0], i + 1, "launch_sync: kernels that ran before synchronise returned");
   }
-  report("launch_sync_us", samples);
+  report(name, samples);
+}
+
+}  // namespace
+
+void launch_sync_us(double ns_per_tick) { launch_and_synchronize("launch_sync_us", 0, ns_per_tick); }
+
+// The device's threads go to sleep after about 50 us without work: here each launch has to wake one.
+void launch_sync_asleep_us(double ns_per_tick) {
+  launch_and_synchronize("launch_sync_asleep_us", 200'000, ns_per_tick);
 }
 
 }  // namespace canopy::bench

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
       {"launch_ns", launch_ns},
       {"launch_rate", launch_rate},
       {"launch_sync_us", launch_sync_us},
+      {"launch_sync_asleep_us", launch_sync_asleep_us},
       {"task_gap_ns", task_gap_ns},
       {"event_sync_same_ns", event_sync_same_ns},
       {"event_sync_other_ns", event_sync_other_ns},

@@ -76,6 +76,7 @@ std::vector<Entry> device_entries() {
        {"tbb_bench"},
        "oneTBB task_group end to end"},
       {{limited("launch_sync_us", "us", 2)}, device, {}, ""},
+      {{plain("launch_sync_asleep_us", "us")}, device, {"wake_bench"}, "futex wake and answer"},
       {{limited("task_gap_ns", "ns", 100)}, device, {}, ""},
       {{limited("event_sync_same_ns", "ns", 60)}, device, {}, ""},
       {{other_core}, device, {}, ""},
