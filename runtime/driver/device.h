@@ -1,5 +1,5 @@
 // Device: one simulated NPU as this process uses it: its cores and its memory pool. Opened by the
-// driver; lives until closed. Thread-safe.
+// driver, and kept by it when closed. Thread-safe.
 #pragma once
 
 #include "runtime/device/launch_board.h"
@@ -12,9 +12,8 @@ namespace canopy {
 
 class Device {
  public:
-  // `cores` is the driver's and outlives the device: executors look at it without asking who is open.
-  Device(const topology::Npu& npu, DeviceCores& cores, std::unique_ptr<MemoryPool> memory)
-      : npu_(npu), cores_(cores), memory_(std::move(memory)) {}
+  Device(const topology::Npu& npu, std::unique_ptr<MemoryPool> memory)
+      : npu_(npu), cores_(npu.id, npu.cube_cores, npu.vector_cores, npu.ub_bytes), memory_(std::move(memory)) {}
 
   int id() const { return npu_.id; }
   const topology::Npu& npu() const { return npu_; }
@@ -23,7 +22,7 @@ class Device {
 
  private:
   const topology::Npu npu_;
-  DeviceCores& cores_;
+  DeviceCores cores_;
   std::unique_ptr<MemoryPool> memory_;
 };
 

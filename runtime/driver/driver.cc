@@ -90,21 +90,21 @@ Result<Device*> Driver::open_device(int id) {
   if (Device* device = find_device(id)) {
     return device;
   }
-  const topology::Npu& npu = machine_.npu(id);
-  CANOPY_ASSIGN(std::unique_ptr<MemoryPool> memory, MemoryPool::create(*host_table_, id, npu.hbm_bytes));
-  if (scheduler_ == nullptr) {
-    scheduler_ = std::make_unique<Scheduler>(Scheduler::Options{});
+  std::unique_ptr<Device>& made = made_[static_cast<size_t>(id)];
+  if (made == nullptr) {
+    const topology::Npu& npu = machine_.npu(id);
+    CANOPY_ASSIGN(std::unique_ptr<MemoryPool> memory, MemoryPool::create(*host_table_, id, npu.hbm_bytes));
+    if (scheduler_ == nullptr) {
+      scheduler_ = std::make_unique<Scheduler>(Scheduler::Options{});
+    }
+    made = std::make_unique<Device>(npu, std::move(memory));
+    scheduler_->add_device(&made->cores());
   }
-  auto& cores = cores_[static_cast<size_t>(id)];
-  if (cores == nullptr) {
-    cores = std::make_unique<DeviceCores>(id, npu.cube_cores, npu.vector_cores, npu.ub_bytes);
-    scheduler_->add_device(cores.get());
-  }
-  auto device = std::make_unique<Device>(npu, *cores, std::move(memory));
   host_table_->set_open(id, true);
-  // Release: the device is whole before it can be found.
-  devices_[id].store(device.get(), std::memory_order_release);
-  return device.release();
+  // Release (both): the device is whole before it can be found.
+  ever_open_[id].store(made.get(), std::memory_order_release);
+  devices_[id].store(made.get(), std::memory_order_release);
+  return made.get();
 }
 
 void Driver::close_device(int id) {
@@ -112,7 +112,7 @@ void Driver::close_device(int id) {
   Device* device = devices_[id].exchange(nullptr, std::memory_order_acq_rel);
   if (device != nullptr) {
     host_table_->set_open(id, false);
-    delete device;
+    device->memory().release_all();
   }
 }
 
@@ -131,7 +131,7 @@ Result<MemoryPool*> Driver::host_memory() {
 
 bool Driver::is_pool_address(const void* address) const {
   for (int id = 0; id < machine_.count(); ++id) {
-    Device* device = find_device(id);
+    Device* device = ever_open_[id].load(std::memory_order_acquire);
     if (device != nullptr && device->memory().contains(address)) {
       return true;
     }

@@ -42,7 +42,9 @@ class Driver {
 
   // Opens a device in this process (idempotent); it stays open until close_device().
   Result<Device*> open_device(int device);
-  // REQUIRES: no stream of the device is left. Memory still allocated goes with it.
+  // REQUIRES: no stream of the device is left. Memory still allocated goes with it. The object stays for the
+  // next open_device(): executors that look for blocks, and threads that look an address up, go through all
+  // devices without a lock.
   void close_device(int device);
   Device* find_device(int device) const {
     return devices_[static_cast<size_t>(device)].load(std::memory_order_acquire);
@@ -69,10 +71,10 @@ class Driver {
   std::unique_ptr<HostTable> host_table_;
   AddressSpace address_space_;
   std::mutex mutex_;  // guards opening, closing and the making of scheduler_ and host_memory_
-  // Made when a device is first opened, kept until the driver goes: executors may be looking at them.
-  std::array<std::unique_ptr<DeviceCores>, kMaxDevices> cores_;
+  std::array<std::unique_ptr<Device>, kMaxDevices> made_;  // by the first open_device(); guarded by mutex_
   std::unique_ptr<Scheduler> scheduler_;
-  std::atomic<Device*> devices_[kMaxDevices] = {};
+  std::atomic<Device*> devices_[kMaxDevices] = {};    // those open now
+  std::atomic<Device*> ever_open_[kMaxDevices] = {};  // of made_, for look-ups
   std::atomic<MemoryPool*> host_memory_{nullptr};
 };
 

@@ -204,6 +204,23 @@ void MemoryPool::trim() {
   }
 }
 
+void MemoryPool::release_all() {
+  std::lock_guard lock(mutex_);
+  // First out of the address space: whoever still copies there faults, and does not hit a stranger's memory.
+  if (!physical_.empty()) {
+    (void)arena_.vacate(0, arena_.bytes());
+  }
+  for (const auto& [offset, memory] : physical_) {
+    granules_.free(offset);
+  }
+  physical_.clear();
+  slabs_.clear();
+  for (auto& usable : usable_) {
+    usable.clear();
+  }
+  live_ = 0;
+}
+
 size_t MemoryPool::allocations() const {
   std::lock_guard lock(mutex_);
   return live_;

@@ -37,6 +37,8 @@ class MemoryPool {
   bool contains(const void* address) const { return arena_.contains(address); }
   // Gives back what no allocation needs.
   void trim();
+  // Frees everything; only the address space stays.
+  void release_all();
   size_t allocations() const;
 
  private:

@@ -182,6 +182,46 @@ TEST_F(Device, AResetThatWaitsDoesNotHoldUpOtherDevices) {
   EXPECT_TRUE(reset_done.load());
 }
 
+TEST_F(Device, MemoryOfAResetDeviceIsAnErrorAndNoCrash) {
+  ACL_OK(aclrtSetDevice(1));
+  void* small = nullptr;
+  void* large = nullptr;
+  ACL_OK(aclrtMalloc(&small, 100, ACL_MEM_MALLOC_HUGE_FIRST));
+  ACL_OK(aclrtMalloc(&large, 5 << 20, ACL_MEM_MALLOC_HUGE_FIRST));
+  ACL_OK(aclrtResetDevice(1));
+  ACL_OK(aclrtSetDevice(0));
+  char bytes[64] = {};
+  for (void* memory : {small, large}) {
+    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemcpy(memory, 64, bytes, 64, ACL_MEMCPY_DEFAULT));
+    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemcpy(bytes, 64, memory, 64, ACL_MEMCPY_DEFAULT));
+    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemset(memory, 64, 0, 64));
+    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtFree(memory));
+  }
+}
+
+// Each look-up of an address goes through all devices, those included that come and go.
+TEST_F(Device, OthersMayComeAndGoWhileOneIsInUse) {
+  std::atomic<bool> done{false};
+  std::jthread other([&] {
+    for (int i = 0; i < 300; ++i) {
+      EXPECT_EQ(aclrtSetDevice(1), ACL_SUCCESS);
+      void* memory = nullptr;
+      EXPECT_EQ(aclrtMalloc(&memory, 3 << 20, ACL_MEM_MALLOC_HUGE_FIRST), ACL_SUCCESS);
+      EXPECT_EQ(aclrtMemsetAsync(memory, 64, 1, 64, nullptr), ACL_SUCCESS);
+      EXPECT_EQ(aclrtResetDevice(1), ACL_SUCCESS);
+    }
+    done.store(true);
+  });
+  void* memory = nullptr;
+  ACL_OK(aclrtMalloc(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST));
+  char bytes[64] = {};
+  while (!done.load()) {
+    ACL_OK(aclrtMemcpy(memory, 64, bytes, 64, ACL_MEMCPY_DEFAULT));
+    ACL_OK(aclrtMemsetAsync(memory, 64, 1, 64, nullptr));
+    ACL_OK(aclrtSynchronizeStream(nullptr));
+  }
+}
+
 TEST_F(Device, CountNameAndRunMode) {
   uint32_t count = 0;
   ACL_OK(aclrtGetDeviceCount(&count));

@@ -133,6 +133,22 @@ TEST_F(MemoryPoolTest, TrimGivesEverythingBackThatNobodyUses) {
   EXPECT_EQ(table_->used_bytes(0), 0u);
 }
 
+TEST_F(MemoryPoolTest, ReleaseAllFreesEverythingAndThePoolWorksOn) {
+  std::byte* small = take(100);
+  std::byte* large = take(5 * kMiB);
+  pool_->release_all();
+  EXPECT_EQ(table_->used_bytes(0), 0u);
+  EXPECT_EQ(pool_->allocations(), 0u);
+  EXPECT_EQ(pool_->find(small), std::nullopt);
+  EXPECT_EQ(pool_->find(large), std::nullopt);
+  EXPECT_EQ(free_code(small), Errc::invalid_argument);
+  EXPECT_EQ(free_code(large), Errc::invalid_argument);
+  EXPECT_TRUE(pool_->contains(large)) << "the address space stays";
+  std::memset(take(kCapacity), 1, kCapacity);
+  pool_->release_all();
+  *take(1) = std::byte{1};
+}
+
 TEST_F(MemoryPoolTest, FindTellsTheLiveAllocationAndNothingElse) {
   std::byte* small = take(100);
   std::byte* large = take(3 * kMiB);
