@@ -5,8 +5,24 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <mutex>
+#include <set>
 
 namespace canopy::env {
+namespace {
+
+// Many callers read the same variable; the user needs the sentence once. Leaked on purpose: read in exit
+// handlers, too.
+void report_once(const std::string& sentence) {
+  static auto* mutex = new std::mutex;
+  static auto* said = new std::set<std::string>;
+  std::lock_guard lock(*mutex);
+  if (said->insert(sentence).second) {
+    report(sentence);
+  }
+}
+
+}  // namespace
 
 std::optional<std::string> text(const char* name) {
   const char* value = std::getenv(name);
@@ -24,7 +40,7 @@ std::optional<int64_t> integer(const char* name) {
   int64_t number = 0;
   auto [end, err] = std::from_chars(value->data(), value->data() + value->size(), number);
   if (err != std::errc() || end != value->data() + value->size()) {
-    report(fmt::format("{}={} is not an integer and is ignored", name, *value));
+    report_once(fmt::format("{}={} is not an integer and is ignored", name, *value));
     return std::nullopt;
   }
   return number;
@@ -77,7 +93,7 @@ std::optional<uint64_t> bytes(const char* name) {
   }
   auto number = parse_bytes(*value);
   if (!number) {
-    report(fmt::format("{}={} is not a size (for example 512M or 2G) and is ignored", name, *value));
+    report_once(fmt::format("{}={} is not a size (for example 512M or 2G) and is ignored", name, *value));
   }
   return number;
 }
@@ -93,7 +109,7 @@ bool flag(const char* name, bool fallback) {
   if (*value == "0" || *value == "false" || *value == "no" || *value == "off") {
     return false;
   }
-  report(fmt::format("{}={} is neither on nor off and is ignored", name, *value));
+  report_once(fmt::format("{}={} is neither on nor off and is ignored", name, *value));
   return fallback;
 }
 

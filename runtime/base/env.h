@@ -11,7 +11,7 @@ namespace canopy::env {
 
 // The value, or nothing when the variable is unset or empty.
 std::optional<std::string> text(const char* name);
-// A decimal integer; a value that is not one is reported once and counts as absent.
+// A decimal integer; a value that is not one is reported (once) and counts as absent.
 std::optional<int64_t> integer(const char* name);
 // A size with an optional binary suffix K, M, G, T (case does not matter; "1.5G" is legal).
 std::optional<uint64_t> bytes(const char* name);

@@ -65,6 +65,18 @@ TEST(Integer, RefusesWhatIsNotWhollyADecimal) {
   }
 }
 
+TEST(Integer, AWrongValueIsReportedOnce) {
+  ::setenv(kName, "twelve-once", 1);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(integer(kName), std::nullopt);
+  EXPECT_EQ(integer(kName), std::nullopt);
+  const std::string said = testing::internal::GetCapturedStderr();
+  const size_t first = said.find("twelve-once");
+  EXPECT_NE(first, std::string::npos);
+  EXPECT_EQ(said.find("twelve-once", first + 1), std::string::npos) << said;
+  ::unsetenv(kName);
+}
+
 TEST(Flag, KnowsTheFourSpellings) {
   for (const char* on : {"1", "true", "yes", "on"}) {
     Variable variable(kName, on);
