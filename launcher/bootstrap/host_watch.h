@@ -10,14 +10,16 @@
 //
 // Each leader keeps connections to the hosts at distance 1, 2, 4... on the ring of hosts, so a
 // notice reaches H hosts in log2(H) steps, and passes a failed one. Heartbeats go over them every
-// quarter of the timeout. A connection that breaks, or stays silent for half of the timeout, is made
-// anew over any address of that host, until the timeout is over: a link that is down for half of
-// the timeout raises no alarm. Connections prove by a nonce from the cards that they are of this job.
-// That keeps strangers and earlier jobs out; it does not protect from who can read the network.
+// quarter of the timeout. A connection that breaks, or stays silent for half of the timeout, is
+// made anew over any address of that host, until the timeout is over: a link that is down for half
+// of the timeout raises no alarm. Connections prove by a nonce from the cards that they are of this
+// job. That keeps strangers and earlier jobs out; it does not protect from who can read the
+// network.
 //
 // A host is given up, once and for all, when
 //   - nothing was heard from it for the timeout (host dead or frozen, link down); or
-//   - its leader's process has ended without leave(): its connections break and its port refuses new
+//   - its leader's process has ended without leave(): its connections break and its port refuses
+//   new
 //     ones. That is known in well under a second.
 // Whoever notices first tells the others, so every leader's on_host_silent is called once per host
 // with the same sentence. A leader that was given up itself, and still hears of it, gets the call
@@ -53,7 +55,8 @@ class HostWatch {
   static constexpr size_t kMaxNotice = 16 * 1024;
 
   // Binds a TCP port of the kernel's choice on all interfaces. Nobody is answered before start().
-  // `timeout`: after how long a silent host is given up; CANOPY_HOST_TIMEOUT_MS, or 10 s, when zero.
+  // `timeout`: after how long a silent host is given up; CANOPY_HOST_TIMEOUT_MS, or 10 s, when
+  // zero.
   static Result<std::unique_ptr<HostWatch>> listen(
       std::chrono::milliseconds timeout = std::chrono::milliseconds(0));
 
