@@ -1,0 +1,157 @@
+// OfiContext: the posting side over one libfabric endpoint of its own.
+//
+// How completion and order come about (see also lane.h):
+//   put     libfabric's default completion says only that the source is reusable. The first put to
+//   a
+//           clean lane asks for a completion at its arrival, and so is its own flush; what follows
+//           while it is out goes cheaply and makes the lane dirty.
+//   quiet   one flush per dirty lane - a put of 8 bytes that completes at its arrival, behind the
+//           others, where puts keep their order; else a message - then waits for what is counted.
+//   fence   nothing, where the provider's order holds; otherwise later posts are held back.
+//   amo, signal  messages, executed by the target's Server with the CPU.
+//
+// Threads: any thread calls anything; the baton serialises. Tickets are settled under the baton.
+#pragma once
+
+#include "transport/base/transport.h"
+#include "transport/ofi/baton.h"
+#include "transport/ofi/endpoint.h"
+#include "transport/ofi/lane.h"
+#include "transport/ofi/operation.h"
+#include "transport/ofi/registry.h"
+#include "transport/ofi/server.h"
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+namespace canopy::transport::ofi {
+
+// A quiet that waits for lanes.
+struct PendingQuiet {
+  Ticket* ticket = nullptr;
+  int lanes = 0;
+  Errc worst = Errc::ok;
+};
+
+class OfiContext final : public Context {
+ public:
+  // `server` executes what peers send; null: nobody sends here, except replies.
+  static Result<std::unique_ptr<OfiContext>> open(Domain& domain, Registry& registry,
+                                                  Server* server, ContextId id);
+  // Called first thing in the destructor.
+  void on_close(std::function<void(OfiContext&)> call) { closing_ = std::move(call); }
+  ~OfiContext() override;
+
+  Result<> post_put(const Target& to, const void* src, size_t nbytes, Ticket* source_done) override;
+  Result<> post_get(void* dst, const Target& from, size_t nbytes, Ticket* done) override;
+  Result<> post_amo(const Target& at, const Amo& operation, uint64_t* old, Ticket* done) override;
+  Result<> signal(const Target& at, SignalOp op, uint64_t value) override;
+  void fence() override;
+  Result<> post_quiet(int peer, Ticket* done) override;
+  int progress() override;
+  std::string trouble(int peer) const override { return registry_.trouble(peer); }
+
+  // progress() for the transport's own thread: does not count as somebody's polling.
+  int serve();
+  // How often somebody polled. A hint: orders nothing.
+  uint64_t polls() const { return load_relaxed(&polls_); }
+  Baton& baton() { return baton_; }
+  Endpoint& endpoint() { return *endpoint_; }
+
+ private:
+  // A checked target.
+  struct Route {
+    const RemotePeer* peer;
+    const RemoteWindow* window;
+    Lane* lane;
+  };
+  // A put or get above the provider's largest message, of which not all pieces are posted. One at a
+  // time: until then everything else is back-pressure.
+  struct Large {
+    Operation* parent = nullptr;  // null: there is none
+    Target at;
+    std::byte* local = nullptr;
+    size_t left = 0;
+    void* descriptor = nullptr;
+    uint64_t flags = 0;
+  };
+  enum class Direction : uint8_t { put, get };
+
+  OfiContext(Domain& domain, Registry& registry, Server* server, ContextId id);
+
+  // context.cc: posting
+  Result<Route> route_to(const Target& target, size_t nbytes, size_t alignment);
+  Lane& lane_of(int peer);
+  void activate(int peer, Lane& lane);
+  ssize_t rma(Direction direction, const Route& route, uint64_t offset, std::byte* local,
+              size_t nbytes, void* descriptor, Operation* operation, uint64_t flags);
+  Result<> post_rma(Direction direction, const Route& route, const Target& at, std::byte* local,
+                    size_t nbytes, Ticket* done, bool deliver);
+  Result<void*> descriptor_for(std::byte* local, size_t nbytes, Operation& operation);
+  void count(Operation& operation, Lane& lane);
+  Result<> refused(ssize_t err, int peer, const char* what);
+  // context_messages.cc
+  // The provider's word: 0, -FI_EAGAIN, or an error. `peer` -1: nobody waits for it.
+  ssize_t transmit(fi_addr_t to, int peer, const void* message, size_t nbytes);
+  // Either accepted, or Errc::again, or the peer is lost.
+  Result<> send(int peer, const RemotePeer& to, const void* message, size_t nbytes);
+  Result<> greet(int peer, const RemotePeer& to, Lane& lane);
+  Result<> send_request(int peer, const Route& route, Request& request, uint64_t* old, Ticket* done,
+                        bool wants_reply);
+
+  // context_order.cc: fence, quiet, losses
+  bool held(Lane& lane, int peer, bool is_put);
+  void request_flush(int peer, Lane& lane);
+  void push_flushes(int peer, Lane& lane);
+  bool push_put_flush(int peer, Lane& lane);
+  bool push_message_flush(int peer, Lane& lane);
+  void join(int peer, Lane& lane, PendingQuiet& quiet);
+  void notify(Lane& lane);
+  void leave(PendingQuiet& quiet);
+  void lose(int peer, Errc code, std::string_view sentence);
+  void lose_everybody(Errc code, std::string_view sentence);
+  void sync_losses();
+  void sweep(int peer, Lane& lane, Errc code);
+
+  // context_progress.cc: completions
+  int poll();
+  void on_error();
+  void on_operation(Operation& operation, Errc code);
+  void complete(Operation& operation, Errc code);
+  void on_message(RecvSlot& slot, size_t nbytes);
+  void on_reply(const RecvSlot& slot, size_t nbytes);
+  void answer(RecvSlot& slot);
+  void push_large();
+  void resume();
+
+  Domain& domain_;
+  Registry& registry_;
+  Server* const server_;
+  const ContextId id_;
+  const Guarantees given_;
+  const size_t inject_bytes_;
+  const size_t most_bytes_;
+  std::function<void(OfiContext&)> closing_;
+
+  Baton baton_;  // guards everything below
+  OperationPool operations_;
+  std::deque<Lane> lanes_;    // by peer; stays where it is while it grows
+  std::vector<int> active_;   // peers whose lanes are not clean
+  std::vector<int> stalled_;  // peers with a flush due
+  std::vector<RecvSlot*> unanswered_;
+  std::deque<PendingQuiet> quiets_;
+  std::vector<PendingQuiet*> free_quiets_;
+  Large large_;
+  std::vector<std::byte> name_;  // where replies reach us
+  uint32_t seen_losses_ = 0;
+  uint64_t polls_ = 0;
+  std::unique_ptr<Endpoint> endpoint_;
+};
+
+// Back-pressure costs nothing: no sentence is written.
+inline tl::unexpected<Error> again() {
+  return tl::unexpected<Error>(Error{Errc::again, 0, std::source_location::current()});
+}
+
+}  // namespace canopy::transport::ofi

@@ -1,0 +1,242 @@
+// OfiContext, the part that progresses: completions, messages, and what had to wait for room.
+#include "transport/ofi/context.h"
+
+#include "runtime/base/log.h"
+#include "transport/ofi/fabric_error.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace canopy::transport::ofi {
+namespace {
+
+// Completions taken at a time, and how often before others get the baton.
+constexpr size_t kBatch = 32;
+constexpr int kBatches = 8;
+
+}  // namespace
+
+int OfiContext::progress() {
+  // Lost increments do no harm: it only has to change.
+  store_relaxed(&polls_, load_relaxed(&polls_) + 1);
+  return serve();
+}
+
+int OfiContext::serve() {
+  if (!baton_.try_lock()) {
+    return 0;  // somebody else does it
+  }
+  const int completed = poll();
+  baton_.unlock();
+  // Puts of peers arrive without an event of their own: any poll may have let one in.
+  registry_.arrived();
+  return completed;
+}
+
+int OfiContext::poll() {
+  sync_losses();
+  int completed = 0;
+  for (int batch = 0; batch < kBatches; ++batch) {
+    fi_cq_msg_entry entries[kBatch];
+    const ssize_t got = fi_cq_read(endpoint_->cq(), entries, kBatch);
+    if (got == -FI_EAVAIL) {
+      on_error();
+      ++completed;
+      continue;
+    }
+    if (got == -FI_EAGAIN || got == 0) {
+      break;
+    }
+    if (got < 0) {
+      const auto failure = fail_fi(got, "ofi: the completion queue cannot be read");
+      lose_everybody(failure.value().code, error_text::newest());
+      break;
+    }
+    for (ssize_t i = 0; i < got; ++i) {
+      auto* posted = static_cast<Posted*>(entries[i].op_context);
+      if (posted == nullptr) {
+        continue;
+      }
+      if (posted->kind == PostedKind::receive) {
+        on_message(*static_cast<RecvSlot*>(posted), entries[i].len);
+      } else {
+        on_operation(*static_cast<Operation*>(posted), Errc::ok);
+      }
+    }
+    completed += static_cast<int>(got);
+    if (got < static_cast<ssize_t>(kBatch)) {
+      break;
+    }
+  }
+  resume();
+  return completed;
+}
+
+void OfiContext::on_error() {
+  fi_cq_err_entry entry{};
+  if (const ssize_t got = fi_cq_readerr(endpoint_->cq(), &entry, 0); got != 1) {
+    return;
+  }
+  char buffer[256];
+  const char* text =
+      fi_cq_strerror(endpoint_->cq(), entry.prov_errno, entry.err_data, buffer, sizeof buffer);
+  auto* posted = static_cast<Posted*>(entry.op_context);
+  const std::string why = fmt::format(
+      "{} (libfabric error {}: {}, of provider {}: {})", fi_strerror(entry.err), entry.err,
+      text != nullptr ? text : "no text", domain_.provider().name(), entry.prov_errno);
+  if (posted != nullptr && posted->kind == PostedKind::receive) {
+    if (entry.err != FI_ECANCELED) {
+      log(LogLevel::error, "ofi: a message could not be received: {}", why);
+    }
+    endpoint_->give_back(*static_cast<RecvSlot*>(posted));
+    return;
+  }
+  if (posted == nullptr) {
+    lose_everybody(errc_of(entry.err), fmt::format("something without a name failed: {}", why));
+    return;
+  }
+  auto& operation = *static_cast<Operation*>(posted);
+  operation.at_provider = false;
+  if (operation.peer < 0) {
+    operations_.give_back(&operation);  // its peer is lost already
+    return;
+  }
+  // Whatever the reason, what was posted behind it is not in order any more.
+  lose(operation.peer, errc_of(entry.err),
+       fmt::format("a {} to peer {} failed: {}", operation.is_put ? "put" : "get or message",
+                   operation.peer, why));
+}
+
+void OfiContext::on_operation(Operation& operation, Errc code) {
+  operation.at_provider = false;
+  Operation* parent = operation.parent;
+  complete(operation, code);
+  if (parent != nullptr && --parent->pieces_left == 0 && large_.parent != parent) {
+    complete(*parent, code);
+  }
+}
+
+void OfiContext::complete(Operation& operation, Errc code) {
+  if (operation.peer >= 0) {
+    Lane& lane = lane_of(operation.peer);
+    if (operation.is_put) {
+      --lane.puts_out;
+    }
+    if (operation.what == OperationKind::request) {
+      --lane.requests_out;
+    }
+    if (code != Errc::ok && operation.ticket == nullptr) {
+      lane.failed = code;
+    }
+    settle(operation.ticket, code);
+    if (operation.counted && lane.outstanding.remove(operation.generation)) {
+      notify(lane);
+    }
+  }
+  operations_.give_back(&operation);
+}
+
+void OfiContext::on_message(RecvSlot& slot, size_t nbytes) {
+  if (nbytes > 0 && static_cast<MessageKind>(slot.message[0]) == MessageKind::reply) {
+    on_reply(slot, nbytes);
+  } else if (server_ != nullptr) {
+    if (const auto due = server_->execute({slot.message, std::min(nbytes, sizeof slot.message)})) {
+      slot.reply = due->reply;
+      slot.reply_to = due->to;
+      answer(slot);
+      return;
+    }
+  } else {
+    log(LogLevel::error, "ofi: a message of {} bytes to a private context is dropped", nbytes);
+  }
+  endpoint_->give_back(slot);
+}
+
+void OfiContext::on_reply(const RecvSlot& slot, size_t nbytes) {
+  Reply reply;
+  if (nbytes != sizeof reply) {
+    log(LogLevel::error, "ofi: a reply of {} bytes is dropped", nbytes);
+    return;
+  }
+  std::memcpy(&reply, slot.message, sizeof reply);
+  const auto code = static_cast<Errc>(reply.code);
+  if (reply.sender == id_ && reply.token == 0) {
+    log(LogLevel::error,
+        "ofi: a peer refused a signal or an atomic operation at region {} offset {}: {}",
+        reply.region, reply.value, to_string(code));
+    for (int peer : active_) {
+      if (registry_.peer(peer)->server == reply.target) {
+        lane_of(peer).failed = code;
+      }
+    }
+    return;
+  }
+  Operation* operation = reply.sender == id_ ? operations_.find(reply.token) : nullptr;
+  if (operation == nullptr) {
+    // After a peer was given up its replies may still come.
+    log(LogLevel::debug, "ofi: a reply that nobody waits for is dropped");
+    return;
+  }
+  if (operation->old != nullptr && code == Errc::ok) {
+    *operation->old = reply.value;
+  }
+  complete(*operation, code);
+}
+
+// Replies, or keeps the buffer with its reply until there is room.
+void OfiContext::answer(RecvSlot& slot) {
+  const ssize_t err = transmit(slot.reply_to, -1, &slot.reply, sizeof slot.reply);
+  if (err == -FI_EAGAIN) {
+    unanswered_.push_back(&slot);
+    return;
+  }
+  if (err != 0) {
+    log(LogLevel::warn, "ofi: a reply cannot be sent: {}", fi_strerror(static_cast<int>(-err)));
+  }
+  endpoint_->give_back(slot);
+}
+
+void OfiContext::push_large() {
+  while (large_.parent != nullptr && large_.left > 0) {
+    Operation* piece = operations_.take(OperationKind::piece, large_.at.peer);
+    if (piece == nullptr) {
+      return;
+    }
+    piece->parent = large_.parent;
+    const size_t nbytes = std::min(large_.left, most_bytes_);
+    const RemotePeer* peer = registry_.peer(large_.at.peer);
+    const Route route{peer, &peer->regions[large_.at.region], &lane_of(large_.at.peer)};
+    const ssize_t err =
+        rma(large_.parent->is_put ? Direction::put : Direction::get, route, large_.at.offset,
+            large_.local, nbytes, large_.descriptor, piece, large_.flags);
+    if (err != 0) {
+      operations_.give_back(piece);
+      (void)refused(err, large_.at.peer, "a piece of a large transfer");
+      return;
+    }
+    piece->at_provider = true;
+    ++large_.parent->pieces_left;
+    large_.local += nbytes;
+    large_.at.offset += nbytes;
+    large_.left -= nbytes;
+  }
+  Operation* parent = std::exchange(large_, Large{}).parent;
+  if (parent != nullptr && parent->pieces_left == 0) {
+    complete(*parent, Errc::ok);  // all pieces completed before the last one was posted
+  }
+}
+
+void OfiContext::resume() {
+  endpoint_->repost();
+  for (RecvSlot* slot : std::exchange(unanswered_, {})) {
+    answer(*slot);
+  }
+  if (large_.parent != nullptr) {
+    push_large();
+  }
+  for (int peer : std::exchange(stalled_, {})) {
+    push_flushes(peer, lane_of(peer));
+  }
+}
+
+}  // namespace canopy::transport::ofi

@@ -1,0 +1,173 @@
+#include "transport/ofi/ofi_transport.h"
+
+#include "runtime/base/random_id.h"
+#include "transport/ofi/address.h"
+
+#include <algorithm>
+
+namespace canopy::transport::ofi {
+
+OfiTransport::OfiTransport(std::unique_ptr<Domain> domain)
+    : id_(random_id()), domain_(std::move(domain)), server_(*domain_, registry_, id_) {}
+
+Result<std::unique_ptr<OfiTransport>> OfiTransport::open(const ProviderWish& wish) {
+  CANOPY_ASSIGN(Provider provider, choose_provider(wish));
+  CANOPY_ASSIGN(auto domain, Domain::open(std::move(provider)));
+  std::unique_ptr<OfiTransport> self(new OfiTransport(std::move(domain)));
+  CANOPY_TRY(self->start());
+  return self;
+}
+
+Result<> OfiTransport::start() {
+  CANOPY_ASSIGN(main_, OfiContext::open(*domain_, registry_, &server_, id_));
+  contexts_.push_back(main_.get());
+  CANOPY_ASSIGN(flush_memory_,
+                domain_->register_memory(flushed_, Access::remote, main_->endpoint().ep()));
+  CANOPY_TRY(make_address());
+  CANOPY_ASSIGN(thread_, ProgressThread::start(*this));
+  return {};
+}
+
+OfiTransport::~OfiTransport() {
+  thread_.reset();
+  // Registrations may be bound to the endpoint.
+  flush_memory_ = {};
+  registry_.forget_regions();
+}
+
+Result<> OfiTransport::make_address() {
+  EndpointAddress mine;
+  mine.provider = domain_->provider().name();
+  mine.server = id_;
+  mine.flush_base = flush_memory_.base;
+  mine.flush_key = flush_memory_.key;
+  CANOPY_ASSIGN(mine.name, main_->endpoint().name());
+  address_ = mine.pack();
+  return {};
+}
+
+template <class Change>
+auto OfiTransport::alone(Change&& change) {
+  std::lock_guard guard(mutex_);
+  for (OfiContext* context : contexts_) {
+    context->baton().lock();
+  }
+  auto result = change();
+  for (OfiContext* context : contexts_) {
+    context->baton().unlock();
+  }
+  return result;
+}
+
+Result<std::string> OfiTransport::register_region(RegionId id, std::span<std::byte> memory) {
+  LocalRegion region{memory, {}};
+  CANOPY_ASSIGN(region.registration,
+                domain_->register_memory(memory, Access::remote, main_->endpoint().ep()));
+  const RegionKey key{region.registration.base, region.registration.key};
+  CANOPY_TRY(alone([&] { return registry_.add_region(id, std::move(region)); }));
+  return key.pack();
+}
+
+Result<> OfiTransport::connect(int peer, std::string_view address,
+                               std::span<const PeerRegion> regions) {
+  std::vector<RegionKey> keys;
+  for (const PeerRegion& region : regions) {
+    if (region.key.empty()) {
+      return fail(Errc::not_supported, "ofi: region {} ({} bytes) of peer {} has no key", region.id,
+                  region.bytes, peer);
+    }
+    CANOPY_ASSIGN(keys.emplace_back(), RegionKey::unpack(region.key));
+  }
+  CANOPY_ASSIGN(const EndpointAddress theirs, EndpointAddress::unpack(address));
+  if (theirs.provider != domain_->provider().name()) {
+    return fail(Errc::not_supported, "ofi: peer {} speaks provider {}, we speak {}", peer,
+                theirs.provider, domain_->provider().name());
+  }
+  if (peer < 0) {
+    return fail(Errc::invalid_argument, "ofi: {} is no number for a peer", peer);
+  }
+  return alone([&]() -> Result<> {
+    RemotePeer& remote = registry_.add_peer(peer);
+    if (!remote.connected || remote.server != theirs.server) {
+      CANOPY_ASSIGN(remote.address, domain_->insert_address(theirs.name));
+      remote.server = theirs.server;
+      remote.flush = {sizeof flushed_, theirs.flush_base, theirs.flush_key};
+      remote.connected = true;
+    }
+    for (size_t i = 0; i < regions.size(); ++i) {
+      if (remote.regions.size() <= regions[i].id) {
+        remote.regions.resize(regions[i].id + 1);
+      }
+      remote.regions[regions[i].id] = {regions[i].bytes, keys[i].base, keys[i].key};
+    }
+    return {};
+  });
+}
+
+void OfiTransport::disconnect(int peer, std::string_view why) {
+  registry_.lose(peer, Errc::peer_lost, why);
+  // What is pending fails soon, whoever waits.
+  thread_->rest();
+  thread_->wake();
+}
+
+Result<std::unique_ptr<Context>> OfiTransport::open_context() {
+  CANOPY_ASSIGN(auto context, OfiContext::open(*domain_, registry_, nullptr, random_id()));
+  context->on_close([this](OfiContext& closed) { forget(closed); });
+  {
+    std::lock_guard guard(mutex_);
+    contexts_.push_back(context.get());
+  }
+  thread_->wake();
+  return std::unique_ptr<Context>(std::move(context));
+}
+
+void OfiTransport::forget(OfiContext& context) {
+  {
+    std::lock_guard guard(mutex_);
+    std::erase(contexts_, &context);
+  }
+  thread_->wake();  // it may sleep on the context's descriptor
+}
+
+void OfiTransport::on_arrival(std::function<void()> call) { registry_.arrival = std::move(call); }
+
+void OfiTransport::on_error(std::function<void(int, Errc, std::string_view)> call) {
+  registry_.error = std::move(call);
+}
+
+int OfiTransport::serve() {
+  std::lock_guard guard(mutex_);
+  int completed = 0;
+  for (OfiContext* context : contexts_) {
+    completed += context->serve();
+  }
+  return completed;
+}
+
+uint64_t OfiTransport::polls() {
+  std::lock_guard guard(mutex_);
+  uint64_t sum = 0;
+  for (const OfiContext* context : contexts_) {
+    sum += context->polls();
+  }
+  return sum;
+}
+
+bool OfiTransport::prepare_sleep(std::vector<pollfd>& fds, bool& without_fd) {
+  std::lock_guard guard(mutex_);
+  std::vector<fid*> queues;
+  for (OfiContext* context : contexts_) {
+    const int fd = context->endpoint().wait_fd();
+    if (fd < 0) {
+      without_fd = true;
+      continue;
+    }
+    fds.push_back(pollfd{fd, POLLIN, 0});
+    queues.push_back(&context->endpoint().cq()->fid);
+  }
+  return queues.empty() ||
+         fi_trywait(domain_->fabric(), queues.data(), static_cast<int>(queues.size())) == 0;
+}
+
+}  // namespace canopy::transport::ofi
