@@ -59,6 +59,10 @@ Result<> PmixBootstrap::require_usable(std::string_view call) const {
   return {};
 }
 
+bool PmixBootstrap::is_on_several_hosts() const {
+  return session_->job().local_pes.size() != static_cast<size_t>(n_pes_);
+}
+
 Result<> PmixBootstrap::put_card(const std::string& key, std::string_view card) {
   std::string bytes(1, kCardMark);
   bytes += card;
@@ -135,7 +139,7 @@ Result<std::vector<std::string>> PmixBootstrap::exchange(std::string_view card) 
   CANOPY_TRY(put_card(key, card));
   CANOPY_TRY(meet("exchange", generation, deadline));
   // On one host our server has every card by now, and a fence would only add its risk.
-  if (session_->job().local_pes.size() != static_cast<size_t>(n_pes_)) {
+  if (is_on_several_hosts()) {
     CANOPY_TRY(collect_all_data(*session_, deadline));
   }
   std::vector<std::string> cards;
@@ -172,7 +176,13 @@ Result<> PmixBootstrap::finalize() {
     return {};
   }
   CANOPY_TRY(require_usable("finalize"));
-  CANOPY_TRY(meet("finalize", session_->next_generation(), Deadline::user_default()));
+  const Deadline deadline = Deadline::user_default();
+  CANOPY_TRY(meet("finalize", session_->next_generation(), deadline));
+  if (is_on_several_hosts()) {
+    // PE 0 knows that all have come, but must not leave before all know that: its server would
+    // forget the key that says so.
+    CANOPY_TRY(pass_fence(*session_, deadline));
+  }
   session_.reset();
   return {};
 }

@@ -12,6 +12,9 @@
 //                                      all below have come
 //     canopy.down.G                    PE 0, when all came    everybody else
 //
+// Only over several hosts, and only when all are known to have come, a fence follows: in an
+// exchange for the cards, in finalize so that no server forgets the keys too early (pmix_fence.h).
+//
 // A wait that lasts gets attention (arrival_wait.h). When a PE of this host has ended, one PE says
 // so and aborts the job. After a failed wait the PEs no longer agree about where they are: every
 // later call fails, abort() excepted.
@@ -46,6 +49,7 @@ class PmixBootstrap final : public Bootstrap {
 
  private:
   Result<> require_usable(std::string_view call) const;
+  bool is_on_several_hosts() const;
   Result<> meet(std::string_view call, uint64_t generation, Deadline deadline);
   Result<> wait_for_all(std::string_view call, uint64_t generation, Deadline deadline);
   Result<> put_card(const std::string& key, std::string_view card);
