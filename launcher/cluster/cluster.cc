@@ -38,7 +38,7 @@ Result<Cluster> Cluster::open(const std::string& name) {
   if (!cluster.is_on_head() &&
       namespace_id(cluster.state_.head, "pid") != cluster.state_.head_pid_ns) {
     return fail(
-        Errc::not_supported,
+        Errc::wrong_context,
         "cluster '{}' cannot be reached from inside one of its hosts: call this on the machine "
         "or on the head",
         name);

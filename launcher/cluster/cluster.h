@@ -36,7 +36,7 @@ Result<> take_down(const std::string& name);
 
 class Cluster {
  public:
-  // Errc::not_found: not up. Errc::not_supported: called on a host of the cluster, from where
+  // Errc::not_found: not up. Errc::wrong_context: called on a host of the cluster, from where
   // neither the head nor other hosts can be reached.
   static Result<Cluster> open(const std::string& name);
 

@@ -51,6 +51,13 @@ std::optional<double> leading_number(std::string_view text, std::string_view* re
   return value;
 }
 
+// What a rule matches; nft refuses a comparison that always holds.
+std::string chosen_packets(const Loss& loss) {
+  return loss.per_million == 1'000'000
+             ? ""
+             : fmt::format("numgen random mod 1000000 < {}", loss.per_million);
+}
+
 // Drops at what comes in, which is the only place where Linux lets a rule see all protocols.
 std::string loss_rules(const std::string& interface, const std::optional<Loss>& loss) {
   const std::string table = fmt::format("canopy_{}", interface);
@@ -60,8 +67,8 @@ std::string loss_rules(const std::string& interface, const std::optional<Loss>& 
     rules += fmt::format(
         "add table netdev {0}\n"
         "add chain netdev {0} lossy {{ type filter hook ingress device \"{1}\" priority 0; }}\n"
-        "add rule netdev {0} lossy numgen random mod 1000000 < {2} drop\n",
-        table, interface, loss->per_million);
+        "add rule netdev {0} lossy {2} drop\n",
+        table, interface, chosen_packets(*loss));
   }
   return rules;
 }

@@ -119,7 +119,7 @@ Result<> take_down(const std::string& name) {
     return fail(Errc::not_found, "{}", sentence);
   }
   if (namespace_id(state->head, "pid") != state->head_pid_ns) {
-    return fail(Errc::not_supported,
+    return fail(Errc::wrong_context,
                 "cluster '{}' can be taken down from the machine only, not from "
                 "inside it",
                 name);
