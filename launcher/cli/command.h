@@ -18,6 +18,7 @@ inline constexpr int kExitUsage = 2;
 void add_topo(CLI::App& app, int& code);
 void add_run(CLI::App& app, int& code);
 void add_info(CLI::App& app, int& code);
+void add_trace(CLI::App& app, int& code);
 void add_cluster(CLI::App& app, int& code);
 
 // Prints "canopy COMMAND: SENTENCE" to stderr; returns kExitUsage.

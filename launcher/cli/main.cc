@@ -38,6 +38,7 @@ int run(int argc, char** argv) {
   add_topo(app, code);
   add_run(app, code);
   add_info(app, code);
+  add_trace(app, code);
   add_cluster(app, code);
   try {
     app.parse(argc, argv);

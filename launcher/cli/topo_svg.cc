@@ -1,6 +1,7 @@
 #include "launcher/cli/topo_svg.h"
 
 #include "launcher/cli/command.h"
+#include "launcher/cli/svg_text.h"
 
 #include <algorithm>
 #include <array>
@@ -41,35 +42,6 @@ constexpr std::array<Style, topology::kLinkClasses> kStyles = {
 
 const Style& style(LinkClass link) { return kStyles[static_cast<size_t>(link)]; }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-std::string text_at(double x, double y, int size, std::string_view anchor, std::string_view text) {
-  return fmt::format(
-      "<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"{}\" text-anchor=\"{}\">{}</text>\n", x, y, size,
-      anchor, escaped(text));
-}
-
 std::string line(double x1, double y1, double x2, double y2, const Link& link) {
   return fmt::format(
       "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\" "
@@ -98,10 +70,10 @@ class Picture {
         "height=\"{1:.0f}\" font-family=\"sans-serif\" fill=\"#1c1c1c\">\n"
         "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
         width_, height_);
-    svg += text_at(kMargin, 32, 20, "start",
+    svg += svg_text(kMargin, 32, 20, "start",
                    fmt::format("{}: {} NPU{}", machine_.name(), machine_.count(),
                                machine_.count() == 1 ? "" : "s"));
-    svg += text_at(kMargin, 50, 12, "start", "from " + machine_.source());
+    svg += svg_text(kMargin, 50, 12, "start", "from " + machine_.source());
     svg += links();
     for (int id = 0; id < machine_.count(); ++id) {
       svg += npu(machine_.npu(id));
@@ -135,12 +107,12 @@ class Picture {
         "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" rx=\"8\" fill=\"#eef3f8\" "
         "stroke=\"#33475b\"/>\n",
         left, top, kBoxWidth, kBoxHeight);
-    svg += text_at(x(npu.id), top + 19, 14, "middle", fmt::format("npu {}  {}", npu.id, npu.soc));
-    svg += text_at(x(npu.id), top + 37, 11, "middle",
+    svg += svg_text(x(npu.id), top + 19, 14, "middle", fmt::format("npu {}  {}", npu.id, npu.soc));
+    svg += svg_text(x(npu.id), top + 37, 11, "middle",
                    fmt::format("{}c + {}v, {}{}", npu.cube_cores, npu.vector_cores,
                                readable_bytes(npu.hbm_bytes), mark));
     return svg +
-           text_at(x(npu.id), top + 54, 11, "middle",
+           svg_text(x(npu.id), top + 54, 11, "middle",
                    fmt::format("NUMA {}{}{}", npu.numa_node, npu.nic.empty() ? "" : ", ", npu.nic));
   }
 
@@ -160,7 +132,7 @@ class Picture {
     double top = kTitleHeight + kMargin;
     std::string svg;
     auto entry = [&](const Link& link, std::string_view text) {
-      svg += line(left, top, left + 34, top, link) + text_at(left + 44, top + 4, 12, "start", text);
+      svg += line(left, top, left + 34, top, link) + svg_text(left + 44, top + 4, 12, "start", text);
       top += kLegendStep;
     };
     for (int i = 0; i < topology::kLinkClasses; ++i) {
@@ -171,7 +143,7 @@ class Picture {
       }
     }
     auto note = [&](std::string_view text) {
-      svg += text_at(left, top + 4, 12, "start", text);
+      svg += svg_text(left, top + 4, 12, "start", text);
       top += kLegendStep;
     };
     if (staged) {
