@@ -16,10 +16,11 @@ bool uses_cores_only(const RankReport& rank) {
 }
 
 std::string overlap_of(const RankReport& rank) {
-  if (uses_cores_only(rank) || rank.times.comm <= 0) {
+  const double shorter = std::min(rank.times.compute, rank.times.comm);
+  if (uses_cores_only(rank) || shorter <= 0) {
     return "n/a";
   }
-  return fmt::format("{:.0f}%", 100 * (rank.times.serial - rank.times.fused) / rank.times.comm);
+  return fmt::format("{:.2f}", (rank.times.compute + rank.times.comm - rank.times.fused) / shorter);
 }
 
 std::string paths_of(const RankReport& rank) {
