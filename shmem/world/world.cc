@@ -175,7 +175,7 @@ std::string World::why(int pe) const {
 }
 
 Result<> World::agree_on(const Result<>& mine) {
-  const std::string text = mine ? "" : "!" + error_text::newest();
+  const std::string text = mine ? std::string() : fmt::format("!{}", error_text::newest());
   CANOPY_ASSIGN(const auto all, bootstrap_->exchange(text));
   CANOPY_TRY(mine);
   for (size_t pe = 0; pe < all.size(); ++pe) {

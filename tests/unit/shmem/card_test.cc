@@ -30,7 +30,7 @@ TEST(Card, RefusesEveryTruncationAndNamesThePe) {
   for (size_t length = 0; length < whole.size(); ++length) {
     EXPECT_FALSE(Card::unpack(std::string_view(whole).substr(0, length), 3)) << length;
   }
-  EXPECT_FALSE(Card::unpack(whole + "x", 3));
+  EXPECT_FALSE(Card::unpack(fmt::format("{}x", whole), 3));
   EXPECT_NE(error_text::newest().find("PE 3"), std::string::npos);
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/base/mapping.h"
 #include "runtime/base/waiter.h"
 #include "transport/base/blocking.h"
+#include "transport/faulty/faulty_transport.h"
 #include "transport/mapped/mapped_transport.h"
 #include "transport/ofi/ofi_transport.h"
 #include "transport/self/self_transport.h"
@@ -77,6 +78,28 @@ std::unique_ptr<Pair> ofi_pair() {
                           .bytes = kBytes,
                           .key = pair->far->register_region(kRegion, pair->far_memory).value()};
   EXPECT_TRUE(pair->near->connect(kPeer, pair->far->address().value(), {&region, 1}));
+  return pair;
+}
+
+// Of our own memory and of mapped memory, with everything that the contract allows.
+std::unique_ptr<Pair> faulty_self_pair() {
+  auto pair = self_pair();
+  const FaultPlan plan =
+      FaultPlan::parse("seed=20261121,delay=3,reorder,again=10,window=7").value();
+  auto faulty = std::make_unique<FaultyTransport>(std::move(pair->near), plan, 0);
+  const PeerRegion region{.id = kRegion, .bytes = kBytes};
+  EXPECT_TRUE(faulty->connect(kPeer, "", {&region, 1}));
+  pair->near = std::move(faulty);
+  return pair;
+}
+
+std::unique_ptr<Pair> faulty_mapped_pair() {
+  auto pair = mapped_pair();
+  const FaultPlan plan = FaultPlan::parse("seed=20261122,delay=2").value();
+  auto faulty = std::make_unique<FaultyTransport>(std::move(pair->near), plan, 0);
+  const PeerRegion region{.id = kRegion, .bytes = kBytes, .mapped_at = pair->mappings[1].base()};
+  EXPECT_TRUE(faulty->connect(kPeer, "", {&region, 1}));
+  pair->near = std::move(faulty);
   return pair;
 }
 
@@ -402,7 +425,9 @@ TEST_P(TransportContract, ConnectRefusesARegionItCannotReach) {
 
 INSTANTIATE_TEST_SUITE_P(Transports, TransportContract,
                          testing::Values(Case{"self", self_pair}, Case{"mapped", mapped_pair},
-                                         Case{"ofi", ofi_pair}),
+                                         Case{"ofi", ofi_pair},
+                                         Case{"faulty_self", faulty_self_pair},
+                                         Case{"faulty_mapped", faulty_mapped_pair}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
