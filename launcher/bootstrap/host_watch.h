@@ -21,12 +21,12 @@
 //   - its leader's process has ended without leave(): its connections break and its port refuses
 //   new
 //     ones. That is known in well under a second.
-// Whoever notices first tells the others, so every leader's on_host_silent is called once per host
-// with the same sentence. A leader that was given up itself, and still hears of it, gets the call
-// with its own number.
+// Whoever notices first tells the others, so every leader's on_host_silent is called once per host,
+// with the sentence that reached it first. A leader that was given up itself, and still hears of
+// it, gets the call with its own number.
 //
 // Thread-safe, except that start(), leave() and the destructor are called by one thread. One thread
-// of its own, asleep in epoll; it blocks all signals.
+// of its own, asleep in poll; it blocks all signals.
 #pragma once
 
 #include "runtime/base/result.h"
