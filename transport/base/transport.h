@@ -151,6 +151,9 @@ class Transport : public Context {
   // own. Must go before the transport does.
   virtual Result<std::unique_ptr<Context>> open_context() = 0;
 
+  // One line about the way to `peer`, for people.
+  virtual std::string why(int /*peer*/) const { return std::string(capabilities().name); }
+
   // Called, on whatever thread progresses, after something of a peer may have changed our memory:
   // ring the PE's bell there. Also without cause. Both are set before the first connect(), are not
   // called for what our own memory's owner does itself, and must not call the transport.

@@ -1,0 +1,43 @@
+// The network plugin: libcanopy_ofi.so, the only part of Canopy that links libfabric. It is opened
+// when the first operation leaves the host, because merely loading libfabric costs a process 0.2 s.
+//
+// Looked for at CANOPY_OFI_PLUGIN (a file), beside the library that this code is in, and in ../lib
+// of that. Once open it stays: providers leave threads and exit handlers behind. Thread-safe.
+#pragma once
+
+#include "runtime/base/result.h"
+#include "transport/base/transport.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace canopy::transport {
+
+struct NetworkWish {
+  std::string provider;   // "": the best that there is
+  std::string interface;  // an address of this host, or a name; "": any
+};
+
+struct Network {
+  std::unique_ptr<Transport> transport;
+  std::string provider;  // what was chosen
+};
+
+// What a plugin exports. Both sides are built together: another version is refused.
+inline constexpr uint32_t kPluginVersion = 1;
+struct PluginTable {
+  uint32_t version;
+  uint32_t
+      transport_bytes;  // sizeof(Transport) and of PeerRegion: two cheap witnesses of one build
+  uint32_t region_bytes;
+  Result<Network> (*open)(const NetworkWish& wish);
+};
+inline constexpr const char* kPluginSymbol = "canopy_network_plugin";
+using PluginEntry = const PluginTable* (*)();
+
+// Errors: not_supported, there is no plugin or it does not fit, with where it was looked for and
+// what the loader says; else what opening the network says.
+Result<Network> open_network_plugin(const NetworkWish& wish);
+
+}  // namespace canopy::transport

@@ -1,0 +1,185 @@
+#include "transport/far/door.h"
+
+#include "runtime/base/log.h"
+#include "runtime/base/random_id.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/time.h>
+
+#include <cerrno>
+
+namespace canopy::transport::far {
+namespace {
+
+// A host that is up answers a connection within a round trip; one of several addresses may be dead.
+constexpr std::chrono::seconds kConnectPatience{2};
+
+void limit(int fd, int option, std::chrono::seconds span) {
+  const timeval value{span.count(), 0};
+  ::setsockopt(fd, SOL_SOCKET, option, &value, sizeof value);
+}
+
+Result<UniqueFd> listen_anywhere(uint16_t& port) {
+  // One socket for both families; IPv4 alone where the host has no IPv6.
+  for (const int family : {AF_INET6, AF_INET}) {
+    UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) {
+      continue;
+    }
+    const int both = 0;
+    if (family == AF_INET6) {
+      ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &both, sizeof both);
+    }
+    const HostAddress any{.family = family, .bytes = {}};
+    sockaddr_storage address;
+    socklen_t length = any.to_socket_address(0, address);
+    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
+        ::listen(fd.get(), SOMAXCONN) != 0) {
+      continue;
+    }
+    length = sizeof address;
+    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0) {
+      port = ntohs(family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
+                                      : reinterpret_cast<sockaddr_in&>(address).sin_port);
+      return fd;
+    }
+  }
+  return fail_errno(Errc::io, errno, "no TCP port to be reached at by other hosts");
+}
+
+HostAddress own_end(int fd) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
+  return HostAddress::from_socket_address(reinterpret_cast<sockaddr&>(address));
+}
+
+Result<UniqueFd> connect_to(const HostAddress& host, uint16_t port, const HostAddress* from) {
+  UniqueFd fd(::socket(host.family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) {
+    return fail_errno(Errc::io, errno, "no socket for {}", host.text());
+  }
+  limit(fd.get(), SO_SNDTIMEO, kConnectPatience);  // bounds connect() too
+  limit(fd.get(), SO_RCVTIMEO, kPatience);
+  sockaddr_storage address;
+  if (from != nullptr && from->family == host.family) {
+    const socklen_t length = from->to_socket_address(0, address);
+    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) {
+      return fail_errno(Errc::io, errno, "no socket at our address {}", from->text());
+    }
+  }
+  const socklen_t length = host.to_socket_address(port, address);
+  int err = 0;
+  do {
+    err = ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), length) == 0 ? 0 : errno;
+  } while (err == EINTR);
+  if (err != 0) {
+    return fail_errno(err == ECONNREFUSED ? Errc::peer_lost : Errc::timeout, err,
+                      "{} port {} cannot be reached", host.text(), port);
+  }
+  return fd;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Door>> Door::open(std::vector<HostAddress> hosts, Answer answer) {
+  std::unique_ptr<Door> self(new Door);
+  self->address_.token = random_id();
+  self->address_.hosts = std::move(hosts);
+  self->answer_ = std::move(answer);
+  CANOPY_ASSIGN(self->listener_, listen_anywhere(self->address_.port));
+  self->stop_.reset(::eventfd(0, EFD_CLOEXEC));
+  if (!self->stop_) {
+    return fail_errno(Errc::limit, errno, "no eventfd for the door");
+  }
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  self->thread_ = std::thread([&door = *self] { door.run(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  ::pthread_setname_np(self->thread_.native_handle(), "canopy-door");
+  return self;
+}
+
+Door::~Door() {
+  if (thread_.joinable()) {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
+    thread_.join();
+  }
+}
+
+void Door::run() {
+  for (;;) {
+    pollfd fds[] = {{stop_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
+    if (::poll(fds, 2, -1) < 0 && errno != EINTR) {
+      log(LogLevel::error, "the door closes: poll failed with error {}", errno);
+      return;
+    }
+    if (fds[0].revents != 0) {
+      return;
+    }
+    if (const UniqueFd connection{::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)}) {
+      serve(connection);
+    }
+  }
+}
+
+void Door::serve(const UniqueFd& connection) const {
+  limit(connection.get(), SO_RCVTIMEO, kConnectPatience);  // who knocks speaks at once
+  limit(connection.get(), SO_SNDTIMEO, kConnectPatience);
+  const auto message = receive_framed(connection.get());
+  const auto knock = message ? Knock::unpack(*message) : tl::unexpected(message.error());
+  if (!knock || knock->token != address_.token) {
+    log(LogLevel::info, "somebody knocked who does not know us");
+    return;
+  }
+  Welcome welcome = answer_(*knock, own_end(connection.get()));
+  welcome.token = address_.token;
+  if (!send_framed(connection.get(), welcome.pack())) {
+    log(LogLevel::warn, "an introduction was broken off: {}", error_text::newest());
+  }
+}
+
+Result<Introduction> introduce(
+    const DoorAddress& door, const HostAddress* from,
+    const std::function<Result<std::string>(const HostAddress& here)>& provider_at) {
+  std::string tried;
+  bool may_come_back = false;
+  for (const HostAddress& host : door.hosts) {
+    auto fd = connect_to(host, door.port, from);
+    if (!fd) {
+      may_come_back |= fd.error().code != Errc::peer_lost;
+      tried += (tried.empty() ? "" : "; ") + error_text::take_newest();
+      continue;
+    }
+    Introduction made;
+    made.here = own_end(fd->get());
+    made.there = host;
+    CANOPY_ASSIGN(std::string provider, provider_at(made.here));
+    const Knock knock{door.token, std::move(provider)};
+    auto reply =
+        send_framed(fd->get(), knock.pack()).and_then([&] { return receive_framed(fd->get()); });
+    auto welcome = reply ? Welcome::unpack(*reply) : tl::unexpected(reply.error());
+    if (!welcome || welcome->token != door.token) {
+      may_come_back |= !welcome && welcome.error().code == Errc::timeout;
+      tried += fmt::format("{}{} port {} is not the one we look for", tried.empty() ? "" : "; ",
+                           host.text(), door.port);
+      continue;
+    }
+    if (!welcome->refusal.empty()) {
+      return fail(Errc::not_supported, "{} refuses: {}", host.text(), welcome->refusal);
+    }
+    made.welcome = std::move(*welcome);
+    return made;
+  }
+  return fail(may_come_back ? Errc::timeout : Errc::peer_lost, "{}",
+              tried.empty() ? "it has no address" : tried);
+}
+
+}  // namespace canopy::transport::far

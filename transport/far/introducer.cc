@@ -1,0 +1,169 @@
+// FarTransport, the part that introduces: opens the network transport, knocks at doors, and answers
+// who knocks at ours.
+#include "transport/far/far_transport.h"
+
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+
+namespace canopy::transport::far {
+namespace {
+
+// Between two tries to reach a host that does not answer: much shorter than the time it is given.
+constexpr std::chrono::milliseconds kRetry{100};
+
+}  // namespace
+
+void FarTransport::request_introduction(int number, Peer& peer) {
+  State expected = State::stranger;
+  // The winner asks. Acquire and release: as network_to() and adopt().
+  if (!peer.state.compare_exchange_strong(expected, State::waiting, std::memory_order_acq_rel)) {
+    return;
+  }
+  std::lock_guard lock(mutex_);
+  peer.give_up_at_ns =
+      monotonic_ns() + static_cast<uint64_t>(options_.host_timeout.count()) * 1'000'000;
+  to_introduce_.push_back(number);
+  if (!introducer_.joinable() && !stopping_) {
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);  // signals are the program's business
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    introducer_ = std::thread([this] { run_introducer(); });
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    ::pthread_setname_np(introducer_.native_handle(), "canopy-intro");
+  }
+  changed_.notify_all();
+}
+
+void FarTransport::run_introducer() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || !to_introduce_.empty(); });
+    if (stopping_) {
+      return;
+    }
+    const int number = to_introduce_.front();
+    to_introduce_.pop_front();
+    lock.unlock();
+    const bool over = introduce_peer(number, *find(number));
+    lock.lock();
+    if (!over) {
+      to_introduce_.push_back(number);
+      changed_.wait_for(lock, kRetry, [this] { return stopping_; });
+    }
+  }
+}
+
+bool FarTransport::introduce_peer(int number, Peer& peer) {
+  if (peer.state.load(std::memory_order_acquire) != State::waiting) {
+    return true;  // given up meanwhile
+  }
+  DoorAddress door;
+  std::optional<HostAddress> from;
+  {
+    std::lock_guard lock(mutex_);
+    door = peer.door;
+    from = interface_;
+  }
+  auto made = introduce(door, from ? &*from : nullptr, [&](const HostAddress& here) {
+    return ensure_network(options_.provider, here);
+  });
+  const auto adopted = made ? adopt(number, peer, *made) : Result<>(tl::unexpected(made.error()));
+  if (adopted) {
+    return true;
+  }
+  if (adopted.error().code == Errc::timeout && monotonic_ns() < peer.give_up_at_ns) {
+    return false;
+  }
+  const Errc code = adopted.error().code == Errc::timeout ? Errc::peer_lost : adopted.error().code;
+  give_up(number, peer, code, fmt::format("it cannot be reached: {}", error_text::newest()));
+  return true;
+}
+
+Result<> FarTransport::adopt(int number, Peer& peer, const Introduction& made) {
+  std::lock_guard lock(mutex_);
+  std::vector<PeerRegion> regions = peer.regions;
+  for (PeerRegion& wanted : regions) {
+    const auto& told = made.welcome.regions;
+    const auto found = std::find_if(
+        told.begin(), told.end(), [&](const PeerRegion& region) { return region.id == wanted.id; });
+    if (found == told.end() || found->bytes < wanted.bytes) {
+      return fail(Errc::not_found, "peer {} has no region {} of {} bytes", number, wanted.id,
+                  wanted.bytes);
+    }
+    wanted.key = found->key;
+  }
+  CANOPY_TRY(owned_network_->connect(number, made.welcome.address, regions));
+  peer.way =
+      fmt::format("ofi: libfabric {}, {} to {}", provider_, made.here.text(), made.there.text());
+  State expected = State::waiting;
+  // Release: pairs with network_to(). Nothing changes when it was given up meanwhile.
+  peer.state.compare_exchange_strong(expected, State::introduced, std::memory_order_acq_rel);
+  return {};
+}
+
+void FarTransport::give_up(int number, Peer& peer, Errc code, std::string sentence) {
+  {
+    std::lock_guard lock(mutex_);
+    peer.way = sentence;
+  }
+  // Acquire and release: whoever sees the loss sees the sentence.
+  if (peer.state.exchange(State::lost, std::memory_order_acq_rel) == State::lost) {
+    return;
+  }
+  if (Transport* inner = network()) {
+    inner->disconnect(number, sentence);  // tells error_ too, for a peer that it knows
+  } else if (error_) {
+    error_(number, code, sentence);
+  }
+}
+
+Result<std::string> FarTransport::ensure_network(const std::string& provider,
+                                                 const HostAddress& at) {
+  std::lock_guard lock(mutex_);
+  if (owned_network_ != nullptr) {
+    if (!provider.empty() && provider != provider_) {
+      return fail(Errc::not_supported, "it speaks provider {}, not {}", provider_, provider);
+    }
+    return provider_;
+  }
+  CANOPY_ASSIGN(Network opened, options_.open_network({provider, at.text()}));
+  opened.transport->on_arrival(arrival_);
+  opened.transport->on_error(error_);
+  for (const auto& [id, memory] : regions_) {
+    CANOPY_ASSIGN(keys_[id], opened.transport->register_region(id, memory));
+  }
+  log(LogLevel::info, "ofi: provider {} on {}", opened.provider, at.text());
+  provider_ = opened.provider;
+  interface_ = at;
+  owned_network_ = std::move(opened.transport);
+  network_.store(owned_network_.get(), std::memory_order_release);  // pairs with network()
+  return provider_;
+}
+
+// On the door's thread.
+Welcome FarTransport::answer(const Knock& knock, const HostAddress& at) {
+  Welcome welcome;
+  if (auto ready = ensure_network(knock.provider, at); !ready) {
+    welcome.refusal = error_text::newest();
+    return welcome;
+  }
+  std::lock_guard lock(mutex_);
+  auto address = owned_network_->address();
+  if (!address) {
+    welcome.refusal = error_text::newest();
+    return welcome;
+  }
+  welcome.address = std::move(*address);
+  for (const auto& [id, memory] : regions_) {
+    welcome.regions.push_back({.id = id, .bytes = memory.size(), .key = keys_[id]});
+  }
+  return welcome;
+}
+
+}  // namespace canopy::transport::far
