@@ -1,7 +1,7 @@
 // The blocking forms of a context's operations, for callers that bring their way of waiting.
 //
-// A Wait calls ready() again and again, and returns once it was true; ready() progresses the
-// context. It has no other way back, because the tickets lie in these functions' frames: who gives
+// A Wait calls ready() again and again, and returns once it was true (it may ask again after a
+// yes); ready() progresses the context. It has no other way back, because the tickets lie in these functions' frames: who gives
 // up at a deadline ends the job. Thread-safe.
 #pragma once
 
@@ -27,11 +27,15 @@ Result<> quiet(Context& context, int peer, Wait wait);
 template <class Post>
 Result<> post_patiently(Context& context, Wait wait, Post&& post) {
   Result<> result = post();
-  if (!result && result.error().code == Errc::again) [[unlikely]] {
+  const auto refused = [&] { return !result && result.error().code == Errc::again; };
+  if (refused()) [[unlikely]] {
     wait([&] {
-      context.progress();
-      result = post();
-      return result || result.error().code != Errc::again;
+      // A wait may ask once more after a yes, and what was posted must not be posted again.
+      if (refused()) {
+        context.progress();
+        result = post();
+      }
+      return !refused();
     });
   }
   return result;

@@ -1,5 +1,6 @@
 #include "transport/ofi/context.h"
 
+#include "runtime/base/random_id.h"
 #include "transport/ofi/fabric_error.h"
 
 #include <rdma/fi_rma.h>
@@ -9,21 +10,19 @@
 
 namespace canopy::transport::ofi {
 
-OfiContext::OfiContext(Domain& domain, Registry& registry, Server* server, ContextId id)
+OfiContext::OfiContext(Domain& domain, Registry& registry)
     : domain_(domain),
       registry_(registry),
-      server_(server),
-      id_(id),
+      id_(random_id()),
       given_(domain.provider().guarantees),
       inject_bytes_(domain.info().tx_attr->inject_size),
       most_bytes_(domain.info().ep_attr->max_msg_size),
       // Besides what the provider queues, requests wait for replies.
       operations_(2 * std::max<size_t>(domain.info().tx_attr->size, 64)) {}
 
-Result<std::unique_ptr<OfiContext>> OfiContext::open(Domain& domain, Registry& registry,
-                                                     Server* server, ContextId id) {
-  std::unique_ptr<OfiContext> self(new OfiContext(domain, registry, server, id));
-  CANOPY_ASSIGN(self->endpoint_, Endpoint::open(domain));
+Result<std::unique_ptr<OfiContext>> OfiContext::open(Domain& domain, Registry& registry) {
+  std::unique_ptr<OfiContext> self(new OfiContext(domain, registry));
+  CANOPY_ASSIGN(self->endpoint_, Endpoint::open(domain, Endpoint::Wakes::no));
   CANOPY_ASSIGN(self->name_, self->endpoint_->name());
   self->operations_.register_through(domain, self->endpoint_->ep());
   return self;
@@ -91,6 +90,9 @@ void OfiContext::count(Operation& operation, Lane& lane) {
   operation.counted = true;
   operation.generation = lane.outstanding.add();
   activate(operation.peer, lane);
+  if (posted_) {
+    posted_();
+  }
 }
 
 ssize_t OfiContext::rma(Direction direction, const Route& route, uint64_t offset, std::byte* local,
@@ -105,8 +107,11 @@ ssize_t OfiContext::rma(Direction direction, const Route& route, uint64_t offset
   message.rma_iov = &there;
   message.rma_iov_count = 1;
   message.context = &operation->provider_data;
-  return direction == Direction::put ? fi_writemsg(endpoint_->ep(), &message, flags)
-                                     : fi_readmsg(endpoint_->ep(), &message, flags);
+  if (direction == Direction::get) {
+    return fi_readmsg(endpoint_->ep(), &message, flags);
+  }
+  return fi_writemsg(endpoint_->ep(), &message,
+                     given_.announce ? flags | FI_REMOTE_CQ_DATA : flags);
 }
 
 Result<void*> OfiContext::descriptor_for(std::byte* local, size_t nbytes, Operation& operation) {
@@ -141,8 +146,12 @@ Result<> OfiContext::post_put(const Target& to, const void* src, size_t nbytes,
       given_.deliver_each() ||
       (given_.delivery && !lane.dirty() && lane.puts_out == 0 && (small || source_done == nullptr));
   if (!deliver && nbytes <= inject_bytes_ && nbytes <= most_bytes_) {
-    const ssize_t err = fi_inject_write(endpoint_->ep(), src, nbytes, route.peer->address,
-                                        route.window->base + to.offset, route.window->key);
+    const fi_addr_t address = route.peer->address;
+    const uint64_t at = route.window->base + to.offset;
+    const ssize_t err =
+        given_.announce
+            ? fi_inject_writedata(endpoint_->ep(), src, nbytes, 0, address, at, route.window->key)
+            : fi_inject_write(endpoint_->ep(), src, nbytes, address, at, route.window->key);
     if (err != 0) {
       return refused(err, to.peer, "a put");
     }

@@ -19,7 +19,6 @@
 #include "transport/ofi/lane.h"
 #include "transport/ofi/operation.h"
 #include "transport/ofi/registry.h"
-#include "transport/ofi/server.h"
 
 #include <deque>
 #include <memory>
@@ -36,9 +35,7 @@ struct PendingQuiet {
 
 class OfiContext final : public Context {
  public:
-  // `server` executes what peers send; null: nobody sends here, except replies.
-  static Result<std::unique_ptr<OfiContext>> open(Domain& domain, Registry& registry,
-                                                  Server* server, ContextId id);
+  static Result<std::unique_ptr<OfiContext>> open(Domain& domain, Registry& registry);
   // Called first thing in the destructor.
   void on_close(std::function<void(OfiContext&)> call) { closing_ = std::move(call); }
   ~OfiContext() override;
@@ -52,12 +49,16 @@ class OfiContext final : public Context {
   int progress() override;
   std::string trouble(int peer) const override { return registry_.trouble(peer); }
 
-  // progress() for the transport's own thread: does not count as somebody's polling.
+  // progress() for the transport's own thread, which leaves alone whoever polls for itself: does
+  // nothing when somebody did since the last call.
   int serve();
-  // How often somebody polled. A hint: orders nothing.
+  // How often somebody else polled. A hint: orders nothing.
   uint64_t polls() const { return load_relaxed(&polls_); }
+  // Something is under way. A hint: orders nothing.
+  bool busy() const { return operations_.lent() != 0; }
+  // Called after an operation was posted that completes later.
+  void on_post(std::function<void()> call) { posted_ = std::move(call); }
   Baton& baton() { return baton_; }
-  Endpoint& endpoint() { return *endpoint_; }
 
  private:
   // A checked target.
@@ -78,7 +79,7 @@ class OfiContext final : public Context {
   };
   enum class Direction : uint8_t { put, get };
 
-  OfiContext(Domain& domain, Registry& registry, Server* server, ContextId id);
+  OfiContext(Domain& domain, Registry& registry);
 
   // context.cc: posting
   Result<Route> route_to(const Target& target, size_t nbytes, size_t alignment);
@@ -92,8 +93,6 @@ class OfiContext final : public Context {
   void count(Operation& operation, Lane& lane);
   Result<> refused(ssize_t err, int peer, const char* what);
   // context_messages.cc
-  // The provider's word: 0, -FI_EAGAIN, or an error. `peer` -1: nobody waits for it.
-  ssize_t transmit(fi_addr_t to, int peer, const void* message, size_t nbytes);
   // Either accepted, or Errc::again, or the peer is lost.
   Result<> send(int peer, const RemotePeer& to, const void* message, size_t nbytes);
   Result<> greet(int peer, const RemotePeer& to, Lane& lane);
@@ -119,33 +118,31 @@ class OfiContext final : public Context {
   void on_error();
   void on_operation(Operation& operation, Errc code);
   void complete(Operation& operation, Errc code);
-  void on_message(RecvSlot& slot, size_t nbytes);
   void on_reply(const RecvSlot& slot, size_t nbytes);
-  void answer(RecvSlot& slot);
   void push_large();
   void resume();
 
   Domain& domain_;
   Registry& registry_;
-  Server* const server_;
   const ContextId id_;
   const Guarantees given_;
   const size_t inject_bytes_;
   const size_t most_bytes_;
   std::function<void(OfiContext&)> closing_;
+  std::function<void()> posted_;
 
   Baton baton_;  // guards everything below
   OperationPool operations_;
   std::deque<Lane> lanes_;    // by peer; stays where it is while it grows
   std::vector<int> active_;   // peers whose lanes are not clean
   std::vector<int> stalled_;  // peers with a flush due
-  std::vector<RecvSlot*> unanswered_;
   std::deque<PendingQuiet> quiets_;
   std::vector<PendingQuiet*> free_quiets_;
   Large large_;
   std::vector<std::byte> name_;  // where replies reach us
   uint32_t seen_losses_ = 0;
-  uint64_t polls_ = 0;
+  uint64_t polls_ = 0;         // by others than the transport's thread
+  uint64_t polls_served_ = 0;  // when serve() last looked; the transport's thread's
   std::unique_ptr<Endpoint> endpoint_;
 };
 

@@ -1,39 +1,12 @@
 // OfiContext, the part that posts messages: atomic operations, signals, and what precedes them.
 #include "transport/ofi/context.h"
 
-#include <rdma/fi_endpoint.h>
-
 #include <cstring>
 
 namespace canopy::transport::ofi {
 
-ssize_t OfiContext::transmit(fi_addr_t to, int peer, const void* message, size_t nbytes) {
-  if (nbytes <= inject_bytes_) {
-    return fi_inject(endpoint_->ep(), message, nbytes, to);
-  }
-  Operation* operation = operations_.take(OperationKind::piece, peer);
-  if (operation == nullptr) {
-    return -FI_EAGAIN;
-  }
-  std::memcpy(operation->copy, message, nbytes);
-  iovec here{operation->copy, nbytes};
-  fi_msg envelope{};
-  envelope.msg_iov = &here;
-  envelope.desc = &operation->copy_descriptor;
-  envelope.iov_count = 1;
-  envelope.addr = to;
-  envelope.context = &operation->provider_data;
-  const ssize_t err = fi_sendmsg(endpoint_->ep(), &envelope, FI_COMPLETION);
-  if (err != 0) {
-    operations_.give_back(operation);
-    return err;
-  }
-  operation->at_provider = true;
-  return 0;
-}
-
 Result<> OfiContext::send(int peer, const RemotePeer& to, const void* message, size_t nbytes) {
-  const ssize_t err = transmit(to.address, peer, message, nbytes);
+  const ssize_t err = operations_.transmit(*endpoint_, to.address, peer, message, nbytes);
   return err == 0 ? Result<>() : refused(err, peer, "a message");
 }
 

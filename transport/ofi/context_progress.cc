@@ -19,17 +19,22 @@ constexpr int kBatches = 8;
 int OfiContext::progress() {
   // Lost increments do no harm: it only has to change.
   store_relaxed(&polls_, load_relaxed(&polls_) + 1);
-  return serve();
-}
-
-int OfiContext::serve() {
   if (!baton_.try_lock()) {
     return 0;  // somebody else does it
   }
   const int completed = poll();
   baton_.unlock();
-  // Puts of peers arrive without an event of their own: any poll may have let one in.
-  registry_.arrived();
+  return completed;
+}
+
+int OfiContext::serve() {
+  const uint64_t polls = load_relaxed(&polls_);
+  const bool polled = std::exchange(polls_served_, polls) != polls;
+  if (polled || !baton_.try_lock()) {
+    return 0;
+  }
+  const int completed = poll();
+  baton_.unlock();
   return completed;
 }
 
@@ -58,7 +63,9 @@ int OfiContext::poll() {
         continue;
       }
       if (posted->kind == PostedKind::receive) {
-        on_message(*static_cast<RecvSlot*>(posted), entries[i].len);
+        auto& slot = *static_cast<RecvSlot*>(posted);
+        on_reply(slot, entries[i].len);
+        endpoint_->give_back(slot);
       } else {
         on_operation(*static_cast<Operation*>(posted), Errc::ok);
       }
@@ -73,38 +80,32 @@ int OfiContext::poll() {
 }
 
 void OfiContext::on_error() {
-  fi_cq_err_entry entry{};
-  if (const ssize_t got = fi_cq_readerr(endpoint_->cq(), &entry, 0); got != 1) {
+  const auto failure = endpoint_->take_error();
+  if (!failure) {
     return;
   }
-  char buffer[256];
-  const char* text =
-      fi_cq_strerror(endpoint_->cq(), entry.prov_errno, entry.err_data, buffer, sizeof buffer);
-  auto* posted = static_cast<Posted*>(entry.op_context);
-  const std::string why = fmt::format(
-      "{} (libfabric error {}: {}, of provider {}: {})", fi_strerror(entry.err), entry.err,
-      text != nullptr ? text : "no text", domain_.provider().name(), entry.prov_errno);
-  if (posted != nullptr && posted->kind == PostedKind::receive) {
-    if (entry.err != FI_ECANCELED) {
-      log(LogLevel::error, "ofi: a message could not be received: {}", why);
+  const Errc code = errc_of(failure->code);
+  if (failure->posted == nullptr) {
+    lose_everybody(code, fmt::format("something without a name failed: {}", failure->text));
+    return;
+  }
+  if (failure->posted->kind == PostedKind::receive) {
+    if (failure->code != FI_ECANCELED) {
+      log(LogLevel::error, "ofi: a reply could not be received: {}", failure->text);
     }
-    endpoint_->give_back(*static_cast<RecvSlot*>(posted));
+    endpoint_->give_back(*static_cast<RecvSlot*>(failure->posted));
     return;
   }
-  if (posted == nullptr) {
-    lose_everybody(errc_of(entry.err), fmt::format("something without a name failed: {}", why));
-    return;
-  }
-  auto& operation = *static_cast<Operation*>(posted);
+  auto& operation = *static_cast<Operation*>(failure->posted);
   operation.at_provider = false;
   if (operation.peer < 0) {
     operations_.give_back(&operation);  // its peer is lost already
     return;
   }
   // Whatever the reason, what was posted behind it is not in order any more.
-  lose(operation.peer, errc_of(entry.err),
+  lose(operation.peer, code,
        fmt::format("a {} to peer {} failed: {}", operation.is_put ? "put" : "get or message",
-                   operation.peer, why));
+                   operation.peer, failure->text));
 }
 
 void OfiContext::on_operation(Operation& operation, Errc code) {
@@ -136,26 +137,10 @@ void OfiContext::complete(Operation& operation, Errc code) {
   operations_.give_back(&operation);
 }
 
-void OfiContext::on_message(RecvSlot& slot, size_t nbytes) {
-  if (nbytes > 0 && static_cast<MessageKind>(slot.message[0]) == MessageKind::reply) {
-    on_reply(slot, nbytes);
-  } else if (server_ != nullptr) {
-    if (const auto due = server_->execute({slot.message, std::min(nbytes, sizeof slot.message)})) {
-      slot.reply = due->reply;
-      slot.reply_to = due->to;
-      answer(slot);
-      return;
-    }
-  } else {
-    log(LogLevel::error, "ofi: a message of {} bytes to a private context is dropped", nbytes);
-  }
-  endpoint_->give_back(slot);
-}
-
 void OfiContext::on_reply(const RecvSlot& slot, size_t nbytes) {
   Reply reply;
-  if (nbytes != sizeof reply) {
-    log(LogLevel::error, "ofi: a reply of {} bytes is dropped", nbytes);
+  if (nbytes != sizeof reply || static_cast<MessageKind>(slot.message[0]) != MessageKind::reply) {
+    log(LogLevel::error, "ofi: a message of {} bytes that is no reply is dropped", nbytes);
     return;
   }
   std::memcpy(&reply, slot.message, sizeof reply);
@@ -181,19 +166,6 @@ void OfiContext::on_reply(const RecvSlot& slot, size_t nbytes) {
     *operation->old = reply.value;
   }
   complete(*operation, code);
-}
-
-// Replies, or keeps the buffer with its reply until there is room.
-void OfiContext::answer(RecvSlot& slot) {
-  const ssize_t err = transmit(slot.reply_to, -1, &slot.reply, sizeof slot.reply);
-  if (err == -FI_EAGAIN) {
-    unanswered_.push_back(&slot);
-    return;
-  }
-  if (err != 0) {
-    log(LogLevel::warn, "ofi: a reply cannot be sent: {}", fi_strerror(static_cast<int>(-err)));
-  }
-  endpoint_->give_back(slot);
 }
 
 void OfiContext::push_large() {
@@ -228,9 +200,6 @@ void OfiContext::push_large() {
 
 void OfiContext::resume() {
   endpoint_->repost();
-  for (RecvSlot* slot : std::exchange(unanswered_, {})) {
-    answer(*slot);
-  }
   if (large_.parent != nullptr) {
     push_large();
   }

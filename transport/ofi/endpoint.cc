@@ -14,10 +14,10 @@ constexpr size_t kRecvSlots = 256;
 
 }  // namespace
 
-Result<std::unique_ptr<Endpoint>> Endpoint::open(Domain& domain) {
+Result<std::unique_ptr<Endpoint>> Endpoint::open(Domain& domain, Wakes wakes) {
   std::unique_ptr<Endpoint> self(new Endpoint(domain));
   self->slots_ = std::min<size_t>(kRecvSlots, std::max<size_t>(domain.info().rx_attr->size, 1));
-  CANOPY_TRY(self->open_queue());
+  CANOPY_TRY(self->open_queue(wakes));
   const std::string_view name = domain.provider().name();
   if (const int err =
           fi_endpoint(domain.domain(), domain.provider().info.get(), self->ep_.out(), nullptr);
@@ -38,16 +38,16 @@ Result<std::unique_ptr<Endpoint>> Endpoint::open(Domain& domain) {
   return self;
 }
 
-Result<> Endpoint::open_queue() {
+Result<> Endpoint::open_queue(Wakes wakes) {
   fi_cq_attr attributes{};
   attributes.format = FI_CQ_FORMAT_MSG;
   attributes.size = transmit_depth() + 2 * slots_;
-  attributes.wait_obj = FI_WAIT_FD;
+  attributes.wait_obj = wakes == Wakes::yes ? FI_WAIT_FD : FI_WAIT_NONE;
   int err = fi_cq_open(domain_.domain(), &attributes, cq_.out(), nullptr);
-  if (err == -FI_ENOSYS || err == -FI_EOPNOTSUPP) {
+  if (wakes == Wakes::yes && (err == -FI_ENOSYS || err == -FI_EOPNOTSUPP)) {
     attributes.wait_obj = FI_WAIT_NONE;
     err = fi_cq_open(domain_.domain(), &attributes, cq_.out(), nullptr);
-  } else if (err == 0) {
+  } else if (wakes == Wakes::yes && err == 0) {
     err = fi_control(&cq_->fid, FI_GETWAIT, &wait_fd_);
   }
   if (err != 0) {
@@ -89,6 +89,20 @@ Result<std::vector<std::byte>> Endpoint::name() const {
 
 size_t Endpoint::transmit_depth() const {
   return std::max<size_t>(domain_.info().tx_attr->size, 1);
+}
+
+std::optional<Endpoint::Failure> Endpoint::take_error() {
+  fi_cq_err_entry entry{};
+  if (fi_cq_readerr(cq_.get(), &entry, 0) != 1) {
+    return std::nullopt;
+  }
+  char buffer[256];
+  const char* text =
+      fi_cq_strerror(cq_.get(), entry.prov_errno, entry.err_data, buffer, sizeof buffer);
+  return Failure{static_cast<Posted*>(entry.op_context), entry.err,
+                 fmt::format("{} (libfabric error {}; provider {} says {}: {})",
+                             fi_strerror(entry.err), entry.err, domain_.provider().name(),
+                             entry.prov_errno, text != nullptr ? text : "nothing")};
 }
 
 bool Endpoint::receive_into(RecvSlot& slot) {

@@ -1,6 +1,6 @@
 // OfiTransport: the path to peers over libfabric, on one provider and one interface. Everything
-// about it is in the parts: provider (which one), domain (memory), context (operations), server
-// (what peers ask of us), progress_thread (who serves while nobody polls).
+// about it is in the parts: provider (which one), domain (memory), context (operations),
+// server_endpoint (what peers ask of us), progress_thread (who serves while nobody polls).
 //
 // Eager: opening it opens the provider, which takes 0.1 to 0.3 s. What opens it when it is needed,
 // and learns the addresses of peers, is transport/far.
@@ -11,7 +11,7 @@
 #include "transport/ofi/domain.h"
 #include "transport/ofi/progress_thread.h"
 #include "transport/ofi/registry.h"
-#include "transport/ofi/server.h"
+#include "transport/ofi/server_endpoint.h"
 
 #include <memory>
 #include <mutex>
@@ -49,7 +49,7 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   }
   void fence() override { main_->fence(); }
   Result<> post_quiet(int peer, Ticket* done) override { return main_->post_quiet(peer, done); }
-  int progress() override { return main_->progress(); }
+  int progress() override;
   void rest() override { thread_->rest(); }
   std::string trouble(int peer) const override { return registry_.trouble(peer); }
 
@@ -61,7 +61,9 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   Result<> make_address();
   int serve() override;
   uint64_t polls() override;
-  bool prepare_sleep(std::vector<pollfd>& fds, bool& without_fd) override;
+  bool active() override;
+  int wait_fd() override { return server_->endpoint().wait_fd(); }
+  bool may_sleep() override;
   void forget(OfiContext& context);
   // Runs `change` while no context works.
   template <class Change>
@@ -71,13 +73,15 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   const ContextId id_;
   const std::unique_ptr<Domain> domain_;
   Registry registry_;
-  Server server_;
   std::string address_;
   alignas(kCacheLine) std::byte flushed_[8] = {};  // what the puts of flushes go to
+  std::unique_ptr<ServerEndpoint> server_;
   std::unique_ptr<OfiContext> main_;
   Registration flush_memory_;
-  std::mutex mutex_;  // guards contexts_, and keeps them alive while the thread serves them
+  uint32_t turn_ = 0;  // of progress(); lost increments do no harm
+  std::mutex mutex_;   // guards contexts_, and keeps them alive while the thread serves them
   std::vector<OfiContext*> contexts_;
+  uint64_t seen_polls_ = 0;                 // of contexts; the thread's
   std::unique_ptr<ProgressThread> thread_;  // last: it uses everything above
 };
 

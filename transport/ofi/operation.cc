@@ -2,6 +2,8 @@
 
 #include "runtime/base/result.h"
 
+#include <cstring>
+
 namespace canopy::transport::ofi {
 
 void OperationPool::register_through(Domain& domain, fid_ep* endpoint) {
@@ -43,6 +45,7 @@ Operation* OperationPool::take(OperationKind what, int peer) {
   }
   Operation* operation = free_.back();
   free_.pop_back();
+  store_relaxed(&lent_, lent_ + 1);
   operation->what = what;
   operation->peer = peer;
   ++operation->serial;
@@ -56,9 +59,36 @@ Operation* OperationPool::take(OperationKind what, int peer) {
 }
 
 void OperationPool::give_back(Operation* operation) {
+  store_relaxed(&lent_, lent_ - 1);
   operation->what = OperationKind::free;
   operation->source.reset();
   free_.push_back(operation);
+}
+
+ssize_t OperationPool::transmit(Endpoint& endpoint, fi_addr_t to, int peer, const void* message,
+                                size_t nbytes) {
+  if (nbytes <= endpoint.inject_bytes()) {
+    return fi_inject(endpoint.ep(), message, nbytes, to);
+  }
+  Operation* operation = take(OperationKind::piece, peer);
+  if (operation == nullptr) {
+    return -FI_EAGAIN;
+  }
+  std::memcpy(operation->copy, message, nbytes);
+  iovec here{operation->copy, nbytes};
+  fi_msg envelope{};
+  envelope.msg_iov = &here;
+  envelope.desc = &operation->copy_descriptor;
+  envelope.iov_count = 1;
+  envelope.addr = to;
+  envelope.context = &operation->provider_data;
+  const ssize_t err = fi_sendmsg(endpoint.ep(), &envelope, FI_COMPLETION);
+  if (err != 0) {
+    give_back(operation);
+    return err;
+  }
+  operation->at_provider = true;
+  return 0;
 }
 
 Operation* OperationPool::find(uint64_t token) {

@@ -1,11 +1,11 @@
 // Operation: what a context remembers of something it posted and that has not completed, and the
 // pool that lends them.
 //
-// Not thread-safe: the context that owns the pool holds its baton.
+// Not thread-safe, but for lent(): the owner of the pool holds its baton.
 #pragma once
 
 #include "transport/base/ticket.h"
-#include "transport/ofi/domain.h"
+#include "transport/ofi/endpoint.h"
 #include "transport/ofi/posted.h"
 #include "transport/ofi/wire.h"
 
@@ -57,6 +57,11 @@ class OperationPool {
   // Null when `limit` are lent: back-pressure.
   Operation* take(OperationKind what, int peer);
   void give_back(Operation* operation);
+  // Sends a message: by inject where it fits, else in an operation of the pool. The provider's
+  // word: 0, -FI_EAGAIN, or an error.
+  ssize_t transmit(Endpoint& endpoint, fi_addr_t to, int peer, const void* message, size_t nbytes);
+  // How many are lent. A hint for other threads: orders nothing.
+  uint32_t lent() const { return load_relaxed(&lent_); }
   // The request that a reply's token belongs to; null when nobody waits for it.
   Operation* find(uint64_t token);
   static uint64_t token_of(const Operation& operation) {
@@ -84,6 +89,7 @@ class OperationPool {
   std::vector<std::unique_ptr<Operation[]>> chunks_;
   std::vector<Registration> registrations_;
   std::vector<Operation*> free_;
+  uint32_t lent_ = 0;
 };
 
 }  // namespace canopy::transport::ofi

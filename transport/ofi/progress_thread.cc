@@ -2,6 +2,7 @@
 
 #include "runtime/base/waiter.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -14,6 +15,13 @@ namespace {
 // How soon a process that stopped polling is served: well below the 10 ms that peers may count on,
 // and at 500 looks a second still nothing to a core.
 constexpr std::chrono::milliseconds kPause{2};
+// Who polls this often in a pause serves peers as well as we would. Who waits in naps does not.
+constexpr uint64_t kPollsInPause = 50;
+// While active: looks at the others once in so many turns, and yields to who polls half as often.
+constexpr uint32_t kTurns = 64;
+// Naps in which no context did anything before the sleep has no limit: so that a poster pays for a
+// wake-up once per 10 ms at most.
+constexpr uint32_t kIdleNaps = 16;
 
 }  // namespace
 
@@ -51,52 +59,85 @@ void ProgressThread::wake() {
 }
 
 void ProgressThread::rest() {
-  // Release: pairs with the acquire in is_polled_by_others().
+  // Release: pairs with the acquire in pause_while_others_poll().
   resting_.store(true, std::memory_order_release);
   bell_.ring(BellScope::process);
 }
 
-bool ProgressThread::is_polled_by_others() {
+bool ProgressThread::others_poll() {
+  if (++turns_ < kTurns) {
+    return false;
+  }
+  turns_ = 0;
   const uint64_t polls = served_.polls();
-  const bool changed = polls != seen_polls_;
-  seen_polls_ = polls;
-  return !resting_.exchange(false, std::memory_order_acquire) && changed;
+  return polls - std::exchange(seen_polls_, polls) > kTurns / 2;
+}
+
+void ProgressThread::pause_while_others_poll() {
+  const auto goes_on = [this] {
+    return !stopping_.load(std::memory_order_acquire) && !resting_.load(std::memory_order_acquire);
+  };
+  do {
+    seen_polls_ = served_.polls();
+    bell_.sleep(BellScope::process, kPause, goes_on);
+  } while (goes_on() && served_.polls() - seen_polls_ > kPollsInPause);
+  resting_.store(false, std::memory_order_relaxed);  // it has been obeyed
+  seen_polls_ = served_.polls();
+  turns_ = 0;
 }
 
 void ProgressThread::run() {
   WaitPacer pacer;
   while (!stopping_.load(std::memory_order_acquire)) {
-    if (is_polled_by_others()) {
-      pacer.reset();
-      bell_.sleep(BellScope::process, kPause, [this] {
-        return !stopping_.load(std::memory_order_acquire) &&
-               !resting_.load(std::memory_order_acquire);
-      });
-      continue;
-    }
     if (served_.serve() > 0) {
       pacer.reset();
     }
-    if (pacer.step()) {
-      pacer.drop_permit();
-      sleep_on_queues(pacer.next_nap());
+    if (others_poll()) {
       pacer.reset();
+      pause_while_others_poll();
+    } else if (pacer.step()) {
+      pacer.drop_permit();
+      if (sleep(pacer.next_nap())) {
+        pacer.reset();
+        turns_ = 0;
+        seen_polls_ = served_.polls();
+      }
     }
   }
 }
 
-void ProgressThread::sleep_on_queues(std::chrono::nanoseconds nap) {
-  fds_.assign(1, pollfd{event_.get(), POLLIN, 0});
-  bool without_fd = false;
-  if (!served_.prepare_sleep(fds_, without_fd)) {
-    return;
+bool ProgressThread::may_sleep_without_limit() {
+  if (served_.active()) {
+    idle_naps_ = 0;
   }
-  const timespec limit{0, static_cast<long>(nap.count())};
-  ::ppoll(fds_.data(), fds_.size(), without_fd ? &limit : nullptr, nullptr);
-  if (fds_[0].revents != 0) {
-    uint64_t count;
-    [[maybe_unused]] const ssize_t taken = ::read(event_.get(), &count, sizeof count);
+  if (served_.wait_fd() < 0 || ++idle_naps_ <= kIdleNaps) {
+    return false;
   }
+  // The sleeper pays (as runtime/base/doorbell.h): who posts after this sees asleep_, or we see
+  // what it posted. Release and the membarrier pair with notice().
+  asleep_.store(true, std::memory_order_release);
+  if (membarrier(BellScope::process) && !served_.active()) {
+    return true;
+  }
+  asleep_.store(false, std::memory_order_relaxed);
+  return false;
+}
+
+bool ProgressThread::sleep(std::chrono::nanoseconds nap) {
+  const bool without_limit = may_sleep_without_limit();
+  bool by_peer = true;
+  if (served_.may_sleep()) {
+    pollfd fds[] = {{event_.get(), POLLIN, 0}, {served_.wait_fd(), POLLIN, 0}};
+    const timespec limit{0, static_cast<long>(nap.count())};
+    ::ppoll(fds, 2, without_limit ? nullptr : &limit, nullptr);
+    by_peer = fds[1].revents != 0;
+    if (fds[0].revents != 0) {
+      uint64_t count;
+      [[maybe_unused]] const ssize_t taken = ::read(event_.get(), &count, sizeof count);
+    }
+  }
+  asleep_.store(false, std::memory_order_relaxed);
+  return by_peer;
 }
 
 }  // namespace canopy::transport::ofi

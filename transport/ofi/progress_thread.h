@@ -1,24 +1,23 @@
-// ProgressThread: serves peers while nobody of this process polls.
+// ProgressThread: serves peers while nobody of this process polls, and moves on what our contexts
+// have under way.
 //
 // One baton: whoever waits in a call polls, and then this thread only looks every few ms whether
 // that is still so. When it is not, it takes over: it polls as the waiting policy allows
-// (runtime/base/waiter.h), and sleeps on the queues' file descriptors when nothing comes. So an
-// idle process costs no CPU, and one that computes serves its peers at once, or a few ms after it
-// stopped polling; rest() makes that "at once" too.
+// (runtime/base/waiter.h), and sleeps on the server's file descriptor when nothing comes - in naps
+// while something of ours is under way, because contexts have no descriptor. So an idle process
+// costs no CPU, and one that computes serves its peers at once, or a few ms after it stopped
+// polling; rest() makes that "at once" too.
 //
-// Thread-safe: rest() and wake() may be called by anybody.
+// Thread-safe: rest(), wake() and notice() may be called by anybody.
 #pragma once
 
 #include "runtime/base/doorbell.h"
 #include "runtime/base/result.h"
 #include "runtime/base/unique_fd.h"
 
-#include <poll.h>
-
 #include <atomic>
 #include <memory>
 #include <thread>
-#include <vector>
 
 namespace canopy::transport::ofi {
 
@@ -28,13 +27,16 @@ class ProgressThread {
   class Served {
    public:
     virtual ~Served() = default;
-    // Progresses everything; returns how much it did.
+    // Serves peers, and contexts that nobody polls; returns how much there was to do.
     virtual int serve() = 0;
-    // Changes whenever somebody else polls.
+    // How often others served peers.
     virtual uint64_t polls() = 0;
-    // Appends what to sleep on. False: something is ready, do not sleep. `without_fd` is set when
-    // something has no file descriptor and must be looked at from time to time.
-    virtual bool prepare_sleep(std::vector<pollfd>& fds, bool& without_fd) = 0;
+    // Something of a context is under way, or somebody polled one since the last call.
+    virtual bool active() = 0;
+    // What becomes readable when a peer wants something; -1: there is nothing like that.
+    virtual int wait_fd() = 0;
+    // False: do not sleep on wait_fd(), something is ready.
+    virtual bool may_sleep() = 0;
   };
 
   static Result<std::unique_ptr<ProgressThread>> start(Served& served);
@@ -42,22 +44,35 @@ class ProgressThread {
 
   // Nobody polls for a while: take over now.
   void rest();
-  // What there is to sleep on has changed.
+  // Ends a sleep.
   void wake();
+  // Something is under way that active() tells of: wakes only a sleep without limit.
+  void notice() {
+    compiler_barrier();
+    // Relaxed: the membarrier of the sleeper stands for the fence that would be here.
+    if (asleep_.load(std::memory_order_relaxed)) [[unlikely]] {
+      wake();
+    }
+  }
 
  private:
   explicit ProgressThread(Served& served) : served_(served) {}
   void run();
-  bool is_polled_by_others();
-  void sleep_on_queues(std::chrono::nanoseconds nap);
+  void pause_while_others_poll();
+  bool others_poll();
+  // True when a peer ended it.
+  bool sleep(std::chrono::nanoseconds nap);
+  bool may_sleep_without_limit();
 
   Served& served_;
-  UniqueFd event_;  // ends a sleep on the queues
+  UniqueFd event_;  // ends a sleep on the server's descriptor
   Doorbell bell_;   // ends a pause while others poll
+  std::atomic<bool> asleep_{false};
   std::atomic<bool> resting_{false};
   std::atomic<bool> stopping_{false};
   uint64_t seen_polls_ = 0;
-  std::vector<pollfd> fds_;
+  uint32_t turns_ = 0;
+  uint32_t idle_naps_ = 0;
   std::thread thread_;
 };
 

@@ -89,6 +89,7 @@ Guarantees guarantees_of(const fi_info& info, const Request& request) {
       (order & kWaw) != 0 && info.ep_attr->max_order_waw_size >= info.ep_attr->max_msg_size;
   got.message_after_puts = (order & kSaw) != 0;
   got.delivery = (request.op_flags & FI_DELIVERY_COMPLETE) != 0;
+  got.announce = info.domain_attr->cq_data_size > 0;
   return got;
 }
 

@@ -34,6 +34,7 @@ struct Guarantees {
   bool puts_in_order = false;       // a put arrives after the puts before it, whatever their size
   bool message_after_puts = false;  // a message arrives after the puts before it
   bool delivery = false;            // a put can complete at its arrival
+  bool announce = false;            // a put can raise an event at the target
 
   // A put that completes at its arrival stands for all puts before it.
   bool flush_by_put() const { return puts_in_order && delivery; }

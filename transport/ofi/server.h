@@ -6,7 +6,7 @@
 // A message that does not fit (an unknown region, bytes outside of it, a width that does not exist)
 // is dropped and answered with an error; it never touches memory.
 //
-// Not thread-safe: belongs to the transport's default context, whose baton is held.
+// Not thread-safe: belongs to the ServerEndpoint, whose baton is held.
 #pragma once
 
 #include "transport/ofi/domain.h"
