@@ -7,6 +7,9 @@
 #include <filesystem>
 #include <memory>
 
+#include <signal.h>
+#include <sys/prctl.h>
+
 namespace canopy::cli {
 namespace {
 namespace fs = std::filesystem;
@@ -140,6 +143,8 @@ int agent(const std::string& name, const Words& words) {
   if (words.size() < 2) {
     return complain("cluster", "agent needs a host and a command; it is for mpirun to call");
   }
+  // A client that survives mpirun would keep what runs on its host alive.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   auto cluster = Cluster::open(name);
   if (!cluster) {
     return complain_about_cluster(cluster.error());

@@ -9,8 +9,10 @@
 #include <fstream>
 #include <sstream>
 
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace canopy::cluster {
@@ -90,7 +92,7 @@ Cluster::HostState Cluster::state_of(int host) const {
   return status_line(*pid, "State").starts_with('T') ? HostState::paused : HostState::up;
 }
 
-Result<> Cluster::go_to_host(int host) {
+Result<> Cluster::go_to_host(int host, bool like_ssh) {
   CANOPY_ASSIGN(const pid_t pid, first_process(host));
   if (state_of(host) == HostState::paused) {
     return fail(Errc::busy, "host {} is paused: nothing can begin on it before it is resumed",
@@ -98,7 +100,17 @@ Result<> Cluster::go_to_host(int host) {
   }
   CANOPY_ASSIGN(const UniqueFd process, open_process(pid));
   CANOPY_TRY(join(process, host_namespaces()));
-  return go_on_as_child();
+  if (!like_ssh) {
+    return go_on_as_child();
+  }
+  return go_on_as_child([this, host](int status) {
+    while (files_.read(port_name(host, 0) + ".link")) {
+      poll(nullptr, 0, 100);  // nobody is told of this file; a late look only delays an end
+    }
+    if (WIFSIGNALED(status)) {
+      _exit(255);  // which is all that ssh says
+    }
+  });
 }
 
 Result<> Cluster::on_host(int host, const std::function<Result<>()>& body) const {

@@ -50,8 +50,9 @@ class Cluster {
   // The rest is for processes on the head.
 
   // Goes on as a process on `host`. Errc::peer_lost: the host is dead. Errc::busy: it is paused,
-  // and nothing can begin on it.
-  Result<> go_to_host(int host);
+  // and nothing can begin on it. With `like_ssh` the process that stays behind learns of the end as
+  // an ssh client would: not while the cable is pulled, and so never of a host that lost its power.
+  Result<> go_to_host(int host, bool like_ssh = false);
   // Runs `body` on the host's mounts and network, as one of the head's processes.
   Result<> on_host(int host, const std::function<Result<>()>& body) const;
   // Shows these entries of /tmp (see private_mounts.h) on a host.

@@ -74,13 +74,13 @@ void forget_foreign_temporary_folders() {
 
 Result<> become_guest(Cluster& cluster, int place, const Guest& guest) {
   if (place != kHead) {
-    CANOPY_TRY(cluster.go_to_host(place));
+    CANOPY_TRY(cluster.go_to_host(place, guest.like_ssh));
   }
   if (chdir(guest.folder.c_str()) != 0) {
     return fail_errno(Errc::not_found, errno, "{}: cannot go to the working folder {}",
                       host_name(place), guest.folder);
   }
-  if (guest.fresh_environment) {
+  if (guest.like_ssh) {
     keep_login_environment();
   }
   forget_foreign_temporary_folders();

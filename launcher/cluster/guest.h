@@ -12,8 +12,9 @@ namespace canopy::cluster {
 struct Guest {
   std::vector<std::string> words;  // the program and its arguments
   std::string folder;              // where it starts; must be there
-  // Like ssh: of the caller's environment only what a login would set. Otherwise all of it.
-  bool fresh_environment = false;
+  // As ssh would run it: with an environment as after a login, not the caller's; ended with the
+  // process that called us; and unaware of how its host ended (Cluster::go_to_host).
+  bool like_ssh = false;
 };
 
 // Becomes the command on `place` (a host, or kHead), so it returns with an error only. For

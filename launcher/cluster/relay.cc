@@ -13,10 +13,15 @@ namespace {
 
 constexpr int kRelayed[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
 
-[[noreturn]] void stand_in_for(pid_t child, const sigset_t& waited) {
+[[noreturn]] void stand_in_for(pid_t child, const sigset_t& waited, const sigset_t& before,
+                               const std::function<void(int)>& before_end) {
   for (;;) {
     int status = 0;
     if (waitpid(child, &status, WNOHANG) == child) {
+      if (before_end) {
+        sigprocmask(SIG_SETMASK, &before, nullptr);
+        before_end(status);
+      }
       _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
     }
     siginfo_t info{};
@@ -28,7 +33,7 @@ constexpr int kRelayed[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, 
 
 }  // namespace
 
-Result<> go_on_as_child() {
+Result<> go_on_as_child(const std::function<void(int status)>& before_end) {
   sigset_t waited;
   sigset_t before;
   sigemptyset(&waited);
@@ -43,7 +48,7 @@ Result<> go_on_as_child() {
   std::fflush(nullptr);
   const pid_t child = fork();
   if (child > 0) {
-    stand_in_for(child, waited);
+    stand_in_for(child, waited, before, before_end);
   }
   const int err = errno;
   sigprocmask(SIG_SETMASK, &before, nullptr);

@@ -3,6 +3,8 @@
 
 #include "runtime/base/result.h"
 
+#include <functional>
+
 namespace canopy::cluster {
 
 // Returns in a new child only. The calling process stays behind: it passes on the signals that
@@ -11,6 +13,9 @@ namespace canopy::cluster {
 // killed.
 //
 // This is how a process gets into a pid namespace, which only children can. One thread only.
-Result<> go_on_as_child();
+//
+// `before_end` is called in the stand-in with the child's status, as waitpid() gives it, when that
+// has ended; signals end the stand-in again by then.
+Result<> go_on_as_child(const std::function<void(int status)>& before_end = nullptr);
 
 }  // namespace canopy::cluster

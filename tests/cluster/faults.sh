@@ -1,7 +1,7 @@
 #!/bin/bash
 # faults.sh CANOPY NET_PROBE CASE: one fault, its effect measured from another host, and its end.
-. "$(dirname "$0")/with_cluster.sh" "$1"
-probe=$2
+# shellcheck source=tests/cluster/with_cluster.sh
+. "$(dirname "$0")/with_cluster.sh" "$1" "$2"
 h1=10.80.0.11
 connects() { on h0 "$probe" connect "${1:-$h1}" 5000 "${2:-3000}" >"$work/connect" 2>&1; }
 echoes() { on h0 "$probe" echo "$h1" 5000 "$1"; }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # life.sh CANOPY BOOTSTRAP_PROBE CASE: what a cluster is, how long it stays, and what is said of mistakes.
-. "$(dirname "$0")/with_cluster.sh" "$1"
-probe=$2
+# shellcheck source=tests/cluster/with_cluster.sh
+. "$(dirname "$0")/with_cluster.sh" "$1" "$2"
 is_gone() { ! "$canopy" cluster status --name "$1" >/dev/null 2>&1; }
 
 # refused STATUS TEXT ARGUMENTS...: one sentence with TEXT on stderr, and this exit status.

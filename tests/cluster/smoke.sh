@@ -1,7 +1,7 @@
 #!/bin/bash
 # smoke.sh CANOPY BOOTSTRAP_PROBE: two hosts, one job across them, and nothing left afterwards.
-. "$(dirname "$0")/with_cluster.sh" "$1"
-probe=$2
+# shellcheck source=tests/cluster/with_cluster.sh
+. "$(dirname "$0")/with_cluster.sh" "$1" "$2"
 command -v mpirun >/dev/null || skip "no mpirun here"
 
 start 2

@@ -1,7 +1,7 @@
 #!/bin/bash
 # watch.sh CANOPY WATCH_PROBE CASE: one leader on each of three fake hosts, and what they see of a fault.
-. "$(dirname "$0")/with_cluster.sh" "$1"
-probe=$2
+# shellcheck source=tests/cluster/with_cluster.sh
+. "$(dirname "$0")/with_cluster.sh" "$1" "$2"
 
 # leaders TIMEOUT_MS UP-ARGUMENTS...: starts them, each with a pipe to its stdin.
 leaders() {

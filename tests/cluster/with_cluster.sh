@@ -2,9 +2,10 @@
 # For the scripts beside this one: a cluster of the script's own, which ends with the script, whatever
 # ends it. Exit status 77, "skipped", where the machine cannot make fake hosts.
 #
-#   . with_cluster.sh CANOPY        then: start 2 --rails 2; on h0 hostname; cluster link h1 down
+#   . with_cluster.sh CANOPY PROBE    then: start 2 --rails 2; on h0 hostname; cluster link h1 down
 set -u
 canopy=$1
+probe=$2
 name=test-$(basename "$0" .sh)-$$
 work=$(mktemp -d "${TMPDIR:-/tmp}/canopy-$name-XXXXXX")
 chmod 755 "$work"
