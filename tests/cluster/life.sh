@@ -35,6 +35,27 @@ case $3 in
     [ $? -eq 41 ] || fail "the exit status of a command"
     [ "$(on head hostname)" = head ] || fail "the head's name"
     ;;
+  programs) # wherever the program and the folders lie; and all hosts, unless some are named
+    start 2
+    printf '#!/bin/sh\necho "$(hostname) $(pwd) $(cat note 2>/dev/null)"\n' >"$work/program"
+    chmod 755 "$work/program"
+    echo common >"$work/note"
+    run() {
+      timeout -k 1 30 "$canopy" cluster mpirun --name "$name" "$@" </dev/null 2>"$work/err" | sort
+    }
+    cd / && got=$(run -n 2 --map-by node "$work/program")
+    [ "$got" = $'h0 / \nh1 / ' ] || fail "a program under /tmp: $got $(cat "$work/err")"
+    cd "$work" && got=$(run -n 1 --host h1 ./program)
+    [ "$got" = "h1 $work common" ] || fail "a relative program: $got $(cat "$work/err")"
+    cd / && got=$(run -n 2 --host h0,h1 --wdir "$work" program)
+    [ "$got" = "h0 $work common"$'\n'"h1 $work common" ] || fail "--wdir: $got $(cat "$work/err")"
+    echo "h1 slots=2" >"$work/hostfile"
+    got=$(run -n 2 --hostfile "$work/hostfile" "$work/program")
+    [ "$got" = $'h1 / \nh1 / ' ] || fail "a host file under /tmp: $got $(cat "$work/err")"
+    # A folder that was shown, removed and made again is not the old one.
+    rm -r "$work" && mkdir "$work" && echo new >"$work/note" && cd "$work"
+    [ "$(on h0 cat note)" = new ] || fail "a folder made anew is seen as it was before"
+    ;;
   several) # clusters of other names, at the same addresses
     start 1
     other=$name-b
