@@ -18,7 +18,8 @@ namespace {
 class MappedFile {
  public:
   static Fallible<MappedFile> open(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // Nonblocking: the open of a pipe that nobody writes to would wait for ever.
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
       return failure("{}: cannot be opened: {}", path, std::strerror(errno));
     }

@@ -1,6 +1,8 @@
 // Writes a matrix row by row into a .npy file that appears under its name only when it is complete.
+// What is no regular file (a device, a pipe) is written as it is; a link is followed.
 //
-// One thread. A writer that is destroyed before finish() leaves nothing behind.
+// One thread. A writer that is destroyed before finish(), or killed, leaves nothing behind. (Killed
+// on a file system without O_TMPFILE, it leaves NAME.PID.part.)
 #pragma once
 
 #include "examples/allgather_matmul/fallible.h"
@@ -13,7 +15,7 @@ namespace agmm {
 
 class NpyWriter {
  public:
-  // Makes the file under a temporary name beside `path` and writes the header.
+  // Makes a file without a name in the folder of `path` and writes the header.
   static Fallible<NpyWriter> create(const std::string& path, uint64_t rows, uint64_t cols);
   NpyWriter(NpyWriter&& other) noexcept;
   NpyWriter& operator=(NpyWriter&&) = delete;
@@ -25,12 +27,15 @@ class NpyWriter {
   Fallible<void> finish();
 
  private:
-  NpyWriter(std::string path, std::string temporary, int fd)
-      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+  explicit NpyWriter(std::string path) : path_(std::move(path)) {}
+  Fallible<void> open();
+  Fallible<void> give_name();
   Fallible<void> write_all(const void* data, size_t nbytes);
+  Fallible<void> problem(int error) const;
 
   std::string path_;
-  std::string temporary_;
+  std::string target_;     // where the file is to appear; "" when it is written in place
+  std::string temporary_;  // its name until then; "" while it has none
   int fd_ = -1;
 };
 

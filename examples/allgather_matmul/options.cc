@@ -19,11 +19,18 @@ std::optional<Leave> parse_options(int argc, char** argv, Options* options) {
   a->needs(b);
   b->needs(a);
   app.add_flag("--transpose-b", options->transpose_b, "the file holds B transposed")->needs(b);
-  app.add_option("--out", options->out_path, "write C to this .npy file");
+  const auto named = [](const std::string& given) {
+    return given.empty() ? "the name of the file is empty" : std::string();
+  };
+  app.add_option("--out", options->out_path, "write C to this .npy file")->check(named);
   app.add_option("--timeline", options->timeline_path,
-                 "write a timeline that opens in Perfetto (ui.perfetto.dev) to this file");
+                 "write a timeline that opens in Perfetto (ui.perfetto.dev) to this file")
+      ->check(named);
   const auto size = [&](const char* name, uint64_t& value, const char* text) {
     return app.add_option(name, value, text)
+        ->check([](const std::string& given) {  // the conversion would wrap it
+          return given.find('-') == std::string::npos ? std::string() : "must not be negative";
+        })
         ->check(CLI::Range(uint64_t{1}, most))
         ->capture_default_str();
   };
@@ -52,7 +59,7 @@ std::optional<Leave> parse_options(int argc, char** argv, Options* options) {
     std::ostringstream out;
     std::ostringstream err;
     const int status = app.exit(error, out, err);
-    return Leave{status, out.str() + err.str()};
+    return Leave{status == 0 ? 0 : 1, out.str() + err.str()};
   }
   return std::nullopt;
 }

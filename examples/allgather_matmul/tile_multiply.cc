@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <mutex>
 
 namespace agmm {
 namespace {
@@ -34,6 +35,22 @@ void multiply_with_loops(uint64_t rows, uint64_t cols, uint64_t depth, const flo
   }
 }
 
+#ifdef AGMM_HAVE_CBLAS
+// An OpenBLAS built without threads has no locks either, and two callers at once corrupt each
+// other's work areas: there the products take turns. Null where they need not.
+std::mutex* turns() {
+  static std::mutex mutex;
+  static const bool needed = [] {
+    if (openblas_get_parallel() == OPENBLAS_SEQUENTIAL) {
+      return true;
+    }
+    openblas_set_num_threads(1);  // the blocks of the kernel are the parallelism
+    return false;
+  }();
+  return needed ? &mutex : nullptr;
+}
+#endif
+
 }  // namespace
 
 void multiply_tile(uint64_t rows, uint64_t cols, uint64_t depth, const float* a, uint64_t lda,
@@ -41,6 +58,10 @@ void multiply_tile(uint64_t rows, uint64_t cols, uint64_t depth, const float* a,
 #ifdef AGMM_HAVE_CBLAS
   // The cblas interface takes int; a matrix wider than that goes through the loops.
   if (std::max({rows, cols, depth, lda, ldb, ldc}) <= INT_MAX) {
+    std::unique_lock<std::mutex> turn;
+    if (std::mutex* mutex = turns()) {
+      turn = std::unique_lock(*mutex);
+    }
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows),
                 static_cast<int>(cols), static_cast<int>(depth), 1.0f, a, static_cast<int>(lda), b,
                 static_cast<int>(ldb), 0.0f, c, static_cast<int>(ldc));

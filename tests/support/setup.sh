@@ -10,7 +10,7 @@
 
 CANOPY_REQUIRED_PACKAGES="g++ cmake ninja-build pkg-config libexpected-dev libfmt-dev libspdlog-dev \
 nlohmann-json3-dev libcli11-dev libboost-context-dev libhwloc-dev libpmix-dev openmpi-bin \
-libopenmpi-dev libgtest-dev libbenchmark-dev libopenblas-serial-dev libfabric-dev iproute2 \
+libopenmpi-dev libgtest-dev libbenchmark-dev libopenblas-pthread-dev libfabric-dev iproute2 \
 nftables procps util-linux"
 # Installed along with the others where that is possible, missed without them: ccache only saves time,
 # libtbb-dev is a peer of the benchmarks, git tells them the commit.

@@ -91,6 +91,13 @@ SHAPES
     done
     grep -q 'max error 0$' "$work/out" || fail "integers must be exact"
     ;;
+  many_executors)
+    # As on a machine with more cores: several blocks of a rank multiply at once.
+    CANOPY_EXECUTORS=4 job 4 --a "$data" --b "$data" --transpose-b --repeat 5
+    expect_right "digits, 4 executors per rank"
+    CANOPY_EXECUTORS=4 job 1 --m 500 --k 500 --n 500 --repeat 10
+    expect_right "one rank, 4 executors"
+    ;;
   mistakes)
     npy "$work/double.npy" '<f8' '(2, 3)' 48
     npy "$work/empty.npy" '<f4' '(0, 3)' 0
@@ -115,6 +122,15 @@ SENTENCES
     expect_sentence '--device 9999: host'
     job 2 --out "$work/no/such/folder/C.npy"
     expect_sentence "$work/no/such/folder/C.npy: cannot be written"
+    job 2 --out ''
+    expect_sentence 'the name of the file is empty'
+    job 2 --out "$work"
+    expect_sentence "$work: cannot be written: Is a directory"
+    job 2 --m -1
+    expect_sentence 'must not be negative'
+    mkfifo "$work/pipe.npy"
+    job 2 --a "$work/pipe.npy" --b "$work/good.npy"
+    expect_sentence "$work/pipe.npy: is not a regular file"
     job 2 --colour
     expect_sentence 'The following argument was not expected: --colour'
     ;;

@@ -4,11 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <thread>
 #include <vector>
 
 namespace agmm {
@@ -161,6 +165,15 @@ TEST(NpyMatrix, ADirectoryIsASentence) {
   EXPECT_EQ(source.error(), "/: is not a regular file");
 }
 
+TEST(NpyMatrix, APipeIsASentenceAndNoWait) {
+  const std::string path = temporary_path("input_pipe");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  auto source = open_npy(path);
+  ASSERT_FALSE(source);
+  EXPECT_EQ(source.error(), path + ": is not a regular file");
+  std::filesystem::remove(path);
+}
+
 TEST(NpyWriter, WritesWhatTheReaderReads) {
   const std::string path = temporary_path("written");
   auto writer = NpyWriter::create(path, 2, 3);
@@ -180,6 +193,68 @@ TEST(NpyWriter, AFileThatCannotBeMadeIsASentence) {
   auto writer = NpyWriter::create("/nonexistent/C.npy", 1, 1);
   ASSERT_FALSE(writer);
   EXPECT_EQ(writer.error(), "/nonexistent/C.npy: cannot be written: No such file or directory");
+}
+
+TEST(NpyWriter, AFolderAndAnEmptyNameAreSentences) {
+  EXPECT_EQ(NpyWriter::create("/", 1, 1).error(), "/: cannot be written: Is a directory");
+  EXPECT_FALSE(NpyWriter::create("", 1, 1));
+}
+
+TEST(NpyWriter, FollowsALinkAndKeepsIt) {
+  const std::string target = temporary_path("target");
+  const std::string link = temporary_path("link");
+  std::ofstream(target) << "old";
+  std::filesystem::create_symlink(target, link);
+  auto writer = NpyWriter::create(link, 1, 1);
+  ASSERT_TRUE(writer) << writer.error();
+  ASSERT_TRUE(writer->append(std::vector<float>{7}));
+  ASSERT_TRUE(writer->finish());
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_TRUE(open_npy(target));
+  std::filesystem::remove(target);
+  EXPECT_NE(NpyWriter::create(link, 1, 1).error().find("which does not exist"), std::string::npos);
+  std::filesystem::remove(link);
+}
+
+TEST(NpyWriter, WritesIntoAPipeAndLeavesItOne) {
+  const std::string path = temporary_path("pipe");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  std::string got;
+  std::jthread reader([&] {
+    std::ifstream in(path, std::ios::binary);
+    got.assign(std::istreambuf_iterator<char>(in), {});
+  });
+  {
+    auto writer = NpyWriter::create(path, 1, 1);
+    ASSERT_TRUE(writer) << writer.error();
+    ASSERT_TRUE(writer->append(std::vector<float>{7}));
+    ASSERT_TRUE(writer->finish());
+  }
+  reader.join();
+  EXPECT_EQ(got, make_npy_header(1, 1) + floats({7}, false));
+  EXPECT_TRUE(std::filesystem::is_fifo(path));
+  std::filesystem::remove(path);
+}
+
+TEST(NpyWriter, AProcessThatIsKilledLeavesNothing) {
+  const std::string folder = temporary_path("folder");
+  std::filesystem::create_directory(folder);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto writer = NpyWriter::create(folder + "/C.npy", 1, 1);
+    ::_exit(writer ? 3 : 4);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 3);
+  for (const auto& left : std::filesystem::directory_iterator(folder)) {
+    if (left.path().extension() == ".part") {
+      std::filesystem::remove_all(folder);
+      GTEST_SKIP() << "this file system has no files without a name";
+    }
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(SeededMatrix, AnyPartEqualsThatPartOfTheWhole) {

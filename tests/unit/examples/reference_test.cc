@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace agmm {
@@ -46,6 +48,33 @@ TEST(Reference, AgreesWithTheTileMultiplyForOddShapes) {
     EXPECT_EQ(result.rows_checked, m);
     EXPECT_LT(result.max_error, 1e-3);
   }
+}
+
+// As the blocks of a kernel call it: not every BLAS can take that.
+TEST(TileMultiply, ManyThreadsAtOnceGetTheRightProducts) {
+  constexpr uint64_t kSize = 128;
+  constexpr uint64_t kDepth = 1000;
+  std::vector<float> a(kSize * kDepth);
+  std::vector<float> b(kDepth * kSize);
+  for (size_t i = 0; i < a.size(); ++i) {
+    a[i] = static_cast<float>(static_cast<int>(i * 7 % 13) - 6);
+    b[i] = static_cast<float>(static_cast<int>(i * 5 % 11) - 5);
+  }
+  std::vector<float> expected(kSize * kSize);
+  multiply_tile(kSize, kSize, kDepth, a.data(), kDepth, b.data(), kSize, expected.data(), kSize);
+  std::atomic<int> wrong{0};
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      std::vector<float> c(kSize * kSize);
+      for (int i = 0; i < 300; ++i) {
+        multiply_tile(kSize, kSize, kDepth, a.data(), kDepth, b.data(), kSize, c.data(), kSize);
+        wrong += c != expected;  // whole numbers below 2^24: exact in any order
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(wrong.load(), 0);
 }
 
 TEST(Reference, NamesTheFirstWrongElement) {
