@@ -94,14 +94,18 @@ Result<void*> Runtime::find_symbol(const void* symbol) {
   return function_of(image, nullptr);
 }
 
+// What a card's launch takes; more would also keep a stream busy for minutes by mistake.
+static constexpr uint32_t kMaxBlocks = 65535;
+
 Result<const KernelImage*> Runtime::launchable(void* function, uint32_t blocks, const void* args, size_t args_bytes) {
   const Function* found = functions_.find(function);
   if (found == nullptr) [[unlikely]] {
     return fail(Errc::bad_handle, "{} is not a live function handle", fmt::ptr(function));
   }
   const KernelImage* image = found->image;
-  if (blocks == 0) [[unlikely]] {
-    return fail(Errc::invalid_argument, "kernel '{}': numBlocks must be at least 1", image->name);
+  if (blocks == 0 || blocks > kMaxBlocks) [[unlikely]] {
+    return fail(Errc::invalid_argument, "kernel '{}': numBlocks is {}, it must be 1 to {}", image->name, blocks,
+                kMaxBlocks);
   }
   if (args_bytes < image->args_bytes || (args == nullptr && args_bytes != 0)) [[unlikely]] {
     return fail(Errc::invalid_argument, "kernel '{}': {} bytes of arguments given, {} wanted", image->name,

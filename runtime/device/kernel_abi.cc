@@ -54,6 +54,18 @@ void end_with_failed_launch() {
   }
 }
 
+// Blocks beyond the device's cores start when others have ended, and these would wait for them.
+[[noreturn, gnu::cold]] void fail_sync_all(Block& block, uint32_t cores) {
+  Launch& launch = *block.launch;
+  if (!launch.failed.load(std::memory_order_relaxed)) {  // once is enough
+    report(fmt::format(
+        "device {} kernel {} block {}: SyncAll among {} blocks can never be passed: the device has {} cores for "
+        "this kernel, and a block beyond them starts only when another has ended",
+        launch.strand->device().device(), launch.image->name, block.index, launch.blocks, cores));
+  }
+  Executor::abandon_block(trap_code(block));
+}
+
 }  // namespace
 
 KernelCapture::KernelCapture() : outer_(t_capture) { t_capture = this; }
@@ -126,9 +138,14 @@ void canopy_wait_until(int (*ready)(void*), void* arg, const char* what) {
 }
 
 void canopy_sync_all(void) {
-  Launch& launch = *canopy::block_or_die("SyncAll").launch;
+  Block& block = canopy::block_or_die("SyncAll");
+  Launch& launch = *block.launch;
   if (launch.blocks == 1) {
     return;
+  }
+  const uint32_t cores = launch.strand->device().pool(launch.kind).cores();
+  if (launch.blocks > cores) [[unlikely]] {
+    canopy::fail_sync_all(block, cores);
   }
   Executor* executor = Executor::current();
   Fiber* self = executor->running_fiber();

@@ -97,6 +97,15 @@ TEST_F(Launch, OfZeroBlocksIs107000) {
            aclrtLaunchKernelWithHostArgs(add_, 0, stream_, nullptr, &args, sizeof args, nullptr, 0));
 }
 
+TEST_F(Launch, OfMoreThan65535BlocksIs107000) {
+  AddArgs args{memory_, 1};
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtLaunchKernel(add_, 65536, memory_, sizeof args, stream_));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtLaunchKernelWithHostArgs(add_, ~0u, stream_, nullptr, &args,
+                                                                     sizeof args, nullptr, 0));
+  ACL_OK(aclrtLaunchKernelWithHostArgs(add_, 65535, stream_, nullptr, &args, sizeof args, nullptr, 0));
+  EXPECT_EQ(value(), 65535u);
+}
+
 TEST_F(Launch, WithTooFewArgumentBytesIs107000) {
   AddArgs args{memory_, 1};
   for (size_t size : {size_t{0}, size_t{8}, sizeof args - 1}) {

@@ -191,5 +191,21 @@ TEST(AssertCode, ABlockThatFailsGivesItsCoreAndBufferBack) {
 
 TEST(AssertOutside, AKernelEndsTheProcess) { EXPECT_DEATH(canopy_assert(2 > 3), "2 > 3"); }
 
+void meet(const void*) { SyncAll(); }
+
+TEST(SyncAll, AmongMoreBlocksThanCoresFailsItsTask) {
+  const KernelImage meets = image_of("meet", &meet);
+  for (uint32_t executors : {1u, 2u}) {
+    Rig rig({.executors = executors});
+    RigStream stream(rig);
+    stream.kernel(meets, 49, nullptr);
+    stream.sync();
+    EXPECT_EQ(stream.strand().take_error(), kVectorTrap);
+    stream.kernel(meets, 48, nullptr);
+    stream.sync();
+    EXPECT_EQ(stream.strand().take_error(), 0);
+  }
+}
+
 }  // namespace
 }  // namespace canopy::test
