@@ -152,7 +152,7 @@ void add_cable(CLI::App* parent, const Shared& options, int& code, const char* n
                const char* value, const char* text, Result<> (*work)(const Options&)) {
   CLI::App* command = add(parent, options, name, text);
   command->add_option("HOST", options->host, "h0, h1 ...")->required();
-  command->add_option(value, options->value, "")->required();
+  command->add_option(value, options->value, "What it shall be")->required();
   command->add_option("RAIL", options->rail, "Which of its cables (0)");
   command->callback([options, work, &code] { code = answer(work(*options)); });
 }
@@ -200,7 +200,19 @@ void add_cluster(CLI::App& app, int& code) {
   add_host_fault(parent, options, code, "pause", "Freeze every process of a host",
                  cluster::pause_host);
   add_host_fault(parent, options, code, "resume", "Let a paused host go on", cluster::resume_host);
-  parent->require_subcommand(1);
+  parent->require_subcommand(0, 1);  // none is our own error sentence below
+  parent->callback([parent, &code] {
+    if (parent->get_subcommands().empty()) {
+      std::vector<std::string> names;
+      for (const CLI::App* command : parent->get_subcommands({})) {
+        names.push_back(command->get_name());
+      }
+      code =
+          complain("cluster", fmt::format("a command is missing; known are: {} (see canopy cluster "
+                                          "--help)",
+                                          fmt::join(names, ", ")));
+    }
+  });
 }
 
 }  // namespace canopy::cli
