@@ -72,6 +72,7 @@ case $3 in
     start 3
     serve h1
     serve h2
+    between "$(echoes 200)" 200 200 "answers of 200 without loss"
     do_or_skip loss h1 50
     # Lost there or back: a quarter remains, 500 +- 19; this is 5 times that.
     between "$(echoes 2000)" 400 600 "answers of 2000 with half of the packets lost both ways"

@@ -114,6 +114,15 @@ case $3 in
     refused 127 "cannot start no-such-program" exec --name "$name" h0 no-such-program
     refused 2 "cannot be reached from inside one of its hosts" \
       exec --name "$name" h0 "$canopy" cluster status --name "$name"
+    # A machine that allows no namespaces: a user namespace has limits of its own.
+    limited=(unshare -U -r sh -c 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$@"' -)
+    if "${limited[@]}" true 2>/dev/null; then
+      "${limited[@]}" "$canopy" cluster up 1 --name "$name-l" >"$work/said" 2>&1
+      [ $? -eq 3 ] || fail "without namespaces: exit status is not 3: $(cat "$work/said")"
+      grep -q 'cannot make namespaces for fake hosts: the limit' "$work/said" ||
+        fail "without namespaces: $(cat "$work/said")"
+      "$canopy" cluster status | grep "$name-l" && fail "it left something"
+    fi
     # Tools that are not there: the commands look in PATH and in the usual folders; on the head, in
     # mounts of our own, the usual folders can be emptied.
     if [ "$(id -u)" -eq 0 ]; then
