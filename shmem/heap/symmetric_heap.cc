@@ -26,9 +26,15 @@ void* SymmetricHeap::allocate(HeapRoutine routine, uint64_t size, uint64_t align
 // Says in the error text, and in the log, why there is nothing.
 std::optional<uint64_t> SymmetricHeap::take(uint64_t size, uint64_t alignment) {
   // The first compare also keeps the allocator's rounding from wrapping.
+  const bool possible = size <= bytes_ && alignment <= kMostAlignment;
   const auto offset =
-      size > bytes_ ? std::nullopt : allocator_.allocate(size, std::max(alignment, kUnit));
-  if (!offset) {
+      possible ? allocator_.allocate(size, std::max(alignment, kUnit)) : std::nullopt;
+  if (alignment > kMostAlignment) {
+    (void)fail(Errc::not_supported,
+               "pe {}: the symmetric {} heap has no memory aligned to {} bytes: {} at most",
+               world_.my_pe(), name_of(kind_), alignment, kMostAlignment);
+    log(LogLevel::info, "{}", error_text::newest());
+  } else if (!offset) {
     (void)fail(Errc::no_memory,
                "pe {}: the symmetric {} heap of {} bytes has no {} bytes aligned to {}: {} are "
                "free, the largest "

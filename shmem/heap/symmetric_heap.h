@@ -25,6 +25,8 @@ class SymmetricHeap {
  public:
   // Objects start at cache lines, so that no two of them share one.
   static constexpr uint64_t kUnit = 64;
+  // Heaps begin at multiples of this, the same on every PE only up to here.
+  static constexpr uint64_t kMostAlignment = 2u << 20;
 
   SymmetricHeap(World& world, HeapKind kind, std::byte* base, uint64_t bytes)
       : world_(world), kind_(kind), base_(base), bytes_(bytes), allocator_(bytes, kUnit) {}

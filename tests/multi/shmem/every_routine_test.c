@@ -270,6 +270,11 @@ static void memory(void) {
   CHECK("malloc 0", shmem_malloc(0) == NULL);
   CHECK("align 3", shmem_align(3, 8) == NULL);
   CHECK("too much", shmem_malloc((size_t)1 << 45) == NULL);
+  for (int bit = 0; bit < 63; ++bit) { /* right, or refused */
+    void* block = shmem_align((size_t)1 << bit, 64);
+    CHECK("align", ((uintptr_t)block & (((uintptr_t)1 << bit) - 1)) == 0 && (bit > 21 || block != NULL));
+    shmem_free(block);
+  }
   char* aligned = shmem_align(4096, 100);
   CHECK("align", aligned != NULL && (size_t)aligned % 4096 == 0);
   char* hinted = shmem_malloc_with_hints(10, SHMEM_MALLOC_SIGNAL_REMOTE);
