@@ -4,6 +4,7 @@
 . "$(dirname "$0")/with_cluster.sh" "$1" "$2"
 h1=10.80.0.11
 connects() { on h0 "$probe" connect "${1:-$h1}" 5000 "${2:-3000}" >"$work/connect" 2>&1; }
+carrier() { on h1 ip link show "$1" | grep -q LOWER_UP; }
 echoes() { on h0 "$probe" echo "$h1" 5000 "$1"; }
 
 case $3 in
@@ -14,7 +15,8 @@ case $3 in
     cluster link h1 down
     connects "$h1" 500 && fail "connected over a pulled cable"
     connects 10.81.0.11 || fail "the other rail: $(cat "$work/connect")"
-    [ "$(on h1 cat /sys/class/net/rail0/carrier 2>/dev/null)" != 1 ] || fail "h1 still has a carrier"
+    carrier rail0 && fail "h1 still has a carrier on rail 0"
+    carrier rail1 || fail "h1 has lost its carrier on rail 1"
     cluster link h1 up
     connects "$h1" 10000 || fail "after: $(cat "$work/connect")"
     ;;
