@@ -47,7 +47,7 @@ class FakeLeader {
   }
   // REQUIRES: a greeting has come; `theirs` is the card of who sent it.
   void greet_back(const watch::Greeting& greeting, const std::string& theirs) {
-    write_frame(FrameType::greeting,
+    write_frame(watch::FrameType::greeting,
                 watch::encode(watch::Greeting{host_, greeting.from,
                                               WatchAddress::parse(theirs).value().nonce}));
   }
