@@ -154,9 +154,10 @@ class Transport : public Context {
   // One line about the way to `peer`, for people.
   virtual std::string why(int /*peer*/) const { return std::string(capabilities().name); }
 
-  // Called, on whatever thread progresses, after something of a peer may have changed our memory:
-  // ring the PE's bell there. Also without cause. Both are set before the first connect(), are not
-  // called for what our own memory's owner does itself, and must not call the transport.
+  // Called, on whatever thread progresses, after something of a peer may have changed our memory,
+  // after tickets were settled, and while there may be room again for what was refused: whoever
+  // sleeps until one of these should look, so ring the PE's bell there. Also without cause. Both
+  // are set before the first connect(), and must not call the transport.
   virtual void on_arrival(std::function<void()> /*call*/) {}
   // Called once per peer that is lost, with the sentence that trouble() keeps.
   virtual void on_error(

@@ -51,6 +51,9 @@ void FarTransport::run_introducer() {
     to_introduce_.pop_front();
     lock.unlock();
     const bool over = introduce_peer(number, *find(number));
+    if (over && arrival_) {
+      arrival_();  // somebody may sleep until now
+    }
     lock.lock();
     if (!over) {
       to_introduce_.push_back(number);

@@ -22,6 +22,7 @@ class FaultyTransport final : public Transport {
   FaultyTransport(std::unique_ptr<Transport> inner, const FaultPlan& plan, int salt);
   ~FaultyTransport() override;
 
+  const Transport& inner() const { return *inner_; }
   const Capabilities& capabilities() const override { return capabilities_; }
   Result<std::string> address() const override { return inner_->address(); }
   Result<std::string> register_region(RegionId id, std::span<std::byte> memory) override {

@@ -77,7 +77,16 @@ Result<OfiContext::Route> OfiContext::route_to(const Target& target, size_t nbyt
   return Route{peer, &window, &lane};
 }
 
-Result<> OfiContext::refused(ssize_t err, int peer, const char* what) {
+tl::unexpected<Error> OfiContext::again() {
+  store_relaxed(&refused_, 1);  // until there is room the thread polls for who sleeps
+  if (posted_) {
+    posted_();
+  }
+  // Costs nothing: no sentence is written.
+  return tl::unexpected<Error>(Error{Errc::again, 0, std::source_location::current()});
+}
+
+tl::unexpected<Error> OfiContext::refused(ssize_t err, int peer, const char* what) {
   if (err == -FI_EAGAIN) {
     return again();
   }

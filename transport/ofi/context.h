@@ -54,8 +54,8 @@ class OfiContext final : public Context {
   int serve();
   // How often somebody else polled. A hint: orders nothing.
   uint64_t polls() const { return load_relaxed(&polls_); }
-  // Something is under way. A hint: orders nothing.
-  bool busy() const { return operations_.lent() != 0; }
+  // Something is under way, or was refused and waits for room. A hint: orders nothing.
+  bool busy() const { return operations_.lent() != 0 || load_relaxed(&refused_) != 0; }
   // Called after an operation was posted that completes later.
   void on_post(std::function<void()> call) { posted_ = std::move(call); }
   Baton& baton() { return baton_; }
@@ -91,7 +91,9 @@ class OfiContext final : public Context {
                     size_t nbytes, Ticket* done, bool deliver);
   Result<void*> descriptor_for(std::byte* local, size_t nbytes, Operation& operation);
   void count(Operation& operation, Lane& lane);
-  Result<> refused(ssize_t err, int peer, const char* what);
+  // Back-pressure, or the loss of the peer.
+  tl::unexpected<Error> refused(ssize_t err, int peer, const char* what);
+  tl::unexpected<Error> again();
   // context_messages.cc
   // Either accepted, or Errc::again, or the peer is lost.
   Result<> send(int peer, const RemotePeer& to, const void* message, size_t nbytes);
@@ -114,6 +116,8 @@ class OfiContext final : public Context {
   void sweep(int peer, Lane& lane, Errc code);
 
   // context_progress.cc: completions
+  // Gives the baton back.
+  int poll_and_tell();
   int poll();
   void on_error();
   void on_operation(Operation& operation, Errc code);
@@ -141,14 +145,10 @@ class OfiContext final : public Context {
   Large large_;
   std::vector<std::byte> name_;  // where replies reach us
   uint32_t seen_losses_ = 0;
+  uint32_t refused_ = 0;       // the last post was: back-pressure
   uint64_t polls_ = 0;         // by others than the transport's thread
   uint64_t polls_served_ = 0;  // when serve() last looked; the transport's thread's
   std::unique_ptr<Endpoint> endpoint_;
 };
-
-// Back-pressure costs nothing: no sentence is written.
-inline tl::unexpected<Error> again() {
-  return tl::unexpected<Error>(Error{Errc::again, 0, std::source_location::current()});
-}
 
 }  // namespace canopy::transport::ofi

@@ -7,7 +7,10 @@ namespace canopy::transport::ofi {
 
 Result<> OfiContext::send(int peer, const RemotePeer& to, const void* message, size_t nbytes) {
   const ssize_t err = operations_.transmit(*endpoint_, to.address, peer, message, nbytes);
-  return err == 0 ? Result<>() : refused(err, peer, "a message");
+  if (err != 0) {
+    return refused(err, peer, "a message");
+  }
+  return {};
 }
 
 Result<> OfiContext::greet(int peer, const RemotePeer& to, Lane& lane) {

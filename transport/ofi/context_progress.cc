@@ -22,9 +22,7 @@ int OfiContext::progress() {
   if (!baton_.try_lock()) {
     return 0;  // somebody else does it
   }
-  const int completed = poll();
-  baton_.unlock();
-  return completed;
+  return poll_and_tell();
 }
 
 int OfiContext::serve() {
@@ -33,8 +31,16 @@ int OfiContext::serve() {
   if (polled || !baton_.try_lock()) {
     return 0;
   }
+  return poll_and_tell();
+}
+
+int OfiContext::poll_and_tell() {
   const int completed = poll();
+  const bool may_have_room = std::exchange(refused_, 0) != 0;
   baton_.unlock();
+  if (completed > 0 || may_have_room) {
+    registry_.arrived();  // somebody may sleep until now
+  }
   return completed;
 }
 

@@ -18,7 +18,9 @@ constexpr std::chrono::milliseconds kPause{2};
 // Who polls this often in a pause serves peers as well as we would. Who waits in naps does not.
 constexpr uint64_t kPollsInPause = 50;
 // While active: looks at the others once in so many turns, and yields to who polls half as often.
-constexpr uint32_t kTurns = 64;
+constexpr uint32_t kTurns = 16;
+// Looks between two yields, which cost as much as one.
+constexpr int kLooks = 8;
 // Naps in which no context did anything before the sleep has no limit: so that a poster pays for a
 // wake-up once per 10 ms at most.
 constexpr uint32_t kIdleNaps = 16;
@@ -70,7 +72,7 @@ bool ProgressThread::others_poll() {
   }
   turns_ = 0;
   const uint64_t polls = served_.polls();
-  return polls - std::exchange(seen_polls_, polls) > kTurns / 2;
+  return polls - std::exchange(seen_polls_, polls) > kTurns * kLooks / 2;
 }
 
 void ProgressThread::pause_while_others_poll() {
@@ -89,8 +91,11 @@ void ProgressThread::pause_while_others_poll() {
 void ProgressThread::run() {
   WaitPacer pacer;
   while (!stopping_.load(std::memory_order_acquire)) {
-    if (served_.serve() > 0) {
-      pacer.reset();
+    for (int look = 0; look < kLooks; ++look) {
+      if (served_.serve() > 0) {
+        pacer.reset();
+        break;
+      }
     }
     if (others_poll()) {
       pacer.reset();

@@ -114,6 +114,21 @@ std::vector<Entry> shmem_entries() {
   };
 }
 
+// The same operations by transport/far and by libfabric alone, over the loopback interface. An
+// atomic operation is compared with a message to and fro.
+std::vector<Entry> network_entries() {
+  const auto pair = [](std::vector<Metric> metrics) {
+    return Entry{std::move(metrics), {"ofi_bench", {}, 2}, {"ofi_raw_bench", {}, 2}, "libfabric"};
+  };
+  return {
+      pair({beats_peer("ofi_put8_us", "us", 0.9), beats_peer("ofi_get8_us", "us", 0.9)}),
+      pair({rate(beats_peer("ofi_put1m_GBps", "GB/s", 0.95)),
+            rate(beats_peer("ofi_get1m_GBps", "GB/s", 0.95))}),
+      pair({rate(beats_peer("ofi_rate8_Mps", "M/s", 0.9))}),
+      pair({beats_peer("ofi_amo_us", "us", 1 / 1.2)}),
+  };
+}
+
 Command command_of(const Program& program, const CatalogueOptions& options,
                    const std::vector<Metric>& metrics) {
   Command command;
@@ -182,8 +197,10 @@ Experiment experiment_of(Entry entry, const CatalogueOptions& options) {
 
 Result<std::vector<Experiment>> make_catalogue(const CatalogueOptions& options) {
   std::vector<Entry> entries = device_entries();
-  for (Entry& entry : shmem_entries()) {
-    entries.push_back(std::move(entry));
+  for (auto more : {shmem_entries, network_entries}) {
+    for (Entry& entry : more()) {
+      entries.push_back(std::move(entry));
+    }
   }
   std::vector<std::string> names;
   std::vector<Experiment> experiments;
