@@ -1,10 +1,8 @@
-// acl.h: init, finalize, error text; canopy/trace.h.
+// acl_rt.h: init, finalize; canopy/trace.h.
 #include "runtime/api/guard.h"
 
 #include "canopy/trace.h"
 #include "runtime/observe/timeline.h"
-
-#include <string>
 
 using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
@@ -14,7 +12,7 @@ extern "C" {
 
 aclError aclInit(const char* configPath) {
   const aclError code = guard([&] { return runtime().init(configPath); });
-  return code == ACL_ERROR_RT_FILE_OPEN || code == ACL_ERROR_RT_PARAM_INVALID ? ACL_ERROR_INVALID_PARAM : code;
+  return code == ACL_ERROR_RT_FILE_OPEN || code == ACL_ERROR_RT_PARAM_INVALID ? acl::remember(ACL_ERROR_INVALID_PARAM) : code;
 }
 
 aclError aclFinalize(void) {
@@ -29,12 +27,6 @@ aclError aclFinalizeReference(uint64_t* refCount) {
       }
     });
   });
-}
-
-const char* aclGetRecentErrMsg(void) {
-  thread_local std::string text;
-  text = error_text::take_newest();
-  return text.empty() ? nullptr : text.c_str();
 }
 
 int canopy_trace_start(void) {

@@ -38,10 +38,13 @@ aclError refuse_forked_child() {
   error_text::record(Errc::forked, 0,
                      "the runtime was in use before fork(): a child has to exec before it can use devices",
                      std::source_location::current());
-  return ACL_ERROR_RT_CONTEXT_NULL;
+  return remember(ACL_ERROR_RT_CONTEXT_NULL);
 }
 
-aclError out_of_host_memory() { return ACL_ERROR_BAD_ALLOC; }
+aclError out_of_host_memory() {
+  error_text::record(Errc::no_memory, 0, "the host has no memory left for this call", std::source_location::current());
+  return remember(ACL_ERROR_BAD_ALLOC);
+}
 
 Result<Deadline> deadline_of(int32_t timeout_ms) {
   if (timeout_ms == -1) {
@@ -56,7 +59,7 @@ Result<Deadline> deadline_of(int32_t timeout_ms) {
 aclError null_argument(const char* function, const char* argument) {
   error_text::record(Errc::invalid_argument, 0, fmt::format("{}: {} must not be NULL", function, argument),
                      std::source_location::current());
-  return ACL_ERROR_INVALID_PARAM;
+  return remember(ACL_ERROR_INVALID_PARAM);
 }
 
 aclError code_of(const Error& error) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "acl/acl.h"
+#include "runtime/api/last_error.h"
 #include "runtime/base/result.h"
 #include "runtime/core/runtime.h"
 
@@ -36,7 +37,7 @@ aclError guard(Body&& body) noexcept {
     if (result) [[likely]] {
       return ACL_SUCCESS;
     }
-    return code_of(result.error());
+    return remember(code_of(result.error()));
   } catch (const std::bad_alloc&) {
     return out_of_host_memory();
   }

@@ -52,7 +52,7 @@ aclError aclrtBinaryLoadFromFile(const char* binPath, aclrtBinaryLoadOptions* op
     CANOPY_TRY(check_options(options));
     return runtime().load_binary(binPath);
   });
-  return code == ACL_ERROR_KERNEL_NOT_FOUND ? ACL_ERROR_RT_KERNEL_LOOKUP : code;
+  return code == ACL_ERROR_KERNEL_NOT_FOUND ? acl::remember(ACL_ERROR_RT_KERNEL_LOOKUP) : code;
 }
 
 aclError aclrtBinaryUnLoad(aclrtBinHandle binHandle) {
@@ -71,7 +71,7 @@ aclError aclrtGetFuncBySymbol(const void* symbol, aclrtFuncHandle* funcHandle) {
   CANOPY_ACL_NOT_NULL(symbol);
   CANOPY_ACL_NOT_NULL(funcHandle);
   const aclError code = guard_into(funcHandle, [&] { return runtime().function_by_symbol(symbol); });
-  return code == ACL_ERROR_KERNEL_NOT_FOUND ? ACL_ERROR_RT_INVALID_DEVICE_FUNCTION : code;
+  return code == ACL_ERROR_KERNEL_NOT_FOUND ? acl::remember(ACL_ERROR_RT_INVALID_DEVICE_FUNCTION) : code;
 }
 
 aclError aclrtLaunchKernel(aclrtFuncHandle funcHandle, uint32_t numBlocks, const void* argsData, size_t argsSize,

@@ -40,7 +40,7 @@ extern "C" {
 aclError aclrtMalloc(void** devPtr, size_t size, aclrtMemMallocPolicy policy) {
   CANOPY_ACL_NOT_NULL(devPtr);
   if (!check_size(__func__, size)) {
-    return ACL_ERROR_INVALID_PARAM;
+    return acl::remember(ACL_ERROR_INVALID_PARAM);
   }
   return guard_into(devPtr, [&]() -> Result<void*> {
     CANOPY_TRY(check_policy(policy));
@@ -56,7 +56,7 @@ aclError aclrtFree(void* devPtr) {
 aclError aclrtMallocHost(void** hostPtr, size_t size) {
   CANOPY_ACL_NOT_NULL(hostPtr);
   if (!check_size(__func__, size)) {
-    return ACL_ERROR_INVALID_PARAM;
+    return acl::remember(ACL_ERROR_INVALID_PARAM);
   }
   return guard_into(hostPtr, [&] { return allocate_pinned(runtime(), size); });
 }
