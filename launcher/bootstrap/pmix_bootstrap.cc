@@ -3,10 +3,12 @@
 #include "launcher/bootstrap/arrival_wait.h"
 #include "launcher/bootstrap/pmix_fence.h"
 #include "launcher/bootstrap/pmix_gets.h"
+#include "launcher/bootstrap/sibling_watch.h"
 #include "runtime/base/log.h"
 #include "runtime/base/waiter.h"
 
 #include <pmix.h>
+#include <unistd.h>
 
 namespace canopy {
 namespace {
@@ -46,7 +48,14 @@ PmixBootstrap::PmixBootstrap(std::unique_ptr<PmixSession> session)
     : session_(std::move(session)),
       pe_(session_->job().pe),
       n_pes_(session_->job().n_pes),
-      name_(session_->name()) {}
+      name_(session_->name()) {
+  const PmixJob& job = session_->job();
+  const int launcher = SiblingWatch(job.nspace, pe_, {}, ::getpid()).launcher();
+  if (launcher > 0) {
+    const bool speaks = job.local_pes.empty() || job.local_pes.front() == pe_;
+    launcher_ = LauncherWatch::start(launcher, speaks ? name_ : std::string());
+  }
+}
 
 Result<> PmixBootstrap::require_usable(std::string_view call) const {
   if (!session_) {
@@ -183,6 +192,7 @@ Result<> PmixBootstrap::finalize() {
     // forget the key that says so.
     CANOPY_TRY(pass_fence(*session_, deadline));
   }
+  launcher_.reset();
   session_.reset();
   return {};
 }

@@ -21,6 +21,7 @@
 #pragma once
 
 #include "launcher/bootstrap/bootstrap.h"
+#include "launcher/bootstrap/launcher_watch.h"
 #include "launcher/bootstrap/pmix_session.h"
 #include "runtime/base/waiter.h"
 
@@ -60,6 +61,7 @@ class PmixBootstrap final : public Bootstrap {
   int n_pes_;
   std::string name_;    // "pe 2 of 4"
   std::string broken_;  // the call whose wait failed, empty while all is well
+  std::unique_ptr<LauncherWatch> launcher_;  // null after finalize
 };
 
 }  // namespace canopy

@@ -43,7 +43,7 @@ bool SiblingWatch::is_there(const Process& process) const {
 }
 
 // The nearest ancestor that is a launcher, past wrapper scripts; 0 when there is something else.
-int SiblingWatch::find_launcher() const {
+int SiblingWatch::launcher() const {
   auto stat = table_.stat(own_pid_);
   while (stat && stat->parent > 0) {
     stat = table_.stat(stat->parent);
@@ -65,15 +65,15 @@ int SiblingWatch::find_launcher() const {
 
 // Fills in who is there. False when /proc cannot tell: then nobody may be called missing.
 bool SiblingWatch::find_children() {
-  const int launcher = find_launcher();
-  if (launcher == 0) {
+  const int parent = launcher();
+  if (parent == 0) {
     return false;
   }
   for (auto& [pe, process] : siblings_) {
     process.pid = 0;
   }
   for (const ProcessStat& child : table_.all()) {
-    if (child.parent != launcher || child.ended) {
+    if (child.parent != parent || child.ended) {
       continue;
     }
     LaunchedAs as;

@@ -38,6 +38,8 @@ class SiblingWatch {
   SiblingReport look();
   // True when the last look missed somebody, so that the next should come soon.
   bool suspects() const;
+  // The process that launched this one, past wrapper scripts; 0 when /proc does not tell.
+  int launcher() const;
 
  private:
   struct Process {
@@ -47,7 +49,6 @@ class SiblingWatch {
   };
 
   bool is_there(const Process& process) const;
-  int find_launcher() const;
   bool find_children();
 
   ProcessTable table_;

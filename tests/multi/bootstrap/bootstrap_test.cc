@@ -244,6 +244,18 @@ void fault_killed_in_wait(int pe) {
   std::exit(9);
 }
 
+// One PE kills mpirun, and then all compute without end.
+void fault_launcher_killed(int pe) {
+  auto job = join();
+  REQUIRE(job->barrier());
+  if (launched_rank() == pe) {
+    ::kill(::getppid(), SIGKILL);
+  }
+  for (;;) {
+    compiler_barrier();
+  }
+}
+
 // The late PE is held by the test script until the others have reported their deadline.
 void fault_late(int pe) {
   if (launched_rank() == pe) {
@@ -278,6 +290,7 @@ int run(const std::string& name, int pe) {
       {"exit_seven", [pe] { fault_exit_before_join(7, pe); }},
       {"exit_after_a_life", [pe] { fault_exit_after_a_life(pe); }},
       {"killed", [pe] { fault_killed_in_wait(pe); }},
+      {"launcher_killed", [pe] { fault_launcher_killed(pe); }},
       {"late", [pe] { fault_late(pe); }},
   };
   const auto found = cases.find(name);

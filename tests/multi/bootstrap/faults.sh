@@ -86,6 +86,13 @@ case $fault in
   killed)
     run_job 3 "${tagged[@]}" "$program" killed 1
     expect_status 137 ;;
+  launcher_killed)  # nobody can say it: the PEs' output went through mpirun
+    run_job 3 "${tagged[@]}" "$program" launcher_killed 1
+    expect_status 137
+    for _ in $(seq 50); do
+      grep -lsqz -x -- "CANOPY_TEST_TAG=$tag" /proc/[0-9]*/environ || break
+      sleep 0.1  # theirs is the time to notice
+    done ;;
   late)
     CANOPY_TIMEOUT=2 run_job 3 "${tagged[@]}" "$program" late 1
     expect_status 3
