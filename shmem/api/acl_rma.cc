@@ -19,10 +19,12 @@ extern "C" {
     get<FromHere, sizeof(TYPE)>(dest, source, nelems, pe, "aclshmem_" #NAME "_get");             \
   }                                                                                              \
   void aclshmem_##NAME##_put_nbi(TYPE* dest, const TYPE* source, size_t nelems, int pe) {        \
-    put<FromHere, sizeof(TYPE)>(dest, source, nelems, pe, "aclshmem_" #NAME "_put_nbi");         \
+    put<FromHere, sizeof(TYPE), Completion::nbi>(dest, source, nelems, pe,                       \
+                                                 "aclshmem_" #NAME "_put_nbi");                  \
   }                                                                                              \
   void aclshmem_##NAME##_get_nbi(TYPE* dest, const TYPE* source, size_t nelems, int pe) {        \
-    get<FromHere, sizeof(TYPE)>(dest, source, nelems, pe, "aclshmem_" #NAME "_get_nbi");         \
+    get<FromHere, sizeof(TYPE), Completion::nbi>(dest, source, nelems, pe,                       \
+                                                 "aclshmem_" #NAME "_get_nbi");                  \
   }                                                                                              \
   void aclshmem_##NAME##_p(TYPE* dst, const TYPE value, int pe) {                                \
     p<FromHere>(dst, value, pe, "aclshmem_" #NAME "_p");                                         \
@@ -37,8 +39,9 @@ extern "C" {
   }                                                                                              \
   void aclshmem_##NAME##_put_signal_nbi(TYPE* dst, const TYPE* src, size_t elem_size,            \
                                         int32_t* sig_addr, int32_t signal, int sig_op, int pe) { \
-    put_signal<FromHere, sizeof(TYPE)>(dst, src, elem_size, sig_addr, signal, change_of(sig_op), \
-                                       pe, "aclshmem_" #NAME "_put_signal_nbi");                 \
+    put_signal<FromHere, sizeof(TYPE), Completion::nbi>(dst, src, elem_size, sig_addr, signal,   \
+                                                        change_of(sig_op), pe,                   \
+                                                        "aclshmem_" #NAME "_put_signal_nbi");    \
   }
 ACLSHMEMX_RMA_TYPES(DEFINE)
 #undef DEFINE
@@ -51,10 +54,10 @@ ACLSHMEMX_RMA_TYPES(DEFINE)
     get<FromHere, BYTES>(dst, src, elem_size, pe, "aclshmem_get" #NAME);                         \
   }                                                                                              \
   void aclshmem_put##NAME##_nbi(void* dst, const void* src, size_t elem_size, int32_t pe) {      \
-    put<FromHere, BYTES>(dst, src, elem_size, pe, "aclshmem_put" #NAME "_nbi");                  \
+    put<FromHere, BYTES, Completion::nbi>(dst, src, elem_size, pe, "aclshmem_put" #NAME "_nbi"); \
   }                                                                                              \
   void aclshmem_get##NAME##_nbi(void* dst, const void* src, size_t elem_size, int32_t pe) {      \
-    get<FromHere, BYTES>(dst, src, elem_size, pe, "aclshmem_get" #NAME "_nbi");                  \
+    get<FromHere, BYTES, Completion::nbi>(dst, src, elem_size, pe, "aclshmem_get" #NAME "_nbi"); \
   }                                                                                              \
   void aclshmem_put##NAME##_signal(void* dst, const void* src, size_t nelems, int32_t* sig_addr, \
                                    int32_t signal, int sig_op, int pe) {                         \
@@ -63,8 +66,9 @@ ACLSHMEMX_RMA_TYPES(DEFINE)
   }                                                                                              \
   void aclshmem_put##NAME##_signal_nbi(void* dst, const void* src, size_t nelems,                \
                                        int32_t* sig_addr, int32_t signal, int sig_op, int pe) {  \
-    put_signal<FromHere, BYTES>(dst, src, nelems, sig_addr, signal, change_of(sig_op), pe,       \
-                                "aclshmem_put" #NAME "_signal_nbi");                             \
+    put_signal<FromHere, BYTES, Completion::nbi>(dst, src, nelems, sig_addr, signal,             \
+                                                 change_of(sig_op), pe,                          \
+                                                 "aclshmem_put" #NAME "_signal_nbi");            \
   }
 ACLSHMEMX_SIZES(DEFINE)
 DEFINE(mem, 1)

@@ -80,8 +80,8 @@ ACLSHMEMX_SWAP_TYPES(DEFINE)
 ACLSHMEMX_WORD_TYPES(DEFINE)
 #undef DEFINE
 
-void aclshmem_quiet(void) { canopy::transport::direct::quiet(); }
-void aclshmem_fence(void) { canopy::transport::direct::fence(); }
+void aclshmem_quiet(void) { quiet("aclshmem_quiet"); }
+void aclshmem_fence(void) { fence("aclshmem_fence"); }
 
 void aclshmem_barrier_all(void) {
   count_here(Op::barrier);

@@ -16,10 +16,12 @@ extern "C" {
     get<FromHost, sizeof(TYPE)>(dest, source, nelems, pe, "shmem_" #NAME "_get");                 \
   }                                                                                               \
   void shmem_##NAME##_put_nbi(TYPE* dest, const TYPE* source, size_t nelems, int pe) {            \
-    put<FromHost, sizeof(TYPE)>(dest, source, nelems, pe, "shmem_" #NAME "_put_nbi");             \
+    put<FromHost, sizeof(TYPE), Completion::nbi>(dest, source, nelems, pe,                        \
+                                                 "shmem_" #NAME "_put_nbi");                      \
   }                                                                                               \
   void shmem_##NAME##_get_nbi(TYPE* dest, const TYPE* source, size_t nelems, int pe) {            \
-    get<FromHost, sizeof(TYPE)>(dest, source, nelems, pe, "shmem_" #NAME "_get_nbi");             \
+    get<FromHost, sizeof(TYPE), Completion::nbi>(dest, source, nelems, pe,                        \
+                                                 "shmem_" #NAME "_get_nbi");                      \
   }                                                                                               \
   void shmem_##NAME##_p(TYPE* dest, TYPE value, int pe) {                                         \
     p<FromHost>(dest, value, pe, "shmem_" #NAME "_p");                                            \
@@ -34,8 +36,9 @@ extern "C" {
   }                                                                                               \
   void shmem_##NAME##_put_signal_nbi(TYPE* dest, const TYPE* source, size_t nelems,               \
                                      uint64_t* sig_addr, uint64_t signal, int sig_op, int pe) {   \
-    put_signal<FromHost, sizeof(TYPE)>(dest, source, nelems, sig_addr, signal, change_of(sig_op), \
-                                       pe, "shmem_" #NAME "_put_signal_nbi");                     \
+    put_signal<FromHost, sizeof(TYPE), Completion::nbi>(dest, source, nelems, sig_addr, signal,   \
+                                                        change_of(sig_op), pe,                    \
+                                                        "shmem_" #NAME "_put_signal_nbi");        \
   }
 SHMEMX_RMA_TYPES(DEFINE, )
 #undef DEFINE
@@ -48,10 +51,10 @@ SHMEMX_RMA_TYPES(DEFINE, )
     get<FromHost, BYTES>(dest, source, nelems, pe, "shmem_get" #NAME);                             \
   }                                                                                                \
   void shmem_put##NAME##_nbi(void* dest, const void* source, size_t nelems, int pe) {              \
-    put<FromHost, BYTES>(dest, source, nelems, pe, "shmem_put" #NAME "_nbi");                      \
+    put<FromHost, BYTES, Completion::nbi>(dest, source, nelems, pe, "shmem_put" #NAME "_nbi");     \
   }                                                                                                \
   void shmem_get##NAME##_nbi(void* dest, const void* source, size_t nelems, int pe) {              \
-    get<FromHost, BYTES>(dest, source, nelems, pe, "shmem_get" #NAME "_nbi");                      \
+    get<FromHost, BYTES, Completion::nbi>(dest, source, nelems, pe, "shmem_get" #NAME "_nbi");     \
   }                                                                                                \
   void shmem_put##NAME##_signal(void* dest, const void* source, size_t nelems, uint64_t* sig_addr, \
                                 uint64_t signal, int sig_op, int pe) {                             \
@@ -60,8 +63,9 @@ SHMEMX_RMA_TYPES(DEFINE, )
   }                                                                                                \
   void shmem_put##NAME##_signal_nbi(void* dest, const void* source, size_t nelems,                 \
                                     uint64_t* sig_addr, uint64_t signal, int sig_op, int pe) {     \
-    put_signal<FromHost, BYTES>(dest, source, nelems, sig_addr, signal, change_of(sig_op), pe,     \
-                                "shmem_put" #NAME "_signal_nbi");                                  \
+    put_signal<FromHost, BYTES, Completion::nbi>(dest, source, nelems, sig_addr, signal,           \
+                                                 change_of(sig_op), pe,                            \
+                                                 "shmem_put" #NAME "_signal_nbi");                 \
   }
 SHMEMX_SIZES(DEFINE, )
 // One element is one byte.

@@ -35,9 +35,16 @@ State& state() {
   return *instance;
 }
 
+// Cube and vector cores are numbered apart; a mixed kernel's blocks run on cube cores.
+uint64_t core_of_block() {
+  const uint64_t vector = canopy_core_kind() == CANOPY_CORE_VECTOR;
+  return static_cast<uint64_t>(canopy_device_id()) << 33 | vector << 32 | canopy_core_id();
+}
+
 [[maybe_unused]] const bool kernel_side_registered = [] {
   register_kernel_side({.in_kernel = canopy_in_kernel,
                         .wait_until = canopy_wait_until,
+                        .core = core_of_block,
                         .set_remote_bell = [](Doorbell* bell) { set_remote_bell(bell); }});
   return true;
 }();
@@ -75,6 +82,10 @@ void print_info(const World& world) {
         "SHMEM_DEBUG            print debugging messages\n"
         "CANOPY_DEVICE_HEAP_SIZE bytes of the device heap per PE (default 256M)\n"
         "CANOPY_TIMEOUT         seconds after which a wait gives up (default: never)\n"
+        "CANOPY_HOST_TIMEOUT_MS silence after which a host counts as dead (default 10000)\n"
+        "CANOPY_PATH            mapped, ofi or faulty: the path to take (default: the best)\n"
+        "CANOPY_FAULTY          faults for tests (transport/faulty/fault_plan.h)\n"
+        "CANOPY_REQUEST_RING    entries of a core's request ring (default 256)\n"
         "CANOPY_LOG             debug, info, warn, error, off\n",
         world.hot().bytes);
   }

@@ -49,12 +49,17 @@ int shmem_n_pes(void) { return static_cast<int>(current_hot().n_pes); }
 
 int shmem_pe_accessible(int pe) { return static_cast<uint32_t>(pe) < current_hot().n_pes; }
 
-int shmem_addr_accessible(const void* addr, int pe) { return shmem_ptr(addr, pe) != nullptr; }
+int shmem_addr_accessible(const void* addr, int pe) {
+  const Hot& hot = current_hot();
+  return reinterpret_cast<uintptr_t>(addr) - hot.base < hot.bytes &&
+         static_cast<uint32_t>(pe) < hot.n_pes;
+}
 
 void* shmem_ptr(const void* dest, int pe) {
   const Hot& hot = current_hot();
   const size_t offset = reinterpret_cast<uintptr_t>(dest) - hot.base;
-  if (offset >= hot.bytes || static_cast<uint32_t>(pe) >= hot.n_pes) {
+  // No base: the PE's memory is not in our address space.
+  if (offset >= hot.bytes || static_cast<uint32_t>(pe) >= hot.n_pes || hot.peers[pe].base == 0) {
     return nullptr;
   }
   return reinterpret_cast<void*>(hot.peers[pe].base + offset);
@@ -73,9 +78,10 @@ void shmemx_op_counts(shmemx_op_counts_t* counts) {
   const OpCounts now = op_counts();
   const auto host = [&](Op op) { return now.host[static_cast<size_t>(op)]; };
   const auto kernel = [&](Op op) { return now.device[static_cast<size_t>(op)]; };
-  *counts = {host(Op::put),      host(Op::get),     host(Op::signal), host(Op::amo),
-             host(Op::wait),     host(Op::barrier), kernel(Op::put),  kernel(Op::get),
-             kernel(Op::signal), kernel(Op::amo),   kernel(Op::wait), kernel(Op::barrier)};
+  *counts = {host(Op::put),        host(Op::get),     host(Op::signal), host(Op::amo),
+             host(Op::wait),       host(Op::barrier), kernel(Op::put),  kernel(Op::get),
+             kernel(Op::signal),   kernel(Op::amo),   kernel(Op::wait), kernel(Op::barrier),
+             kernel(Op::ring_full)};
 }
 
 int shmemx_why(int pe, char* text, size_t bytes) {

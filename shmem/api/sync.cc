@@ -17,6 +17,9 @@ void shmem_signal_add(uint64_t* sig_addr, uint64_t signal, int pe) {
 }
 
 uint64_t shmem_signal_fetch(const uint64_t* sig_addr) {
+  if (any_far()) [[unlikely]] {
+    far_poll();
+  }
   return canopy::transport::direct::load(sig_addr);
 }
 
@@ -37,8 +40,8 @@ SHMEMX_AMO_TYPES(DEFINE, )
 SHMEMX_SHORT_TYPES(DEFINE, )
 #undef DEFINE
 
-void shmem_fence(void) { canopy::transport::direct::fence(); }
-void shmem_quiet(void) { canopy::transport::direct::quiet(); }
+void shmem_fence(void) { fence("shmem_fence"); }
+void shmem_quiet(void) { quiet("shmem_quiet"); }
 
 void shmem_barrier_all(void) {
   count_host(Op::barrier);

@@ -1,8 +1,11 @@
 #include "shmem/heap/agreement.h"
 
+#include "shmem/rma/far_ops.h"
+#include "shmem/world/far_paths.h"
 #include "shmem/world/world.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 
 namespace canopy::shmem {
@@ -33,6 +36,19 @@ bool same(const HeapRequest& a, const HeapRequest& b) {
          a.size == b.size && a.alignment == b.alignment && a.offset == b.offset;
 }
 
+// PE 0 is in another group than the caller, which leads its own.
+HeapRequest request_of_pe0(World& world, uint64_t sequence) {
+  if (world.far() == nullptr || world.far()->way_to(0) == nullptr) {
+    return world.control(0).requests[sequence % 2].request;
+  }
+  HeapRequest request;
+  const uint64_t at =
+      offsetof(ControlPage, requests) + (sequence % 2) * sizeof(ControlPage::Request);
+  far_get_from(world, &request, {0, FarPaths::kControlPage, at}, sizeof request,
+               "the agreement on the symmetric heap");
+  return request;
+}
+
 }  // namespace
 
 void agree(World& world, const HeapCall& call) {
@@ -48,15 +64,21 @@ void agree(World& world, const HeapCall& call) {
                      .size = call.size,
                      .alignment = call.alignment,
                      .offset = call.offset};
-  // The barrier publishes the record and makes PE 0's visible.
+  // The barrier publishes the record and makes the others' visible.
   world.barrier_all();
-  const HeapRequest& theirs = world.control(0).requests[sequence % 2].request;
+  // Everybody compares with the leader of its group, and leaders compare with PE 0.
+  const PathPlan& plan = world.plan();
+  const int leader = plan.groups()[static_cast<size_t>(plan.group_of(world.my_pe()))].front();
+  const HeapRequest theirs = leader == world.my_pe() && leader != 0
+                                 ? request_of_pe0(world, sequence)
+                                 : world.control(leader).requests[sequence % 2].request;
   if (!same(mine, theirs)) [[unlikely]] {
     world.fail_job(
         kMisuseStatus,
-        fmt::format("symmetric heap: PEs disagree on request {}: pe {} asked for {}, pe 0 for {}; "
+        fmt::format("symmetric heap: PEs disagree on request {}: pe {} asked for {}, pe {} for {}; "
                     "collective calls need equal arguments on all PEs",
-                    sequence, world.my_pe(), describe(mine), describe(theirs)));
+                    sequence, world.my_pe(), describe(mine), leader == world.my_pe() ? 0 : leader,
+                    describe(theirs)));
   }
 }
 

@@ -1,4 +1,5 @@
-// agree(): all PEs show each other what they were asked, meet, and compare with PE 0. Collective.
+// agree(): all PEs show each other what they were asked, meet, and compare with the leader of their
+// group; leaders of other groups than PE 0's compare with PE 0. Collective.
 //
 // The records lie in the control pages, two of them by parity: a PE writes record n + 2 only after
 // the barrier of n + 1, which nobody enters before having compared record n. So one barrier per

@@ -15,6 +15,8 @@ extern "C" {
 typedef struct shmemx_op_counts_t {
   uint64_t host_puts, host_gets, host_signals, host_atomics, host_waits, host_barriers;
   uint64_t kernel_puts, kernel_gets, kernel_signals, kernel_atomics, kernel_waits, kernel_barriers;
+  /* How often a kernel waited for room in its core's ring of requests to PEs on other hosts. */
+  uint64_t kernel_rings_full;
 } shmemx_op_counts_t;
 
 /* Since init. Exact once the threads and streams that issued have been synchronised with. */

@@ -2,10 +2,12 @@
 // them, host and kernel side. Templates, so that each public function is its own few instructions.
 //
 // Completion on return: put, p and put_signal - the data is stored (source reusable); get and g -
-// done. Blocking and nbi forms are the same code: completing early is allowed. Order and
-// visibility: shmem/README.md, "Ordering". Any thread; also blocks of kernels.
+// done. To PEs within reach of loads and stores, blocking and nbi forms are the same code:
+// completing early is allowed. Others: far_ops.h. Order and visibility: shmem/README.md,
+// "Ordering". Any thread; also blocks of kernels.
 #pragma once
 
+#include "shmem/rma/far_ops.h"
 #include "shmem/world/hot.h"
 #include "shmem/world/op_counts.h"
 #include "transport/base/direct_memory.h"
@@ -23,36 +25,48 @@ struct FromHere {
   static void count(Op op) { count_here(op); }
 };
 
-enum class SignalChange : uint8_t { set, add };
-
-template <class Side, size_t kElementBytes>
+template <class Side, size_t kElementBytes, Completion kCompletion = Completion::blocking>
 inline void put(void* dest, const void* source, size_t nelems, int pe, const char* routine) {
-  const Remote to = translate<kElementBytes>(current_hot(), dest, nelems, pe, routine);
-  transport::copy_bytes(to.at, source, nelems * kElementBytes);
-  to.ring();
+  if (const Remote to = translate<kElementBytes>(current_hot(), dest, nelems, pe); to.direct)
+      [[likely]] {
+    transport::copy_bytes(to.at, source, nelems * kElementBytes);
+    to.ring();
+  } else {
+    far_put(dest, source, nelems, pe, routine, kElementBytes, kCompletion);
+  }
   Side::count(Op::put);
 }
 
-template <class Side, size_t kElementBytes>
+template <class Side, size_t kElementBytes, Completion kCompletion = Completion::blocking>
 inline void get(void* dest, const void* source, size_t nelems, int pe, const char* routine) {
-  const Remote from = translate<kElementBytes>(current_hot(), source, nelems, pe, routine);
-  transport::copy_bytes(dest, from.at, nelems * kElementBytes);
+  if (const Remote from = translate<kElementBytes>(current_hot(), source, nelems, pe); from.direct)
+      [[likely]] {
+    transport::copy_bytes(dest, from.at, nelems * kElementBytes);
+  } else {
+    far_get(dest, source, nelems, pe, routine, kElementBytes, kCompletion);
+  }
   Side::count(Op::get);
 }
 
 template <class Side, class T>
 inline void p(T* dest, T value, int pe, const char* routine) {
-  const Remote to = translate_one(current_hot(), dest, pe, routine);
-  transport::direct::store(reinterpret_cast<T*>(to.at), value);
-  to.ring();
+  if (const Remote to = translate_one(current_hot(), dest, pe); to.direct) [[likely]] {
+    transport::direct::store(reinterpret_cast<T*>(to.at), value);
+    to.ring();
+  } else {
+    far_p(dest, value, pe, routine);
+  }
   Side::count(Op::put);
 }
 
 template <class Side, class T>
 inline T g(const T* source, int pe, const char* routine) {
-  const Remote from = translate_one(current_hot(), source, pe, routine);
+  if (const Remote from = translate_one(current_hot(), source, pe); from.direct) [[likely]] {
+    Side::count(Op::get);
+    return transport::direct::load(reinterpret_cast<const T*>(from.at));
+  }
   Side::count(Op::get);
-  return transport::direct::load(reinterpret_cast<const T*>(from.at));
+  return far_g(source, pe, routine);
 }
 
 template <class Word>
@@ -68,15 +82,21 @@ inline void change_signal(Word* at, Word signal, SignalChange change) {
 }
 
 // Data, then the signal word. A signal is changed even when there are no elements.
-template <class Side, size_t kElementBytes, class Word>
+template <class Side, size_t kElementBytes, Completion kCompletion = Completion::blocking,
+          class Word>
 inline void put_signal(void* dest, const void* source, size_t nelems, Word* sig_addr, Word signal,
                        SignalChange change, int pe, const char* routine) {
   const Hot& hot = current_hot();
-  const Remote to = translate<kElementBytes>(hot, dest, nelems, pe, routine);
-  const Remote word = translate_one(hot, sig_addr, pe, routine);
-  transport::copy_bytes(to.at, source, nelems * kElementBytes);
-  change_signal(reinterpret_cast<Word*>(word.at), signal, change);
-  word.ring();
+  const Remote to = translate<kElementBytes>(hot, dest, nelems, pe);
+  const Remote word = translate_one(hot, sig_addr, pe);
+  if (to.direct && word.direct) [[likely]] {
+    transport::copy_bytes(to.at, source, nelems * kElementBytes);
+    change_signal(reinterpret_cast<Word*>(word.at), signal, change);
+    word.ring();
+  } else {
+    far_put_signal(dest, source, nelems, sig_addr, to_bits(signal), change, pe, routine,
+                   {kElementBytes, kCompletion, sizeof(Word)});
+  }
   Side::count(Op::put);
   Side::count(Op::signal);
 }
@@ -84,10 +104,29 @@ inline void put_signal(void* dest, const void* source, size_t nelems, Word* sig_
 template <class Side, class Word>
 inline void signal_op(Word* sig_addr, Word signal, SignalChange change, int pe,
                       const char* routine) {
-  const Remote word = translate_one(current_hot(), sig_addr, pe, routine);
-  change_signal(reinterpret_cast<Word*>(word.at), signal, change);
-  word.ring();
+  if (const Remote word = translate_one(current_hot(), sig_addr, pe); word.direct) [[likely]] {
+    change_signal(reinterpret_cast<Word*>(word.at), signal, change);
+    word.ring();
+  } else {
+    far_signal(sig_addr, to_bits(signal), change, pe, routine, sizeof(Word));
+  }
   Side::count(Op::signal);
+}
+
+// Earlier puts, amos and signals of this thread arrive at each PE before later ones.
+inline void fence(const char* routine) {
+  transport::direct::fence();
+  if (any_far()) [[unlikely]] {
+    far_fence(routine);
+  }
+}
+
+// Earlier operations of this thread are complete, and visible to every PE before its later loads.
+inline void quiet(const char* routine) {
+  if (any_far()) [[unlikely]] {
+    far_quiet(routine);
+  }
+  transport::direct::quiet();
 }
 
 }  // namespace canopy::shmem

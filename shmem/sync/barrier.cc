@@ -94,13 +94,11 @@ void Barrier::wait_slow(World& world, const uint64_t* word, uint64_t generation,
     return false;
   };
   wait_for(world, mine_->bell, come, WakenBy::ours, routine, [&] {
-    return fmt::format("pe {} waits in {} number {} for {}", me_, routine, generation,
+    return fmt::format("pe {} waits in {} number {} for {}", mine_->pe, routine, generation,
                        from < 0 ? std::string("other PEs") : fmt::format("PE {}", from));
   });
   if (left >= 0 && load_acquire(word) < generation) {
-    world.fail_job(kMisuseStatus,
-                   fmt::format("pe {} waits in {} for PE {}, which has finalized or ended already",
-                               me_, routine, left));
+    world.left_early(routine, pages_[static_cast<size_t>(left)]->pe);
   }
 }
 

@@ -1,13 +1,11 @@
-// Barrier: where all PEs of the host meet. Two algorithms over the control pages, chosen once, the
-// same on every PE:
+// Barrier: where all PEs meet when they are near each other (others: far_barrier.h). Two algorithms
+// over the control pages, chosen once, the same on every PE:
 //
 //   dissemination   PEs <= CPUs. In round r, PE i tells PE i + 2^r and hears from PE i - 2^r. With
-//   two PEs
-//                   that is one store into the peer's page and one wait: the cost of a line
+//                   two PEs that is one store into the peer's page and one wait: the cost of a line
 //                   crossing once each way.
 //   central         more PEs than CPUs. The last to arrive at a counter releases all others with
-//   one word:
-//                   every PE that must wait gives its CPU away once, not once per round.
+//                   one word: every PE that must wait gives its CPU away once, not once per round.
 //
 // Words carry the number of the barrier (64 bits, only growing), so nothing is ever reset and a
 // fast PE may be one barrier ahead. Every wait is also told when a PE that it waits for leaves the

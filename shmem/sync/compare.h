@@ -66,9 +66,17 @@ inline T wait_until(T* word, Compare compare, T value, const char* routine) {
   return seen;
 }
 
+// A failed test makes progress: programs wait in loops of their own.
 template <class T>
 inline bool test(const T* word, Compare compare, T value) {
-  return holds(transport::direct::load(word), compare, value);
+  if (holds(transport::direct::load(word), compare, value)) {
+    return true;
+  }
+  if (any_far()) [[unlikely]] {
+    far_poll();
+    return holds(transport::direct::load(word), compare, value);
+  }
+  return false;
 }
 
 }  // namespace canopy::shmem

@@ -3,6 +3,9 @@
 // On the host the calling thread follows the waiting policy (runtime/base/waiter.h) and sleeps on
 // its PE's bell; in a kernel the fiber gives its executor away. What waits for a word of the user's
 // also looks by itself every ms, because a plain store through shmem_ptr rings no bell.
+//
+// Where there are PEs that loads and stores do not reach, whoever waits makes progress: what comes
+// from them, and what is under way to them, moves on between two looks.
 #pragma once
 
 #include "runtime/base/doorbell.h"
@@ -20,6 +23,21 @@ class World;
 void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, WakenBy waker,
                   FunctionRef<std::string()> describe);
 
+// The host side of a wait for what this PE has posted to `pe` itself (-1: to anybody): ready()
+// makes progress.
+void wait_posted(World& world, FunctionRef<bool()> ready, int pe, const char* routine);
+
+// Progress on the paths to far PEs, from a wait that failed; nothing where there are none.
+void make_progress(World& world);
+
+template <class Ready>
+void wait_in_kernel(Ready&& ready, const char* what) {
+  using Callable = std::remove_reference_t<Ready>;
+  kernel_side().wait_until(
+      [](void* callable) { return static_cast<int>((*static_cast<Callable*>(callable))()); },
+      const_cast<void*>(static_cast<const void*>(&ready)), what);
+}
+
 // Returns when ready() is true. `bell` is the one that whoever ends the wait rings. `what` names
 // the wait in a kernel's reports, describe() makes the host's sentence ("pe 3 waits for ...").
 template <class Ready, class Describe>
@@ -32,10 +50,15 @@ void wait_for(World& world, Doorbell& bell, Ready&& ready, WakenBy waker, const 
     cpu_relax();
   }
   if (in_kernel()) {
-    using Callable = std::remove_reference_t<Ready>;
-    kernel_side().wait_until(
-        [](void* callable) { return static_cast<int>((*static_cast<Callable*>(callable))()); },
-        const_cast<void*>(static_cast<const void*>(&ready)), what);
+    wait_in_kernel(
+        [&] {
+          if (ready()) {
+            return true;
+          }
+          make_progress(world);
+          return ready();
+        },
+        what);
     return;
   }
   wait_on_host(world, bell, ready, waker, describe);

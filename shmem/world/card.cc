@@ -1,6 +1,7 @@
 #include "shmem/world/card.h"
 
 #include "runtime/base/random_id.h"
+#include "shmem/world/packing.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -14,45 +15,7 @@
 namespace canopy::shmem {
 namespace {
 
-constexpr uint64_t kCardMagic =
-    0x43414E4F43415244;  // "CANOCARD"; the last digit rises with the format
-
-void put(std::string& out, uint64_t value) {
-  char bytes[sizeof value];
-  std::memcpy(bytes, &value, sizeof value);
-  out.append(bytes, sizeof bytes);
-}
-void put(std::string& out, const std::string& text) {
-  put(out, text.size());
-  out += text;
-}
-
-// Reads what put() wrote; `ok` turns false at the first short field and stays so.
-struct Reader {
-  std::string_view left;
-  bool ok = true;
-
-  uint64_t number() {
-    uint64_t value = 0;
-    if (left.size() < sizeof value) {
-      ok = false;
-      return 0;
-    }
-    std::memcpy(&value, left.data(), sizeof value);
-    left.remove_prefix(sizeof value);
-    return value;
-  }
-  std::string text() {
-    const uint64_t size = number();
-    if (!ok || left.size() < size) {
-      ok = false;
-      return "";
-    }
-    std::string value(left.substr(0, size));
-    left.remove_prefix(size);
-    return value;
-  }
-};
+constexpr uint64_t kCardMagic = 0x43435232;  // "CCR2"; the last digit rises with the format
 
 std::string affinity() {
   // The kernel's mask may be wider than cpu_set_t: grow until it fits.
@@ -70,23 +33,26 @@ std::string affinity() {
 
 std::string Card::pack() const {
   std::string out;
-  put(out, kCardMagic);
-  put(out, static_cast<uint64_t>(pid));
-  put(out, process_nonce);
-  put(out, control_nonce);
-  put(out, control_id);
-  put(out, heap_id);
-  put(out, heap_bytes);
-  put(out, static_cast<uint64_t>(heap_by_user));
-  put(out, boot_id);
-  put(out, host);
-  put(out, broker);
-  put(out, cpus);
+  pack_number(out, kCardMagic);
+  pack_number(out, static_cast<uint64_t>(pid));
+  pack_number(out, process_nonce);
+  pack_number(out, control_nonce);
+  pack_number(out, control_id);
+  pack_number(out, heap_id);
+  pack_number(out, heap_bytes);
+  pack_number(out, static_cast<uint64_t>(heap_by_user));
+  pack_number(out, static_cast<uint64_t>(way));
+  pack_number(out, static_cast<uint64_t>(divided));
+  pack_number(out, division);
+  pack_text(out, boot_id);
+  pack_text(out, host);
+  pack_text(out, broker);
+  pack_text(out, cpus);
   return out;
 }
 
 Result<Card> Card::unpack(std::string_view bytes, int pe) {
-  Reader in{bytes};
+  Unpacking in{bytes};
   Card card;
   const uint64_t magic = in.number();
   card.pid = static_cast<int32_t>(in.number());
@@ -96,11 +62,14 @@ Result<Card> Card::unpack(std::string_view bytes, int pe) {
   card.heap_id = in.number();
   card.heap_bytes = in.number();
   card.heap_by_user = in.number() != 0;
+  card.way = static_cast<PathWay>(in.number());
+  card.divided = in.number() != 0;
+  card.division = static_cast<uint32_t>(in.number());
   card.boot_id = in.text();
   card.host = in.text();
   card.broker = in.text();
   card.cpus = in.text();
-  if (!in.ok || magic != kCardMagic || !in.left.empty()) {
+  if (!in.ok || magic != kCardMagic || card.way > PathWay::faulty || !in.left.empty()) {
     return fail(Errc::parse, "the card of PE {} ({} bytes) is not of this version of Canopy", pe,
                 bytes.size());
   }

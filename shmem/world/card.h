@@ -10,6 +10,9 @@
 
 namespace canopy::shmem {
 
+// What the user wishes of the paths between PEs (path_plan.h).
+enum class PathWay : uint8_t { any, mapped, ofi, faulty };
+
 struct Card {
   int32_t pid = 0;
   uint64_t process_nonce = 0;  // equal for PEs that are threads of one process
@@ -18,10 +21,13 @@ struct Card {
   uint64_t heap_id = 0;
   uint64_t heap_bytes = 0;  // wanted; the job uses the least of all
   bool heap_by_user = false;
-  std::string boot_id;  // of the kernel: differs between hosts
-  std::string host;     // for sentences only: names lie in containers
-  std::string broker;   // address, "" when the PE has none
-  std::string cpus;     // affinity mask, bit i of byte i/8
+  PathWay way = PathWay::any;
+  bool divided = false;   // a host is to be taken for several
+  uint32_t division = 0;  // for which of them
+  std::string boot_id;    // of the kernel: differs between hosts
+  std::string host;       // for sentences only: names lie in containers
+  std::string broker;     // address, "" when the PE has none
+  std::string cpus;       // affinity mask, bit i of byte i/8
 
   std::string pack() const;
   static Result<Card> unpack(std::string_view bytes, int pe);

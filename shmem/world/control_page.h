@@ -1,13 +1,15 @@
 // ControlPage: what the PEs of a host share about one of them, apart from its heap. One per PE, in
 // a sealed memfd of its own, mapped by every local peer at the start of the PE's slot
-// (peer_region.h).
+// (slot_area.h).
 //
 //   line 0       identity: written once before it is shown to anybody
 //   line 1       bell: whoever stores something that this PE may wait for rings it
 //   line 2       life: leaving (written by the owner), death_report (claimed by whoever speaks
-//   first) lines 3, 4   what the owner asked of the symmetric heap last, by parity of the request's
-//   number lines 5, 6   the central barrier (used in the page of the first local PE only) lines 7..
-//   the dissemination barrier: one line per round, one writer per line
+//                first)
+//   lines 3, 4   what the owner asked of the symmetric heap last, by parity of the request's number
+//   lines 5, 6   the central barrier (used in the page of a group's first PE only)
+//   lines 7..    the dissemination barrier: one line per round, one writer per line
+//   the rest     the barrier between groups: one word per round
 //
 // Plain integers, reached through the accessors of runtime/base/cache_line.h. The layout is between
 // processes of one job, which run one build: `version` and `bytes` are compared at init.
@@ -33,7 +35,7 @@ struct HeapRequest {
 
 struct ControlPage {
   static constexpr uint64_t kMagic = 0x43414E4F50595045;  // "CANOPYPE"
-  static constexpr uint32_t kVersion = 1;
+  static constexpr uint32_t kVersion = 2;
   static constexpr int kRounds = 32;  // enough for 2^32 PEs
 
   uint64_t magic = kMagic;
@@ -60,6 +62,11 @@ struct ControlPage {
     uint64_t generation = 0;
   };
   Round rounds[kRounds];
+
+  // Written by signals from other groups' leaders (sync/far_barrier.h), used in the page of a
+  // leader.
+  alignas(kCacheLine) uint64_t far_rounds[kRounds] = {};
+  alignas(kCacheLine) uint64_t far_leaving[kRounds] = {};
 };
 static_assert(sizeof(HeapRequest) <= kCacheLine);
 static_assert(offsetof(ControlPage, bell) == 64 && offsetof(ControlPage, leaving) == 128);

@@ -2,11 +2,8 @@
 #include "runtime/base/env.h"
 #include "runtime/driver/driver.h"
 #include "shmem/heap/agreement.h"
-#include "shmem/world/memory_limit.h"
+#include "shmem/world/packing.h"
 #include "shmem/world/world.h"
-
-#include <algorithm>
-#include <charconv>
 
 namespace canopy::shmem {
 
@@ -22,7 +19,7 @@ Result<SymmetricHeap*> World::device_heap(uint64_t bytes) {
 
 Result<> World::make_device_heap(uint64_t bytes) {
   agree(*this, {.routine = HeapRoutine::device_heap, .kind = HeapKind::device, .size = bytes});
-  SlotArea& area = group_->area();
+  const SlotArea& area = group_->area();
   uint64_t id = 0;
   const auto allocate = [&]() -> Result<> {
     if (options_.driver == nullptr) {
@@ -41,42 +38,75 @@ Result<> World::make_device_heap(uint64_t bytes) {
     return publish(&id, device_memory_.fd(), bytes);
   };
   const Result<> allocated = allocate();
-  CANOPY_ASSIGN(const auto texts, bootstrap_->exchange(allocated ? std::to_string(id) : ""));
+  std::string mine;
+  pack_number(mine, allocated ? id : 0);
+  CANOPY_ASSIGN(const auto texts, bootstrap_->exchange(mine));
   CANOPY_TRY(allocated);
   std::vector<uint64_t> ids;
   for (size_t pe = 0; pe < texts.size(); ++pe) {
-    uint64_t theirs = 0;
-    std::from_chars(texts[pe].data(), texts[pe].data() + texts[pe].size(), theirs);
-    if (theirs == 0) {
+    Unpacking in{texts[pe]};
+    ids.push_back(in.number());
+    if (!in.ok || ids.back() == 0) {
       device_memory_.reset();
       return fail(Errc::no_memory, "pe {}: PE {} could not make its device heap of {} bytes",
                   my_pe(), pe, bytes);
     }
-    ids.push_back(theirs);
   }
-  const bool leads = LocalGroup::leader_of(cards_, my_pe()) == my_pe();
-  CANOPY_TRY(agree_on(leads ? group_->map_device_heaps(cards_, my_pe(), broker_.get(), ids, bytes)
-                            : Result<>()));
+  const auto map_and_register = [&]() -> Result<> {
+    if (process_leader() == my_pe()) {
+      CANOPY_TRY(
+          group_->map_device_heaps(cards_, my_pe(), broker_.get(), mapped_pes(), ids, bytes));
+    }
+    if (network_ != nullptr) {
+      CANOPY_TRY(network_->register_region(FarPaths::kDeviceHeap,
+                                           {group_->user(my_pe()) + area.device_offset(), bytes}));
+    }
+    return {};
+  };
+  CANOPY_TRY(agree_on(map_and_register()));
   for (uint64_t published : std::exchange(published_, {})) {
     withdraw(published);
   }
+  CANOPY_TRY(connect_device_heaps(bytes));
   register_with_runtime(area.device_offset(), bytes, true);
-  hot_.bytes = area.device_offset() + bytes;
-  device_heap_.emplace(*this, HeapKind::device, area.user(my_pe()) + area.device_offset(), bytes);
+  device_heap_.emplace(*this, HeapKind::device, group_->user(my_pe()) + area.device_offset(),
+                       bytes);
   sync();
+  return {};
+}
+
+// Adds the device heaps to the peer table and to what transports reach.
+Result<> World::connect_device_heaps(uint64_t bytes) {
+  const uint64_t offset = group_->area().device_offset();
+  for (int pe = 0; pe < n_pes(); ++pe) {
+    transport::Transport* way = far_ != nullptr ? far_->way_to(pe) : nullptr;
+    if (way == nullptr) {
+      peers_[static_cast<size_t>(pe)].bytes = offset + bytes;
+      continue;
+    }
+    const bool mapped = plan_.path(my_pe(), pe) == Path::posted_mapped;
+    const transport::PeerRegion region{.id = FarPaths::kDeviceHeap,
+                                       .bytes = bytes,
+                                       .mapped_at = mapped ? group_->user(pe) + offset : nullptr};
+    CANOPY_TRY(way->connect(pe, addresses_[static_cast<size_t>(pe)], {&region, 1}));
+  }
+  if (far_ != nullptr) {
+    far_->set_layout(group_->area().host_bytes(), offset, bytes);
+  }
+  hot_.bytes = offset + bytes;
   return {};
 }
 
 // aclrtMemcpy and friends ask the address space what an address is. The leader of the process tells
 // it, for all PEs of the host: the mappings are the process's.
 void World::register_with_runtime(uint64_t offset, uint64_t bytes, bool device_kind) {
-  if (options_.driver == nullptr || LocalGroup::leader_of(cards_, my_pe()) != my_pe()) {
+  if (options_.driver == nullptr || process_leader() != my_pe()) {
     return;
   }
   const int devices = options_.driver->machine().count();
-  for (int pe = 0; pe < n_pes(); ++pe) {
+  for (const int pe : mapped_pes()) {
     const bool own = pe == my_pe();
-    std::byte* base = group_->area().user(pe) + offset;
+    std::byte* base = group_->user(pe) + offset;
     options_.driver->address_space().add(
         {.base = base,
          .bytes = bytes,

@@ -18,12 +18,14 @@ Hot forked;
 void forget_in_child() {
   std::atomic_ref<Hot*>(hot_detail::process_hot).store(&forked, std::memory_order_relaxed);
   hot_detail::thread_hot = nullptr;
+  store_relaxed(&hot_detail::far_worlds, 0);  // the child has one thread, and no World
 }
 
 }  // namespace
 
 namespace hot_detail {
 Hot* process_hot = &nothing;
+uint32_t far_worlds = 0;
 constinit thread_local Hot* thread_hot = nullptr;
 }  // namespace hot_detail
 

@@ -4,15 +4,17 @@
 //
 // A symmetric address becomes an address of PE `pe` by one subtract, one compare and one add:
 //
-//   offset = address - base         (base: where this PE's own user area begins in our address
-//   space) offset < bytes ?                (both heaps lie in one area, so this one compare covers
-//   both) peers[pe].base + offset
+//   offset = address - base      (base: where this PE's own user area begins in our address space)
+//   offset < peers[pe].bytes ?   (both heaps lie in one area, so this one compare covers both)
+//   peers[pe].base + offset
 //
-// When nothing is initialised, current_hot() is a Hot with no bytes and no PEs: every call then
-// fails the compare and reaches the slow path, which says what is wrong. So the hot path has no
-// null check.
+// A PE that loads and stores do not reach has no bytes: the same compare sends operations on it to
+// the cold path (shmem/rma/far_ops.h), which also says what is wrong where something is. When
+// nothing is initialised, current_hot() is a Hot without PEs. So the hot path has neither a null
+// check nor a look at the kind of path.
 #pragma once
 
+#include "runtime/base/cache_line.h"
 #include "runtime/base/doorbell.h"
 
 #include <atomic>
@@ -22,20 +24,23 @@
 namespace canopy::shmem {
 
 class World;
+class FarPaths;
 
-struct PeerEntry {
-  uintptr_t base = 0;  // of the PE's user area, here
-  Doorbell* bell = nullptr;
+struct alignas(32) PeerEntry {
+  uintptr_t base = 0;        // of the PE's user area, here; 0: not in our address space
+  size_t bytes = 0;          // of it that loads and stores are the path to
+  Doorbell* bell = nullptr;  // never null where there are bytes or nothing is moved: else our own
 };
-static_assert(sizeof(PeerEntry) == 16);
+static_assert(sizeof(PeerEntry) == 32, "one shift finds the entry, and none straddles a line");
 
 struct Hot {
   uintptr_t base = 0;
-  size_t bytes = 0;
+  const PeerEntry* peers = nullptr;
   uint32_t n_pes = 0;
   int32_t my_pe = -1;
-  const PeerEntry* peers = nullptr;
   World* world = nullptr;
+  size_t bytes = 0;         // of this PE's user area
+  FarPaths* far = nullptr;  // the way to those without bytes; null: there are none
 };
 
 namespace hot_detail {
@@ -57,50 +62,59 @@ inline const Hot& current_hot() {
 // The World of this thread or process; null before init and after finalize.
 inline World* current_world() { return current_hot().world; }
 
+// How many Worlds of this process have PEs that loads and stores do not reach: what fence, quiet
+// and tests read instead of the Hot, to stay as short as they are without.
+namespace hot_detail {
+[[gnu::visibility("hidden")]] extern uint32_t far_worlds;
+}
+inline bool any_far() { return load_relaxed(&hot_detail::far_worlds) != 0; }  // orders nothing
+
 // Makes `hot` the process's (or, with for_thread, the calling thread's); null takes it back.
 void set_current(Hot* hot, bool for_thread);
 
 // Reports why `nelems` elements at `address` on `pe` are not a target (not initialised, PE out of
-// range, not symmetric, forked child) and ends the job. `routine` is the caller's public name.
+// range, not symmetric) and ends the job.
 [[noreturn, gnu::cold]] void bad_target(const Hot& hot, const void* address, size_t nelems,
                                         size_t element_bytes, int pe, const char* routine);
 
-// An object of another PE, as this PE reaches it.
+// Where an object of a PE is for loads and stores.
 struct Remote {
   std::byte* at;
   Doorbell* bell;
+  bool direct;  // false: the cold path has to look; a constant wherever the compiler sees both ends
 
   // Wakes what sleeps on that PE. REQUIRES: the store was made.
   void ring() const { bell->ring(BellScope::host); }
 };
 
-// The same object on `pe`, for an operation on `nelems` elements from there on. `at` is null when
-// there are none: an operation of nothing may point anywhere.
+// `nelems` elements from `address` on, on `pe`.
 template <size_t kElementBytes>
-inline Remote translate(const Hot& hot, const void* address, size_t nelems, int pe,
-                        const char* routine) {
-  const size_t offset = reinterpret_cast<uintptr_t>(address) - hot.base;
-  // The first compare also catches addresses below base: they wrap to huge offsets.
-  if (offset >= hot.bytes || nelems > (hot.bytes - offset) / kElementBytes ||
-      static_cast<uint32_t>(pe) >= hot.n_pes) [[unlikely]] {
-    if (nelems == 0 && static_cast<uint32_t>(pe) < hot.n_pes) {
-      return {nullptr, hot.peers[pe].bell};
+inline Remote translate(const Hot& hot, const void* address, size_t nelems, int pe) {
+  if (static_cast<uint32_t>(pe) < hot.n_pes) [[likely]] {
+    const PeerEntry& peer = hot.peers[pe];
+    // Below base it wraps to a huge offset. One subtraction tells whether it lies in the area, and
+    // how much of that follows; at its end only nothing fits.
+    const size_t offset = reinterpret_cast<uintptr_t>(address) - hot.base;
+    size_t room = 0;
+    if (!__builtin_sub_overflow(peer.bytes, offset, &room) && nelems <= room / kElementBytes)
+        [[likely]] {
+      return {reinterpret_cast<std::byte*>(peer.base + offset), peer.bell, true};
     }
-    bad_target(hot, address, nelems, kElementBytes, pe, routine);
   }
-  const PeerEntry peer = hot.peers[pe];
-  return {reinterpret_cast<std::byte*>(peer.base + offset), peer.bell};
+  return {nullptr, nullptr, false};
 }
 
 // The same for one element. Its end needs no check: heaps end where nothing is mapped.
 template <class T>
-inline Remote translate_one(const Hot& hot, const T* address, int pe, const char* routine) {
-  const size_t offset = reinterpret_cast<uintptr_t>(address) - hot.base;
-  if (offset >= hot.bytes || static_cast<uint32_t>(pe) >= hot.n_pes) [[unlikely]] {
-    bad_target(hot, address, 1, sizeof(T), pe, routine);
+inline Remote translate_one(const Hot& hot, const T* address, int pe) {
+  if (static_cast<uint32_t>(pe) < hot.n_pes) [[likely]] {
+    const PeerEntry& peer = hot.peers[pe];
+    const size_t offset = reinterpret_cast<uintptr_t>(address) - hot.base;
+    if (offset < peer.bytes) [[likely]] {
+      return {reinterpret_cast<std::byte*>(peer.base + offset), peer.bell, true};
+    }
   }
-  const PeerEntry peer = hot.peers[pe];
-  return {reinterpret_cast<std::byte*>(peer.base + offset), peer.bell};
+  return {nullptr, nullptr, false};
 }
 
 }  // namespace canopy::shmem

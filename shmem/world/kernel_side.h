@@ -4,6 +4,8 @@
 
 #include "runtime/base/doorbell.h"
 
+#include <cstdint>
+
 namespace canopy::shmem {
 
 struct KernelSide {
@@ -11,6 +13,8 @@ struct KernelSide {
   int (*in_kernel)() = nullptr;
   // Gives the executor away until ready(arg) is non-zero; `what` names the wait.
   void (*wait_until)(int (*ready)(void* arg), void* arg, const char* what) = nullptr;
+  // A number for the core that the calling block runs on, different for each of the process.
+  uint64_t (*core)() = nullptr;
   // Sleeping executors wake when `bell` is rung; null takes it back.
   void (*set_remote_bell)(Doorbell* bell) = nullptr;
 };

@@ -1,5 +1,7 @@
 #include "shmem/world/local_group.h"
 
+#include "shmem/world/path_plan.h"
+
 #include <fcntl.h>
 
 #include <cerrno>
@@ -28,14 +30,10 @@ Result<UniqueFd> duplicate(const UniqueFd& fd) {
   return copy;
 }
 
-// What every failed step of the proof ends with.
-tl::unexpected<Error> unreachable(int my_pe, int pe, const Card& card, const char* step) {
+// A failed step of the proof, with what it said.
+std::string failed(const char* step) {
   const std::string cause = error_text::take_newest();
-  return fail(Errc::not_supported,
-              "pe {} cannot reach PE {} (pid {} on host {}): {} failed: {}. A path off the host is "
-              "not built "
-              "yet: all PEs must share one host, user and network namespace",
-              my_pe, pe, card.pid, card.host, step, cause.empty() ? "no further text" : cause);
+  return fmt::format("{} failed: {}", step, cause.empty() ? "no further text" : cause);
 }
 
 }  // namespace
@@ -66,9 +64,10 @@ Result<FetchedMemory> fetch_in_process(uint64_t id) {
 }
 
 int LocalGroup::leader_of(const std::vector<Card>& cards, int pe) {
-  const uint64_t process = cards[static_cast<size_t>(pe)].process_nonce;
+  const Card& card = cards[static_cast<size_t>(pe)];
   int leader = 0;
-  while (cards[static_cast<size_t>(leader)].process_nonce != process) {
+  while (cards[static_cast<size_t>(leader)].process_nonce != card.process_nonce ||
+         !PathPlan::may_map(cards[static_cast<size_t>(leader)], card)) {
     ++leader;
   }
   return leader;
@@ -78,16 +77,42 @@ Result<std::shared_ptr<LocalGroup>> LocalGroup::build(const std::vector<Card>& c
                                                       Broker* broker, uint64_t heap_bytes,
                                                       uint64_t device_room) {
   auto group = std::make_shared<LocalGroup>();
-  const int n_pes = static_cast<int>(cards.size());
   group->why_.resize(cards.size());
-  CANOPY_ASSIGN(group->area_, SlotArea::reserve(n_pes, heap_bytes, device_room));
-  for (int pe = 0; pe < n_pes; ++pe) {
-    CANOPY_TRY(group->map_peer(cards, my_pe, pe, broker));
+  group->slots_.assign(cards.size(), -1);
+  const Card& me = cards[static_cast<size_t>(my_pe)];
+  int slots = 0;
+  for (size_t pe = 0; pe < cards.size(); ++pe) {
+    if (PathPlan::may_map(me, cards[pe])) {
+      group->slots_[pe] = slots++;
+    } else if (cards[pe].boot_id != me.boot_id) {
+      group->why_[pe] =
+          fmt::format("it runs on host {} and this is host {} (their boot ids differ)",
+                      cards[pe].host, me.host);
+    } else {
+      group->why_[pe] = fmt::format("CANOPY_PES_PER_HOST puts it on host {} and this PE on host {}",
+                                    cards[pe].division, me.division);
+    }
+  }
+  CANOPY_ASSIGN(group->area_, SlotArea::reserve(slots, heap_bytes, device_room));
+  for (size_t pe = 0; pe < cards.size(); ++pe) {
+    if (group->slots_[pe] < 0) {
+      continue;
+    }
+    auto reason = group->map_peer(cards, my_pe, static_cast<int>(pe), broker);
+    if (!reason) {
+      continue;
+    }
+    if (static_cast<int>(pe) == my_pe) {
+      return fail(Errc::internal, "pe {}: its own memory: {}", my_pe, *reason);
+    }
+    group->why_[pe] = std::move(*reason);
+    group->slots_[pe] = -1;
+    group->missed_.push_back(static_cast<int>(pe));
   }
   Offers& o = offers();
   std::lock_guard lock(o.mutex);
   std::erase_if(o.groups, [](const auto& entry) { return entry.second.expired(); });
-  o.groups[cards[static_cast<size_t>(my_pe)].control_nonce] = group;
+  o.groups[me.control_nonce] = group;
   return group;
 }
 
@@ -102,67 +127,71 @@ Result<std::shared_ptr<LocalGroup>> LocalGroup::find(const Card& leader) {
   return group;
 }
 
-Result<> LocalGroup::map_peer(const std::vector<Card>& cards, int my_pe, int pe, Broker* broker) {
-  const Card& me = cards[static_cast<size_t>(my_pe)];
+std::optional<std::string> LocalGroup::map_peer(const std::vector<Card>& cards, int my_pe, int pe,
+                                                Broker* broker) {
   const Card& card = cards[static_cast<size_t>(pe)];
-  const bool here = card.process_nonce == me.process_nonce;
-  if (card.boot_id != me.boot_id) {
-    return fail(Errc::not_supported,
-                "pe {} cannot reach PE {}: it runs on host {} and this is host {} (their boot ids "
-                "differ), and a "
-                "path off the host is not built yet",
-                my_pe, pe, card.host, me.host);
-  }
+  const bool here = card.process_nonce == cards[static_cast<size_t>(my_pe)].process_nonce;
   if (!here) {
     if (broker == nullptr || card.broker.empty()) {
-      return fail(Errc::internal, "pe {}: PE {} is another process, and there is no broker", my_pe,
-                  pe);
+      return "it is another process, and there is no broker";
     }
     if (!broker->connect(card.broker, static_cast<uint64_t>(pe))) {
-      return unreachable(my_pe, pe, card, "connecting to its broker");
+      return failed("connecting to its broker");
     }
   }
-  const auto fetch = [&](uint64_t id) {
-    return here ? fetch_in_process(id) : broker->fetch(card.broker, id);
+  const auto attempt = [&]() -> std::optional<std::string> {
+    const auto fetch = [&](uint64_t id) {
+      return here ? fetch_in_process(id) : broker->fetch(card.broker, id);
+    };
+    auto control = fetch(card.control_id);
+    if (!control || control->bytes < SlotArea::control_bytes()) {
+      return failed("fetching its control page");
+    }
+    auto heap = fetch(card.heap_id);
+    if (!heap || heap->bytes < area_.host_bytes()) {
+      return failed("fetching its symmetric heap");
+    }
+    const int slot = slots_[static_cast<size_t>(pe)];
+    if (!area_.place_control(slot, control->fd) || !area_.place_host(slot, heap->fd)) {
+      return failed("mapping its memory");
+    }
+    const ControlPage& page = *area_.control(slot);
+    if (page.magic != ControlPage::kMagic || page.version != ControlPage::kVersion ||
+        page.bytes != sizeof(ControlPage) || page.nonce != card.control_nonce) {
+      return failed("finding its nonce in its control page");
+    }
+    return std::nullopt;
   };
-  auto control = fetch(card.control_id);
-  if (!control || control->bytes < SlotArea::control_bytes()) {
-    return unreachable(my_pe, pe, card, "fetching its control page");
+  auto reason = attempt();
+  if (reason && !here) {
+    broker->disconnect(card.broker);  // who is not mapped is watched in another way
+  } else if (!reason) {
+    why_[static_cast<size_t>(pe)] =
+        here ? fmt::format("a thread of this process (pid {})", card.pid)
+             : fmt::format("same boot id, fetched from pid {} through broker {}, nonce agrees",
+                           card.pid, card.broker);
   }
-  auto heap = fetch(card.heap_id);
-  if (!heap || heap->bytes < area_.host_bytes()) {
-    return unreachable(my_pe, pe, card, "fetching its symmetric heap");
-  }
-  if (!area_.place_control(pe, control->fd) || !area_.place_host(pe, heap->fd)) {
-    return unreachable(my_pe, pe, card, "mapping its memory");
-  }
-  const ControlPage& page = *area_.control(pe);
-  if (page.magic != ControlPage::kMagic || page.version != ControlPage::kVersion ||
-      page.bytes != sizeof(ControlPage) || page.nonce != card.control_nonce) {
-    return unreachable(my_pe, pe, card, "finding its nonce in its control page");
-  }
-  auto& why = why_[static_cast<size_t>(pe)];
-  if (here) {
-    why = fmt::format("mapped: a thread of this process (pid {})", card.pid);
-  } else {
-    why = fmt::format("mapped: same boot id, fetched from pid {} through broker {}, nonce agrees",
-                      card.pid, card.broker);
-  }
-  return {};
+  return reason;
 }
 
 Result<> LocalGroup::map_device_heaps(const std::vector<Card>& cards, int my_pe, Broker* broker,
+                                      const std::vector<int>& wanted,
                                       const std::vector<uint64_t>& ids, uint64_t bytes) {
   const uint64_t process = cards[static_cast<size_t>(my_pe)].process_nonce;
-  for (size_t pe = 0; pe < cards.size(); ++pe) {
-    const Card& card = cards[pe];
-    auto memory = card.process_nonce == process ? fetch_in_process(ids[pe])
-                                                : broker->fetch(card.broker, ids[pe]);
+  for (const int pe : wanted) {
+    const Card& card = cards[static_cast<size_t>(pe)];
+    const uint64_t id = ids[static_cast<size_t>(pe)];
+    auto memory =
+        card.process_nonce == process ? fetch_in_process(id) : broker->fetch(card.broker, id);
+    const char* step = nullptr;
     if (!memory || memory->bytes < bytes) {
-      return unreachable(my_pe, static_cast<int>(pe), card, "fetching its device heap");
+      step = "fetching its device heap";
+    } else if (!area_.place_device(slots_[static_cast<size_t>(pe)], memory->fd, bytes)) {
+      step = "mapping its device heap";
     }
-    if (!area_.place_device(static_cast<int>(pe), memory->fd, bytes)) {
-      return unreachable(my_pe, static_cast<int>(pe), card, "mapping its device heap");
+    if (step != nullptr) {
+      return fail(Errc::not_supported, "pe {}: PE {} (pid {} on host {}): {}", my_pe, pe, card.pid,
+                  card.host, failed(step));
     }
   }
   return {};

@@ -1,11 +1,11 @@
-// LocalGroup: the memory of all PEs of this host, as this process sees it. Built once per process
-// and job by the process's lowest PE (its leader), and shared by the Worlds of the process: PEs
-// that are threads of one process see each other's memory at the same addresses, so that a race
-// detector sees them race.
+// LocalGroup: the memory of those PEs of this host that may be mapped, as this process sees it.
+// Built once per process and job by the process's lowest PE (its leader), and shared by the Worlds
+// of the process: PEs that are threads of one process see each other's memory at the same
+// addresses, so that a race detector sees them race.
 //
-// Building it is the proof that the PEs are on one host: connect to the peer's broker, fetch its
-// control page and heap, map them, and find the nonce of its card in the page. why(pe) tells what
-// was done.
+// Building it is the proof that PEs are on one host: connect to the peer's broker, fetch its
+// control page and heap, map them, and find the nonce of its card in the page. A step that fails is
+// no error: that PE is missed, and why(pe) names the step.
 #pragma once
 
 #include "runtime/base/result.h"
@@ -15,6 +15,7 @@
 #include "shmem/world/slot_area.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,20 +32,33 @@ class LocalGroup {
   // it.
   static Result<std::shared_ptr<LocalGroup>> find(const Card& leader);
 
-  // The lowest PE with the same process nonce as `pe`.
+  // The lowest PE of the process of `pe` that maps what `pe` needs.
   static int leader_of(const std::vector<Card>& cards, int pe);
 
-  SlotArea& area() { return area_; }
+  bool maps(int pe) const { return slots_[static_cast<size_t>(pe)] >= 0; }
+  // REQUIRES: maps(pe).
+  ControlPage* control(int pe) const { return area_.control(slots_[static_cast<size_t>(pe)]); }
+  std::byte* user(int pe) const { return area_.user(slots_[static_cast<size_t>(pe)]); }
+  const SlotArea& area() const { return area_; }
+  // PEs that should have been mapped, and could not.
+  const std::vector<int>& missed() const { return missed_; }
+  // What was done to map `pe`, or why not.
   const std::string& why(int pe) const { return why_[static_cast<size_t>(pe)]; }
 
-  // Maps the device heaps with these ids, one per PE. The leader's call.
+  // Maps the device heaps with these ids, one per PE, of the PEs that `wanted` names. The leader's
+  // call.
   Result<> map_device_heaps(const std::vector<Card>& cards, int my_pe, Broker* broker,
-                            const std::vector<uint64_t>& ids, uint64_t bytes);
+                            const std::vector<int>& wanted, const std::vector<uint64_t>& ids,
+                            uint64_t bytes);
 
  private:
-  Result<> map_peer(const std::vector<Card>& cards, int my_pe, int pe, Broker* broker);
+  // The step that failed, with its reason; nothing when all went well.
+  std::optional<std::string> map_peer(const std::vector<Card>& cards, int my_pe, int pe,
+                                      Broker* broker);
 
   SlotArea area_;
+  std::vector<int> slots_;  // by PE; -1: not mapped
+  std::vector<int> missed_;
   std::vector<std::string> why_;
 };
 

@@ -14,7 +14,8 @@
 
 namespace canopy::shmem {
 
-enum class Op : uint8_t { put, get, signal, amo, wait, barrier, count };
+// ring_full: a kernel found its core's request ring full, and waited.
+enum class Op : uint8_t { put, get, signal, amo, wait, barrier, ring_full, count };
 
 // Of one thread, on cache lines of its own.
 struct alignas(kCacheLine) OpCells {

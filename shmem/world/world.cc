@@ -4,6 +4,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/random_id.h"
 #include "runtime/driver/driver.h"
+#include "shmem/rma/far_ops.h"
 #include "shmem/sync/wait.h"
 #include "shmem/world/kernel_side.h"
 #include "shmem/world/memory_limit.h"
@@ -19,7 +20,6 @@ namespace canopy::shmem {
 namespace {
 
 constexpr uint64_t kGranuleBytes = 2u << 20;
-constexpr transport::RegionId kUserRegion = 0;
 
 uint64_t granules(uint64_t bytes) {
   return std::max<uint64_t>(1, (bytes + kGranuleBytes - 1) / kGranuleBytes) * kGranuleBytes;
@@ -46,7 +46,8 @@ Result<std::unique_ptr<World>> World::create(std::unique_ptr<Bootstrap> bootstra
 }
 
 World::~World() {
-  broker_.reset();  // first: its thread may be in peer_lost()
+  broker_.reset();  // first: its thread may be in deaths_
+  deaths_.stop();
   if (current_world() == this) {
     set_current(nullptr, options_.for_thread);
   }
@@ -57,25 +58,16 @@ World::~World() {
 }
 
 Result<> World::start() {
+  CANOPY_ASSIGN(wish_,
+                options_.paths ? Result<PathWish>(*options_.paths) : PathWish::from_environment());
   CANOPY_ASSIGN(const Card mine, make_card());
-  CANOPY_TRY(meet(mine));
-  CANOPY_TRY(agree_on(build_paths()));
-  // Only now is it certain that the leader of this process has mapped everything.
-  const int leader = LocalGroup::leader_of(cards_, my_pe());
-  if (leader != my_pe()) {
-    CANOPY_ASSIGN(group_, LocalGroup::find(cards_[static_cast<size_t>(leader)]));
-  }
-  std::vector<ControlPage*> pages;
-  for (int pe = 0; pe < n_pes(); ++pe) {
-    pages.push_back(&control(pe));
-  }
-  barrier_ = Barrier(my_pe(), std::move(pages), cpus_together(cards_));
-  CANOPY_TRY(connect_transports());
+  CANOPY_TRY(meet_all(mine));
+  CANOPY_TRY(wire_up(map_peers()));
+  make_barrier();
   for (uint64_t id : std::exchange(published_, {})) {
     withdraw(id);
   }
-  host_heap_.emplace(*this, HeapKind::host, group_->area().user(my_pe()),
-                     group_->area().host_bytes());
+  host_heap_.emplace(*this, HeapKind::host, group_->user(my_pe()), group_->area().host_bytes());
   register_with_runtime(0, group_->area().host_bytes(), false);
   reset_op_counts();
   set_current(&hot_, options_.for_thread);
@@ -90,7 +82,9 @@ Result<Card> World::make_card() {
   Card card = card_of_this_process();
   // PEs that are threads find each other inside the process and need no broker.
   if (n_pes() > 1 && bootstrap_->kind() != "threads") {
-    CANOPY_ASSIGN(broker_, Broker::start([this](uint64_t pe) { peer_lost(static_cast<int>(pe)); }));
+    CANOPY_ASSIGN(broker_, Broker::start([this](uint64_t pe) {
+                    deaths_.on_local_death(static_cast<int>(pe));
+                  }));
     card.broker = broker_->address();
   }
   CANOPY_ASSIGN(const HeapWish wish, options_.heap_bytes
@@ -99,6 +93,11 @@ Result<Card> World::make_card() {
   card.heap_bytes = granules(wish.bytes);
   card.heap_by_user = wish.by_user;
   card.control_nonce = random_id();
+  card.way = wish_.way;
+  if (wish_.pes_per_host > 0) {
+    card.divided = true;
+    card.division = static_cast<uint32_t>(my_pe() / wish_.pes_per_host);
+  }
 
   CANOPY_ASSIGN(control_fd_, sealed_memfd("canopy-control", SlotArea::control_bytes()));
   CANOPY_ASSIGN(const Mapping page, Mapping::shared(control_fd_, SlotArea::control_bytes()));
@@ -114,7 +113,7 @@ Result<Card> World::make_card() {
   return card;
 }
 
-Result<> World::meet(const Card& mine) {
+Result<> World::meet_all(const Card& mine) {
   CANOPY_ASSIGN(const auto packed, bootstrap_->exchange(mine.pack()));
   if (packed.size() != hot_.n_pes) {
     return fail(Errc::internal, "pe {}: {} cards came for {} PEs", my_pe(), packed.size(), n_pes());
@@ -126,14 +125,20 @@ Result<> World::meet(const Card& mine) {
   return {};
 }
 
-Result<> World::build_paths() {
+// Offsets are common to all hosts, so the heap has the least size that any PE wants.
+Result<> World::map_peers() {
   const auto least =
       std::min_element(cards_.begin(), cards_.end(),
                        [](const Card& a, const Card& b) { return a.heap_bytes < b.heap_bytes; });
   if (least->heap_by_user) {
-    CANOPY_TRY(check_heap_fits(least->heap_bytes, n_pes(), my_pe(), "SHMEM_SYMMETRIC_SIZE"));
+    const Card& me = cards_[static_cast<size_t>(my_pe())];
+    const auto here = std::count_if(cards_.begin(), cards_.end(), [&](const Card& card) {
+      return card.boot_id == me.boot_id && card.host == me.host;
+    });
+    CANOPY_TRY(check_heap_fits(least->heap_bytes, static_cast<int>(here), my_pe(),
+                               "SHMEM_SYMMETRIC_SIZE"));
   }
-  if (LocalGroup::leader_of(cards_, my_pe()) == my_pe()) {
+  if (process_leader() == my_pe()) {
     const uint64_t room = std::max(granules(options_.device_heap_bytes), default_device_heap());
     CANOPY_ASSIGN(group_,
                   LocalGroup::build(cards_, my_pe(), broker_.get(), least->heap_bytes, room));
@@ -141,37 +146,58 @@ Result<> World::build_paths() {
   return {};
 }
 
-Result<> World::connect_transports() {
-  SlotArea& area = group_->area();
-  std::span<std::byte> mine{area.user(my_pe()), area.host_bytes()};
-  CANOPY_TRY(self_.register_region(kUserRegion, mine));
-  CANOPY_TRY(mapped_.register_region(kUserRegion, mine));
-  peers_.resize(hot_.n_pes);
-  for (int pe = 0; pe < n_pes(); ++pe) {
-    const transport::PeerRegion region{
-        .id = kUserRegion, .bytes = area.host_bytes(), .mapped_at = area.user(pe), .key = {}};
-    transport::Transport& path = transport_to(pe);
-    CANOPY_TRY(path.connect(pe, "", {&region, 1}));
-    // Asked once: afterwards the table below is the path.
-    const auto base = path.direct(pe, kUserRegion);
-    if (!base) {
-      return fail(Errc::internal, "pe {}: the {} path to PE {} has no address", my_pe(),
-                  path.capabilities().name, pe);
+void World::make_barrier() {
+  const auto& groups = plan_.groups();
+  const auto own = static_cast<size_t>(plan_.group_of(my_pe()));
+  std::vector<ControlPage*> pages;
+  std::vector<Card> cards;
+  int index = 0;
+  for (const int pe : groups[own]) {
+    if (pe == my_pe()) {
+      index = static_cast<int>(pages.size());
     }
-    peers_[static_cast<size_t>(pe)] = {reinterpret_cast<uintptr_t>(*base), &control(pe).bell};
+    pages.push_back(&control(pe));
+    cards.push_back(card(pe));
   }
-  hot_.peers = peers_.data();
-  hot_.base = peers_[static_cast<size_t>(my_pe())].base;
-  hot_.bytes = area.host_bytes();
-  return {};
+  if (plan_.all_near()) {
+    barrier_ = Barrier(index, std::move(pages), cpus_together(cards));
+    return;
+  }
+  std::vector<int> leaders;
+  for (const auto& group : groups) {
+    leaders.push_back(group.front());
+  }
+  far_barrier_ = FarBarrier(my_pe(), std::move(pages), std::move(leaders), static_cast<int>(own));
 }
 
-transport::Transport& World::transport_to(int pe) {
-  return pe == my_pe() ? static_cast<transport::Transport&>(self_) : mapped_;
+void World::barrier_all() {
+  if (far_ != nullptr) {
+    far_quiet("barrier_all");
+  }
+  meet("barrier_all");
 }
 
 std::string World::why(int pe) const {
-  return pe == my_pe() ? std::string("self") : group_->why(pe);
+  switch (plan_.path(my_pe(), pe)) {
+    case Path::self:
+      return "self";
+    case Path::mapped:
+      return fmt::format("mapped: {}", group_->why(pe));
+    case Path::posted_mapped:
+      return fmt::format("{}, as the environment wishes; mapped: {}", posted_->capabilities().name,
+                         group_->why(pe));
+    case Path::ofi:
+      break;
+  }
+  std::string reason;
+  if (!group_->maps(pe)) {
+    reason = group_->why(pe);
+  } else if (plan_.mapped(my_pe(), pe)) {
+    reason = "as CANOPY_PATH wishes";
+  } else {
+    reason = "it could not map this PE";
+  }
+  return fmt::format("{}: {}", network_->capabilities().name, reason);
 }
 
 Result<> World::agree_on(const Result<>& mine) {
@@ -211,26 +237,54 @@ SymmetricHeap* World::heap_of(const void* address) {
   return device_heap_ && device_heap_->contains(address) ? &*device_heap_ : nullptr;
 }
 
+std::vector<int> World::mapped_pes() const {
+  std::vector<int> pes;
+  for (int pe = 0; pe < n_pes(); ++pe) {
+    if (plan_.mapped(my_pe(), pe)) {
+      pes.push_back(pe);
+    }
+  }
+  return pes;
+}
+
+void World::wait_until_left(const std::vector<int>& pes) {
+  size_t missing = 0;
+  const auto all_left = [&] {
+    // Acquire: pairs with the release in finalize().
+    while (missing < pes.size() && load_acquire(&control(pes[missing]).leaving) != 0) {
+      ++missing;
+    }
+    return missing == pes.size();
+  };
+  wait_for(*this, bell(), all_left, WakenBy::ours, "finalize",
+           [&] { return fmt::format("pe {} waits in finalize for PE {}", my_pe(), pes[missing]); });
+}
+
 Result<> World::finalize() {
   if (std::exchange(finalized_, true)) {
     return {};
   }
+  if (far_ != nullptr) {
+    far_quiet("finalize");
+  }
   store_load_fence();
+  const std::vector<int> host = mapped_pes();
   // Release: everything this PE did; pairs with the acquire of those who wait for it to leave.
   store_release(&control(my_pe()).leaving, 1);
-  for (int pe = 0; pe < n_pes(); ++pe) {
+  for (const int pe : host) {
     control(pe).bell.ring(BellScope::host);
   }
-  int missing = 0;
-  const auto all_leave = [&] {
-    while (missing < n_pes() && load_acquire(&control(missing).leaving) != 0) {
-      ++missing;
+  const auto& group = plan_.groups()[static_cast<size_t>(plan_.group_of(my_pe()))];
+  wait_until_left(group);
+  if (!plan_.all_near() && group.front() == my_pe()) {
+    far_barrier_.announce_leaving(*this);
+    if (far_ != nullptr) {
+      far_quiet("finalize");
     }
-    return missing == n_pes();
-  };
-  wait_for(*this, bell(), all_leave, WakenBy::ours, "finalize",
-           [&] { return fmt::format("pe {} waits in finalize for PE {}", my_pe(), missing); });
-  leaving_.store(true, std::memory_order_release);
+  }
+  wait_until_left(host);
+  // From here on a PE of this host may go as it likes.
+  deaths_.expect_departures();
   if (kernel_side().set_remote_bell != nullptr) {
     kernel_side().set_remote_bell(nullptr);
   }
@@ -238,37 +292,27 @@ Result<> World::finalize() {
     log(LogLevel::info, "finalize: {} blocks of the symmetric heap were never freed",
         host_heap_->allocator().allocations());
   }
-  if (current_world() == this) {
-    set_current(nullptr, options_.for_thread);
-  }
   if (broker_ != nullptr) {
-    for (int pe = 0; pe < n_pes(); ++pe) {
+    for (const int pe : host) {
       if (!card(pe).broker.empty() && pe != my_pe()) {
         broker_->disconnect(card(pe).broker);
       }
     }
   }
-  return bootstrap_->finalize();
-}
-
-// On the broker's thread. Whoever claims the word in the first PE's page speaks for the host: the
-// page is memory that we hold too, and stays when its owner is the one that died.
-void World::peer_lost(int pe) {
-  if (leaving_.load(std::memory_order_acquire) || load_acquire(&control(pe).leaving) != 0) {
-    return;
+  // PEs of other hosts may still need us: the transports serve them until all have left.
+  if (far_ != nullptr) {
+    far_->rest();
   }
-  uint32_t nobody = 0;
-  if (std::atomic_ref<uint32_t>(control(0).death_report)
-          .compare_exchange_strong(nobody, 1, std::memory_order_acq_rel)) {
-    report(fmt::format("PE {} (pid {} on host {}) died without finalize; the job ends", pe,
-                       card(pe).pid, card(pe).host));
+  CANOPY_TRY(bootstrap_->finalize());
+  deaths_.stop();
+  if (current_world() == this) {
+    set_current(nullptr, options_.for_thread);
   }
-  bootstrap_->abort(kPeerLostStatus, "");  // without a reason: it has been told
-  ::_exit(kPeerLostStatus);                // the launcher did not end us in time
+  return {};
 }
 
 void World::global_exit(int status) {
-  leaving_.store(true, std::memory_order_release);  // deaths from here on are our doing
+  deaths_.fall_silent();
   std::fflush(nullptr);
   bootstrap_->abort(status, "");
   ::_exit(status);
@@ -277,6 +321,25 @@ void World::global_exit(int status) {
 void World::fail_job(int status, const std::string& sentence) {
   report(sentence);
   global_exit(status);
+}
+
+void World::far_failed(int pe, const char* routine, Errc code) {
+  const std::string loss = deaths_.loss_of(pe);
+  const std::string cause = loss.empty() ? error_text::newest() : loss;
+  const std::string whom =
+      pe < 0 ? std::string() : fmt::format(" to PE {} on host {}", pe, card(pe).host);
+  const std::string sentence =
+      fmt::format("pe {}: {}{} failed: {}; the job ends", my_pe(), routine, whom, cause);
+  if (code == Errc::peer_lost) {
+    deaths_.operation_failed(sentence);
+  }
+  fail_job(kPeerLostStatus, sentence);
+}
+
+void World::left_early(const char* routine, int pe) {
+  fail_job(kMisuseStatus, fmt::format("pe {} waits in {} for PE {}, which has finalized or ended "
+                                      "already",
+                                      my_pe(), routine, pe));
 }
 
 }  // namespace canopy::shmem

@@ -1,8 +1,8 @@
 // World: one instance of the job as one PE sees it - who the PEs are, their memory, and the ways to
 // meet.
 //
-// Life: create() is collective and returns when every PE has mapped every other. finalize() is
-// collective and orderly. A peer that goes without finalize ends the job with one report per host.
+// Life: create() is collective and returns when every PE has a path to every other. finalize() is
+// collective and orderly. A peer that goes without finalize ends the job with one report.
 // The public APIs reach the current World through current_hot() (hot.h); tests make several in one
 // process, one per thread, each with a Bootstrap of a thread group.
 //
@@ -16,13 +16,18 @@
 #include "runtime/driver/physical_memory.h"
 #include "shmem/heap/symmetric_heap.h"
 #include "shmem/sync/barrier.h"
+#include "shmem/sync/far_barrier.h"
 #include "shmem/world/card.h"
+#include "shmem/world/death_watch.h"
+#include "shmem/world/far_paths.h"
+#include "shmem/world/findings.h"
 #include "shmem/world/hot.h"
 #include "shmem/world/local_group.h"
+#include "shmem/world/path_plan.h"
+#include "transport/faulty/fault_plan.h"
 #include "transport/mapped/mapped_transport.h"
 #include "transport/self/self_transport.h"
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +45,7 @@ struct WorldOptions {
   int device = -1;                     // whose HBM the device heap is; -1: by the PE's number
   Driver* driver = nullptr;            // null: no device heap, nothing registered with the runtime
   bool for_thread = false;             // current for the calling thread only
+  std::optional<PathWish> paths;       // in place of the environment's
 };
 
 // What the job ends with when we end it.
@@ -61,7 +67,13 @@ class World {
   int my_pe() const { return hot_.my_pe; }
   int n_pes() const { return static_cast<int>(hot_.n_pes); }
   const Hot& hot() const { return hot_; }
-  ControlPage& control(int pe) const { return *group_->area().control(pe); }
+  // Who is near whom, and by which way.
+  const PathPlan& plan() const { return plan_; }
+  // Null when loads and stores reach every PE.
+  FarPaths* far() const { return far_.get(); }
+  Bootstrap& bootstrap() const { return *bootstrap_; }
+  // REQUIRES: the page is mapped (plan().mapped()).
+  ControlPage& control(int pe) const { return *group_->control(pe); }
   Doorbell& bell() const { return control(my_pe()).bell; }
   // One line about the path to `pe`, and which steps proved it.
   std::string why(int pe) const;
@@ -69,8 +81,8 @@ class World {
 
   // All of this PE's earlier stores are visible before any PE returns from sync(); with the quiet
   // of the default context, that makes barrier_all.
-  void sync() { barrier_.sync(*this, "sync_all"); }
-  void barrier_all() { barrier_.sync(*this, "barrier_all"); }
+  void sync() { meet("sync_all"); }
+  void barrier_all();
 
   SymmetricHeap& host_heap() { return *host_heap_; }
   // Collective at its first call, when it makes the heap (`bytes` 0: CANOPY_DEVICE_HEAP_SIZE, 256
@@ -83,26 +95,54 @@ class World {
   // Ends every PE of the job with `status`. fail_job() prints one sentence before.
   [[noreturn]] void global_exit(int status);
   [[noreturn]] void fail_job(int status, const std::string& sentence);
+  // An operation on a far PE (-1: several) failed with `code`.
+  [[noreturn]] void far_failed(int pe, const char* routine, Errc code);
+  // `pe`, which this PE waits for, has left the job.
+  [[noreturn]] void left_early(const char* routine, int pe);
 
  private:
   World(std::unique_ptr<Bootstrap> bootstrap, const WorldOptions& options);
   Result<> start();
   Result<Card> make_card();
-  Result<> meet(const Card& mine);
-  Result<> build_paths();
-  Result<> connect_transports();
-  transport::Transport& transport_to(int pe);
+  Result<> meet_all(const Card& mine);
+  void make_barrier();
+  void meet(const char* routine) {
+    plan_.all_near() ? barrier_.sync(*this, routine) : far_barrier_.sync(*this, routine);
+  }
+  Result<> map_peers();
+  // wire_up.cc: the ways to all PEs
+  Result<> wire_up(const Result<>& so_far);
+  int process_leader() const;
+  PathPlan own_view() const;
+  bool needs_network(const PathPlan& plan) const;
+  Result<> open_far_paths(const PathPlan& plan, Findings* mine);
+  Result<> register_regions();
+  Result<> open_watch(const PathPlan& plan, std::unique_ptr<HostWatch>* watch, Findings* mine);
+  Result<std::vector<Findings>> exchange_findings(const Findings& mine);
+  bool lacks_addresses(const std::vector<Findings>& all) const;
+  Result<> check_wish() const;
+  Result<> connect_paths(const std::vector<Findings>& all);
+  Result<transport::Transport*> posted_path();
+  transport::Transport& add_far(std::unique_ptr<transport::Transport> transport);
+  Result<> watch_hosts(std::unique_ptr<HostWatch> watch, const std::vector<Findings>& all);
+  Result<transport::FaultPlan> fault_plan() const;
+  Result<std::unique_ptr<transport::Transport>> with_faults(
+      std::unique_ptr<transport::Transport> inner);
   // All PEs tell how their step went; an error of one is an error of all.
   Result<> agree_on(const Result<>& mine);
   Result<> publish(uint64_t* id, const UniqueFd& fd, uint64_t bytes);
   void withdraw(uint64_t id);
-  void peer_lost(int pe);
+  // The PEs whose memory this process maps.
+  std::vector<int> mapped_pes() const;
+  void wait_until_left(const std::vector<int>& pes);
   Result<> make_device_heap(uint64_t bytes);
+  Result<> connect_device_heaps(uint64_t bytes);
   void register_with_runtime(uint64_t offset, uint64_t bytes, bool device_kind);
   void unregister_from_runtime();
 
   const std::unique_ptr<Bootstrap> bootstrap_;
   const WorldOptions options_;
+  PathWish wish_;
   std::vector<Card> cards_;
   UniqueFd control_fd_;
   UniqueFd heap_fd_;
@@ -110,16 +150,22 @@ class World {
   std::vector<uint64_t> published_;
   std::vector<void*> registered_;  // bases known to the driver's address space
   std::shared_ptr<LocalGroup> group_;
+  PathPlan plan_;
+  std::vector<std::string> addresses_;  // by PE, for transports; "" where there is none
   std::vector<PeerEntry> peers_;
   transport::SelfTransport self_;
   transport::MappedTransport mapped_;
   Hot hot_;
   Barrier barrier_;
+  FarBarrier far_barrier_;
   std::optional<SymmetricHeap> host_heap_;
   std::optional<SymmetricHeap> device_heap_;
-  std::atomic<bool> leaving_{false};  // set by finalize, read by the broker's thread
   bool finalized_ = false;
-  // Last, so that it goes first: its thread calls peer_lost().
+  DeathWatch deaths_{*this};
+  std::unique_ptr<FarPaths> far_;
+  transport::Transport* network_ = nullptr;  // of far_'s: to other hosts
+  transport::Transport* posted_ = nullptr;   // of far_'s: on mapped memory
+  // Last, so that it goes first: its thread calls deaths_.
   std::unique_ptr<Broker> broker_;
 };
 

@@ -36,7 +36,7 @@ TEST(Card, RefusesEveryTruncationAndNamesThePe) {
 
 TEST(Card, CountsTheCpusOfAllPesOnce) {
   std::vector<Card> cards(2);
-  cards[0].cpus = "\x03";
+  cards[0].cpus = std::string(1, '\x03');
   cards[1].cpus = std::string("\x02\x01", 2);
   EXPECT_EQ(cpus_together(cards), 3);
   EXPECT_EQ(cpus_together(std::vector<Card>(2)), 1) << "an unknown mask counts as one CPU";

@@ -35,7 +35,7 @@ TEST(Ordering, QuietLetsNotBothPesMissTheOthersPut) {
       world.sync();
       // Store buffering: put mine to the other, quiet, read what the other put to me.
       p<FromHost>(word(base, me), round, other, "p");
-      transport::direct::quiet();
+      quiet("quiet");
       const uint64_t got = g<FromHost>(word(base, 1 - me), world.my_pe(), "g");
       p<FromHost>(word(seen, 0), got, world.my_pe(), "p");
       world.barrier_all();
@@ -52,7 +52,7 @@ TEST(Ordering, FenceKeepsDataBeforeItsFlag) {
     for (uint64_t round = 1; round <= kRounds; ++round) {
       if (world.my_pe() == 0) {
         p<FromHost>(word(base, 0), round, 1, "p");
-        transport::direct::fence();
+        fence("fence");
         p<FromHost>(word(base, 1), round, 1, "p");
       } else {
         wait_until<FromHost>(word(base, 1), Compare::ge, round, "wait");

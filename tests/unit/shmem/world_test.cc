@@ -35,18 +35,27 @@ TEST_P(WorldOfSize, GivesOneObjectTheSameOffsetOnEveryPe) {
         world.host_heap().allocate(HeapRoutine::malloc, 100, SymmetricHeap::kUnit));
     ASSERT_NE(mine, nullptr);
     for (int pe = 0; pe < world.n_pes(); ++pe) {
-      const std::byte* there = translate<1>(world.hot(), mine, 100, pe, "test").at;
-      EXPECT_EQ(there - reinterpret_cast<std::byte*>(world.hot().peers[pe].base),
-                mine - world.host_heap().base());
+      const Remote there = translate<1>(world.hot(), mine, 100, pe);
+      ASSERT_EQ(there.direct, world.far() == nullptr || world.far()->way_to(pe) == nullptr);
+      if (there.direct) {
+        EXPECT_EQ(there.at - reinterpret_cast<std::byte*>(world.hot().peers[pe].base),
+                  mine - world.host_heap().base());
+      } else {
+        const auto target =
+            world.far()->locate(pe, static_cast<uint64_t>(mine - world.host_heap().base()), 100);
+        ASSERT_TRUE(target);
+        EXPECT_EQ(target->offset, static_cast<uint64_t>(mine - world.host_heap().base()));
+      }
     }
-    EXPECT_EQ(translate<1>(world.hot(), mine, 1, world.my_pe(), "test").at, mine);
+    const Remote own = translate<1>(world.hot(), mine, 1, world.my_pe());
+    EXPECT_TRUE(!own.direct || own.at == mine);
   });
 }
 
 TEST_P(WorldOfSize, ExplainsEveryPath) {
   thread_world(GetParam(), [&](World& world) {
     for (int pe = 0; pe < world.n_pes(); ++pe) {
-      EXPECT_EQ(world.why(pe) == "self", pe == world.my_pe());
+      EXPECT_EQ(world.why(pe) == "self", world.plan().path(world.my_pe(), pe) == Path::self);
       EXPECT_FALSE(world.why(pe).empty());
     }
   });

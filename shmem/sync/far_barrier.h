@@ -1,0 +1,48 @@
+// FarBarrier: where all PEs meet when some are not near each other. Two levels:
+//
+//   1. the PEs of a group (those near each other) count themselves in at their leader's page
+//   2. the leaders disseminate: in round r leader i signals leader i + 2^r and hears from i - 2^r
+//   3. each leader releases its group with one word
+//
+// Signals add one to a word that has one writer, so that two on their way to it need no order;
+// words only grow, and nothing is reset. Who waits is told when a PE that it waits for leaves the
+// job.
+//
+// One thread (or one block of a kernel) per PE at a time.
+#pragma once
+
+#include "shmem/world/control_page.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace canopy::shmem {
+
+class World;
+
+class FarBarrier {
+ public:
+  FarBarrier() = default;
+  // `pages` are those of this PE's group, in the order of PEs: the leader's first. `leaders` are
+  // the leaders of all groups, ours at `group`.
+  FarBarrier(int my_pe, std::vector<ControlPage*> pages, std::vector<int> leaders, int group);
+
+  // Returns when every PE has called it. Earlier stores of any PE are then visible to all near it.
+  void sync(World& world, const char* routine);
+  // Tells other groups that all of this one leave now; waits for nobody. The leader's call.
+  void announce_leaving(World& world);
+
+ private:
+  bool leads() const { return leaders_[static_cast<size_t>(group_)] == me_; }
+  int leader_at(int distance) const;
+  void gather(World& world, uint64_t generation, const char* routine);
+  void disseminate(World& world, uint64_t generation, const char* routine);
+
+  int me_ = 0;
+  std::vector<ControlPage*> pages_;
+  std::vector<int> leaders_;
+  int group_ = 0;
+  uint64_t generation_ = 0;
+};
+
+}  // namespace canopy::shmem

@@ -1,0 +1,174 @@
+#include "shmem/world/death_watch.h"
+
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "shmem/world/world.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace canopy::shmem {
+namespace {
+
+// How long those who know better may take to speak: more than a launcher takes to end a job that a
+// survivor has aborted (mpirun sends SIGTERM after 1 s).
+constexpr auto kSpeakFirst = std::chrono::milliseconds(1500);
+
+}  // namespace
+
+DeathWatch::~DeathWatch() {
+  stop();
+  ending_.request_stop();
+  stop_bell_.ring(BellScope::process);
+}
+
+Result<> DeathWatch::start(std::unique_ptr<HostWatch> watch, std::vector<std::string> addresses) {
+  watch_ = std::move(watch);
+  host_gone_.assign(world_.plan().hosts().size(), false);
+  if (watch_ == nullptr) {
+    return {};
+  }
+  return watch_->start(
+      world_.plan().host_of(world_.my_pe()), std::move(addresses),
+      {.on_host_silent = [this](int host, std::string_view why) { on_host_silent(host, why); },
+       .on_notice = [this](std::string_view notice) { on_notice(notice); }});
+}
+
+void DeathWatch::stop() {
+  if (watch_ != nullptr) {
+    watch_->leave();
+  }
+}
+
+// The page of the host's first PE is memory that we hold too, and stays when its owner dies.
+bool DeathWatch::claim() {
+  const int first =
+      world_.plan().hosts()[static_cast<size_t>(world_.plan().host_of(world_.my_pe()))].front();
+  uint32_t nobody = 0;
+  return std::atomic_ref<uint32_t>(world_.control(first).death_report)
+      .compare_exchange_strong(nobody, 1, std::memory_order_acq_rel);
+}
+
+void DeathWatch::report_once(const std::string& sentence) {
+  known_.store(true, std::memory_order_release);
+  if (claim()) {
+    report(sentence);
+  }
+  if (watch_ != nullptr) {
+    (void)watch_->tell_all(sentence);  // when it cannot, the launcher's abort has to do
+  }
+}
+
+void DeathWatch::end() {
+  world_.bootstrap().abort(kPeerLostStatus, "");  // without a reason: it has been told
+  ::_exit(kPeerLostStatus);                       // the launcher did not end us in time
+}
+
+// On the broker's thread.
+void DeathWatch::on_local_death(int pe) {
+  if (silent_.load(std::memory_order_acquire) || departing_.load(std::memory_order_acquire) ||
+      load_acquire(&world_.control(pe).leaving) != 0) {
+    return;
+  }
+  const Card& card = world_.card(pe);
+  report_once(fmt::format("PE {} (pid {} on host {}) died without finalize; the job ends", pe,
+                          card.pid, card.host));
+  end();
+}
+
+// On the HostWatch's thread: another host has reported.
+void DeathWatch::on_notice(std::string_view notice) {
+  log(LogLevel::info, "told by another host: {}", notice);
+  known_.store(true, std::memory_order_release);
+  end();
+}
+
+// On the HostWatch's thread.
+void DeathWatch::on_host_silent(int host, std::string_view reason) {
+  const auto& hosts = world_.plan().hosts();
+  const int mine = world_.plan().host_of(world_.my_pe());
+  if (silent_.load(std::memory_order_acquire) || host == mine) {
+    return;
+  }
+  const auto& members = hosts[static_cast<size_t>(host)];
+  const std::string sentence =
+      fmt::format("{}; it is the host {} of PE {}; the job ends", reason,
+                  world_.card(members.front()).host, fmt::join(members, ", "));
+  bool speaks = false;
+  {
+    std::lock_guard lock(mutex_);
+    host_gone_[static_cast<size_t>(host)] = true;
+    const auto first_left = std::find(host_gone_.begin(), host_gone_.end(), false);
+    speaks = first_left - host_gone_.begin() == mine;
+  }
+  for (const int pe : members) {
+    on_transport_loss(pe, sentence);
+  }
+  if (speaks && members.size() == 1) {
+    report_once(sentence);
+    end();
+  }
+  end_later(sentence);
+}
+
+// Ends the job after a while, with `sentence` unless somebody has spoken: the callback that calls
+// it must not wait itself.
+void DeathWatch::end_later(std::string sentence) {
+  std::lock_guard lock(mutex_);
+  if (ending_.joinable()) {
+    return;
+  }
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);  // signals are the program's: a new thread inherits the mask of its maker
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  ending_ = std::jthread([this, sentence = std::move(sentence)](const std::stop_token& stop) {
+    const uint64_t until =
+        monotonic_ns() + static_cast<uint64_t>(std::chrono::nanoseconds(kSpeakFirst).count());
+    for (uint64_t now = monotonic_ns(); now < until && !stop.stop_requested();
+         now = monotonic_ns()) {
+      stop_bell_.sleep(BellScope::process, std::chrono::nanoseconds(until - now),
+                       [&] { return !stop.stop_requested(); });
+    }
+    if (stop.stop_requested() || silent_.load(std::memory_order_acquire)) {
+      return;
+    }
+    if (!known_.load(std::memory_order_acquire)) {
+      report_once(sentence);
+    }
+    end();
+  });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void DeathWatch::on_transport_loss(int pe, std::string_view sentence) {
+  std::lock_guard lock(mutex_);
+  const bool told = std::any_of(losses_.begin(), losses_.end(),
+                                [&](const auto& loss) { return loss.first == pe; });
+  if (!told) {
+    losses_.emplace_back(pe, sentence);
+  }
+}
+
+std::string DeathWatch::loss_of(int pe) const {
+  std::lock_guard lock(mutex_);
+  for (const auto& [lost, sentence] : losses_) {
+    if (lost == pe || pe < 0) {
+      return fmt::format("PE {}: {}", lost, sentence);
+    }
+  }
+  return "";
+}
+
+void DeathWatch::operation_failed(const std::string& sentence) {
+  end_later(sentence);
+  for (;;) {
+    ::pause();  // the thread that ends the job ends this one
+  }
+}
+
+}  // namespace canopy::shmem
