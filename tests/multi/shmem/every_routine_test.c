@@ -258,12 +258,18 @@ static void queries(char* block) {
         shmem_addr_accessible(block, right) && !shmem_addr_accessible(NULL, right));
   CHECK("addr_accessible", !shmem_addr_accessible(&flag, right));
   CHECK("ptr", shmem_ptr(block, me) == block && shmem_ptr(block, n) == NULL);
+  char why[64];
+  CHECK("why", shmemx_why(n, why, sizeof why) == -1 && shmemx_why(right, why, sizeof why) > 0);
+  const int near_us = strncmp(why, "mapped", 6) == 0 || strncmp(why, "self", 4) == 0;
   char* there = shmem_ptr(block, right);
-  *there = (char)(1 + me);
+  CHECK("ptr", (there != NULL) == (near_us || right == me));
+  if (there != NULL) {
+    *there = (char)(1 + me);
+  } else {
+    shmem_char_p(block, (char)(1 + me), right);
+  }
   shmem_barrier_all();
   CHECK("ptr", *block == (char)(1 + left));
-  char why[64];
-  CHECK("why", shmemx_why(right, why, sizeof why) > 0 && shmemx_why(n, why, sizeof why) == -1);
 }
 
 static void memory(void) {
