@@ -1,4 +1,6 @@
-// canopy info: what this build is, what it finds on this host, and which settings are in force.
+// canopy info: what this build is, what it finds on this host, and which settings are in force; with
+// --api what of the acl interface is built.
+#include "launcher/cli/api_list.h"
 #include "launcher/cli/command.h"
 #include "runtime/base/env.h"
 #include "topology/discover/discover.h"
@@ -7,6 +9,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <vector>
 
 #include <hwloc.h>
@@ -83,10 +86,16 @@ void print_settings() {
 
 void add_info(CLI::App& app, int& code) {
   CLI::App* command = app.add_subcommand("info", "Show versions, what is built, and settings");
-  command->callback([&code] {
-    print_build();
-    print_host();
-    print_settings();
+  auto api = std::make_shared<bool>(false);
+  command->add_flag("--api", *api, "List what of the acl interface is built, and what is not");
+  command->callback([&code, api] {
+    if (*api) {
+      print_api();
+    } else {
+      print_build();
+      print_host();
+      print_settings();
+    }
     code = 0;
   });
 }
