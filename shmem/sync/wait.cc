@@ -1,21 +1,54 @@
 #include "shmem/sync/wait.h"
 
+#include "runtime/base/log.h"
 #include "shmem/world/far_paths.h"
 #include "shmem/world/world.h"
+
+#include <algorithm>
 
 namespace canopy::shmem {
 namespace {
 
-// A wait that has lasted this long is about to sleep: whoever serves peers meanwhile takes over.
-constexpr uint64_t kRestAfterNs = 50'000;
+constexpr uint64_t kReportNs = 60'000'000'000;
 
-void wait_or_give_up(World& world, Doorbell& bell, FunctionRef<bool()> ready, WakenBy waker,
-                     FunctionRef<std::string()> describe) {
+[[noreturn]] void give_up(World& world, uint64_t start, FunctionRef<std::string()> describe) {
+  world.fail_job(kTimeoutStatus, fmt::format("gave up after {} ms (CANOPY_TIMEOUT): {}",
+                                             (monotonic_ns() - start) / 1'000'000, describe()));
+}
+
+// The waiting policy by hand, because there is work between two looks (look() makes progress), and
+// because whoever serves peers meanwhile has to be told before this thread sleeps.
+void wait_with_progress(World& world, Doorbell& bell, FunctionRef<bool()> look, WakenBy waker,
+                        FunctionRef<std::string()> describe) {
   const uint64_t start = monotonic_ns();
-  if (canopy::wait_until(ready, &bell, BellScope::host, Deadline::user_default(), describe,
-                         waker) == WaitEnd::deadline) {
-    world.fail_job(kTimeoutStatus, fmt::format("gave up after {} ms (CANOPY_TIMEOUT): {}",
-                                               (monotonic_ns() - start) / 1'000'000, describe()));
+  const Deadline deadline = Deadline::user_default();
+  uint64_t report_at = start + kReportNs;
+  WaitPacer pacer;
+  while (!look()) {
+    if (!pacer.step()) {
+      continue;
+    }
+    pacer.drop_permit();
+    const uint64_t now = monotonic_ns();
+    if (deadline.passed(now)) {
+      give_up(world, start, describe);
+    }
+    if (now >= report_at) {
+      report(
+          fmt::format("still waiting after {} s: {}", (now - start) / 1'000'000'000, describe()));
+      report_at = now + kReportNs;
+    }
+    auto limit = std::min(deadline.left(now), std::chrono::nanoseconds(report_at - now));
+    if (waker == WakenBy::anyone) {
+      limit = std::min(limit, pacer.next_nap());
+    }
+    bell.sleep(BellScope::host, limit, [&] {
+      if (look()) {
+        return false;
+      }
+      world.far()->rest();  // after the last look: it counts as somebody's polling
+      return true;
+    });
   }
 }
 
@@ -29,40 +62,26 @@ void make_progress(World& world) {
 
 void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, WakenBy waker,
                   FunctionRef<std::string()> describe) {
-  FarPaths* far = world.far();
-  if (far == nullptr) {
-    wait_or_give_up(world, bell, ready, waker, describe);
+  if (FarPaths* far = world.far()) {
+    const auto look = [&] {
+      if (ready()) {
+        return true;
+      }
+      far->progress();
+      return ready();
+    };
+    wait_with_progress(world, bell, look, waker, describe);
     return;
   }
   const uint64_t start = monotonic_ns();
-  const auto look = [&] {
-    if (ready()) {
-      return true;
-    }
-    far->progress();
-    if (ready()) {
-      return true;
-    }
-    if (monotonic_ns() - start > kRestAfterNs) {
-      far->rest();
-    }
-    return false;
-  };
-  wait_or_give_up(world, bell, look, waker, describe);
+  if (canopy::wait_until(ready, &bell, BellScope::host, Deadline::user_default(), describe,
+                         waker) == WaitEnd::deadline) {
+    give_up(world, start, describe);
+  }
 }
 
 void wait_posted(World& world, FunctionRef<bool()> ready, int pe, const char* routine) {
-  const uint64_t start = monotonic_ns();
-  const auto look = [&] {
-    if (ready()) {
-      return true;
-    }
-    if (monotonic_ns() - start > kRestAfterNs) {
-      world.far()->rest();
-    }
-    return false;
-  };
-  wait_or_give_up(world, world.bell(), look, WakenBy::anyone, [&] {
+  wait_with_progress(world, world.bell(), ready, WakenBy::anyone, [&] {
     const std::string whom = pe < 0 ? "what it has posted" : fmt::format("PE {}", pe);
     return fmt::format("pe {} waits for {} ({})", world.my_pe(), whom, routine);
   });
