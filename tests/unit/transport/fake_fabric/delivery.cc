@@ -156,6 +156,9 @@ const char* words_of(fid_cq*, int, const void* data, char*, size_t) {
 }  // namespace
 
 void deliver(Endpoint& endpoint) {
+  if (state().frozen) {
+    return;
+  }
   // Not all at once, so that there is time in which things are under way.
   for (auto left = 1 + state().random() % 8; left > 0 && !endpoint.inbox.empty(); --left) {
     std::vector<size_t> ready;

@@ -50,6 +50,8 @@ Counts counts();
 std::string misuse();
 
 enum class Traffic : uint8_t { put, get, message };
+// While frozen no target takes anything in: what is posted stays under way. reset() thaws.
+void freeze(bool frozen);
 // The next operation of that kind fails with these words in the completion queue.
 void fail_next(Traffic traffic, int fi_errno, const std::string& words);
 

@@ -21,6 +21,7 @@ void reset(const Behaviour& behaviour) {
   all.behaviour = behaviour;
   all.counts = {};
   all.misuse.clear();
+  all.frozen = false;
   all.random.seed(behaviour.seed);
   for (auto& failure : all.failure) {
     failure.reset();
@@ -40,6 +41,11 @@ std::string misuse() {
 void fail_next(Traffic traffic, int fi_errno, const std::string& words) {
   std::lock_guard lock(state().mutex);
   state().failure[static_cast<int>(traffic)] = Event{{}, fi_errno, words};
+}
+
+void freeze(bool frozen) {
+  std::lock_guard lock(state().mutex);
+  state().frozen = frozen;
 }
 
 void blame(const std::string& sentence) { state().misuse += sentence + "\n"; }

@@ -98,6 +98,7 @@ struct State {
   Behaviour behaviour;
   Counts counts;
   std::string misuse;
+  bool frozen = false;
   std::mt19937 random{1};
   uint64_t next_name = 1;
   uint64_t next_key = 0x1000;
