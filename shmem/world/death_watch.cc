@@ -17,13 +17,15 @@ namespace {
 // How long those who know better may take to speak: more than a launcher takes to end a job that a
 // survivor has aborted (mpirun sends SIGTERM after 1 s).
 constexpr auto kSpeakFirst = std::chrono::milliseconds(1500);
+// A launcher that ends the job ends it host by host: how long a host that goes first may be ahead.
+constexpr auto kSameBlow = std::chrono::milliseconds(300);
 
 }  // namespace
 
 DeathWatch::~DeathWatch() {
   stop();
   ending_.request_stop();
-  stop_bell_.ring(BellScope::process);
+  ending_bell_.ring(BellScope::process);
 }
 
 Result<> DeathWatch::start(std::unique_ptr<HostWatch> watch, std::vector<std::string> addresses) {
@@ -96,8 +98,8 @@ void DeathWatch::on_host_silent(int host, std::string_view reason) {
   }
   const auto& members = hosts[static_cast<size_t>(host)];
   const std::string sentence =
-      fmt::format("{}; it is the host {} of PE {}; the job ends", reason,
-                  world_.card(members.front()).host, fmt::join(members, ", "));
+      fmt::format("PE {} on host {} cannot be reached any more: {}; the job ends",
+                  fmt::join(members, ", "), world_.card(members.front()).host, reason);
   bool speaks = false;
   {
     std::lock_guard lock(mutex_);
@@ -108,41 +110,54 @@ void DeathWatch::on_host_silent(int host, std::string_view reason) {
   for (const int pe : members) {
     on_transport_loss(pe, sentence);
   }
-  if (speaks && members.size() == 1) {
-    report_once(sentence);
-    end();
-  }
-  end_later(sentence);
+  end_later(sentence, speaks && members.size() == 1 ? kSameBlow : kSpeakFirst);
 }
 
-// Ends the job after a while, with `sentence` unless somebody has spoken: the callback that calls
-// it must not wait itself.
-void DeathWatch::end_later(std::string sentence) {
+// Ends the job `after` that time, with `sentence` unless somebody has spoken: its callers are
+// callbacks, which must not wait. Of several the earliest counts.
+void DeathWatch::end_later(const std::string& sentence, std::chrono::nanoseconds after) {
   std::lock_guard lock(mutex_);
+  const uint64_t at = monotonic_ns() + static_cast<uint64_t>(after.count());
   if (ending_.joinable()) {
+    if (at < end_at_ns_) {
+      end_at_ns_ = at;
+      last_words_ = sentence;
+      ending_bell_.ring(BellScope::process);
+    }
     return;
   }
+  end_at_ns_ = at;
+  last_words_ = sentence;
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);  // signals are the program's: a new thread inherits the mask of its maker
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  ending_ = std::jthread([this, sentence = std::move(sentence)](const std::stop_token& stop) {
-    const uint64_t until =
-        monotonic_ns() + static_cast<uint64_t>(std::chrono::nanoseconds(kSpeakFirst).count());
-    for (uint64_t now = monotonic_ns(); now < until && !stop.stop_requested();
-         now = monotonic_ns()) {
-      stop_bell_.sleep(BellScope::process, std::chrono::nanoseconds(until - now),
-                       [&] { return !stop.stop_requested(); });
-    }
-    if (stop.stop_requested() || silent_.load(std::memory_order_acquire)) {
-      return;
-    }
-    if (!known_.load(std::memory_order_acquire)) {
-      report_once(sentence);
-    }
-    end();
-  });
+  ending_ = std::jthread([this](const std::stop_token& stop) { wait_and_end(stop); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void DeathWatch::wait_and_end(const std::stop_token& stop) {
+  const auto left_ns = [this] {
+    std::lock_guard lock(mutex_);
+    const uint64_t now = monotonic_ns();
+    return now < end_at_ns_ ? end_at_ns_ - now : 0;
+  };
+  for (uint64_t left = left_ns(); left != 0 && !stop.stop_requested(); left = left_ns()) {
+    ending_bell_.sleep(BellScope::process, std::chrono::nanoseconds(left),
+                       [&] { return !stop.stop_requested() && left_ns() != 0; });
+  }
+  if (stop.stop_requested() || silent_.load(std::memory_order_acquire)) {
+    return;
+  }
+  std::string sentence;
+  {
+    std::lock_guard lock(mutex_);
+    sentence = last_words_;
+  }
+  if (!known_.load(std::memory_order_acquire)) {
+    report_once(sentence);
+  }
+  end();
 }
 
 void DeathWatch::on_transport_loss(int pe, std::string_view sentence) {
@@ -165,7 +180,7 @@ std::string DeathWatch::loss_of(int pe) const {
 }
 
 void DeathWatch::operation_failed(const std::string& sentence) {
-  end_later(sentence);
+  end_later(sentence, kSpeakFirst);
   for (;;) {
     ::pause();  // the thread that ends the job ends this one
   }

@@ -19,6 +19,7 @@
 #include "runtime/base/doorbell.h"
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -60,7 +61,8 @@ class DeathWatch {
   void on_notice(std::string_view notice);
   void on_host_silent(int host, std::string_view reason);
   void report_once(const std::string& sentence);
-  void end_later(std::string sentence);
+  void end_later(const std::string& sentence, std::chrono::nanoseconds after);
+  void wait_and_end(const std::stop_token& stop);
   [[noreturn]] void end();
 
   World& world_;
@@ -71,8 +73,10 @@ class DeathWatch {
   mutable std::mutex mutex_;        // guards the rest
   std::vector<std::pair<int, std::string>> losses_;
   std::vector<bool> host_gone_;
-  Doorbell stop_bell_;
-  std::jthread ending_;  // waits whether survivors of a silent host speak
+  uint64_t end_at_ns_ = 0;
+  std::string last_words_;
+  Doorbell ending_bell_;  // the rest is not guarded
+  std::jthread ending_;   // gives those who know better the time to speak
 };
 
 }  // namespace canopy::shmem

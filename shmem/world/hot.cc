@@ -55,6 +55,12 @@ void bad_target(const Hot& hot, const void* address, size_t nelems, size_t eleme
   if (static_cast<uint32_t>(pe) >= hot.n_pes) {
     sentence = fmt::format("pe {}: {}: PE {} does not exist, the job has PEs 0 to {}", hot.my_pe,
                            routine, pe, hot.n_pes - 1);
+  } else if (const auto at = reinterpret_cast<uintptr_t>(address); at - hot.base < hot.bytes) {
+    sentence = fmt::format(
+        "pe {}: {}: {} elements of {} bytes at {} reach past the end of the symmetric heap, where "
+        "{} bytes are left",
+        hot.my_pe, routine, nelems, element_bytes, fmt::ptr(address),
+        hot.bytes - (at - hot.base));
   } else {
     sentence = fmt::format(
         "pe {}: {}: {} with {} elements of {} bytes is not in the symmetric heap, which has {} "

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace canopy::test {
@@ -19,6 +20,7 @@ namespace canopy::test {
 struct ThreadWorldOptions {
   uint64_t heap_bytes = 4u << 20;
   bool finalize = true;  // leave in order when the body returns
+  std::optional<shmem::PathWish> paths;
 };
 
 template <class Body>
@@ -28,6 +30,7 @@ void thread_world(int n_pes, Body&& body, ThreadWorldOptions options = {}) {
     shmem::WorldOptions world_options;
     world_options.heap_bytes = options.heap_bytes;
     world_options.for_thread = true;
+    world_options.paths = options.paths;
     auto world = shmem::World::create(std::move(bootstrap), world_options);
     ASSERT_TRUE(world) << error_text::newest();
     body(**world);
