@@ -114,9 +114,23 @@ Result<std::unique_ptr<World>> join() {
 
 }  // namespace
 
+namespace {
+
+// The child of a fork has its parent's memory and nothing else of a PE.
+Result<> require_no_child(const State& s, const char* call) {
+  if (s.users != 0 && s.pid != ::getpid()) {
+    return fail(Errc::forked, "{} in a forked child of PE {} (pid {}): the child is no PE", call,
+                s.world->my_pe(), s.pid);
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<World*> enter() {
   State& s = state();
   std::lock_guard lock(s.mutex);
+  CANOPY_TRY(require_no_child(s, "init"));
   if (s.world == nullptr) {
     CANOPY_ASSIGN(s.world, join());
     s.pid = ::getpid();
@@ -135,6 +149,7 @@ Result<> leave() {
   if (s.users == 0) {
     return fail(Errc::not_initialized, "finalize without a matching init");
   }
+  CANOPY_TRY(require_no_child(s, "finalize"));
   if (--s.users != 0) {
     s.world->barrier_all();
     return {};
@@ -146,7 +161,7 @@ Result<> leave() {
 bool is_open() {
   State& s = state();
   std::lock_guard lock(s.mutex);
-  return s.users != 0;
+  return s.users != 0 && s.pid == ::getpid();
 }
 
 }  // namespace canopy::shmem::session

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int main(int argc, char** argv) {
@@ -52,6 +53,20 @@ int main(int argc, char** argv) {
       _exit(42);
     }
     sleep(1); /* for the child's sentence only */
+  } else if (strcmp(fault, "forked_setup") == 0) {
+    const pid_t child = fork();
+    if (child == 0) {
+      int open = 1;
+      shmem_query_initialized(&open);
+      if (open) _exit(42);
+      shmem_finalize(); /* says so, and returns */
+      shmem_init();     /* says so, and ends the child */
+      _exit(43);
+    }
+    int status = 0;
+    if (waitpid(child, &status, 0) != child || status != (1 << 8)) shmem_global_exit(44);
+  } else if (strcmp(fault, "too_long") == 0) {
+    shmem_putmem(word, word, (size_t)-1, 0);
   }
   shmem_finalize();
   return 0;

@@ -73,6 +73,17 @@ case $fault in
     ends 0
     says "shmem_long_p was called in a forked child"
     ;;
+  forked_setup)
+    run 2 "$program" "$fault"
+    ends 0
+    says "finalize in a forked child of PE 0"
+    says "init in a forked child of PE 1"
+    ;;
+  too_long)
+    run 2 "$program" "$fault"
+    ends nonzero
+    says "shmem_putmem: .* elements of 1 bytes at .* reach past the end of the symmetric heap"
+    ;;
   heap_too_large)
     export SHMEM_SYMMETRIC_SIZE=100t
     run 2 "$program" none
