@@ -30,6 +30,13 @@ constexpr std::array<std::string_view, 10> kColours = {"#2a9df4", "#e08e0b", "#0
 // Waiting is pale, so that work stands out.
 constexpr std::string_view kWaiting = "#f4cfc9";
 
+bool is_waiting(std::string_view name) {
+  constexpr std::string_view kParts[] = {"wait", "quiet", "barrier", "sync"};
+  return std::any_of(std::begin(kParts), std::end(kParts), [&](std::string_view part) {
+    return name.find(part) != std::string_view::npos;
+  });
+}
+
 // The distance of the axis' marks: 1, 2 or 5 times a power of ten, about ten of them.
 double step_of(double length) {
   const double rough = std::max(length, 1e-3) / 10;
@@ -71,8 +78,7 @@ class Picture {
 
  private:
   std::string_view colour(size_t name) const {
-    return trace_.names[name].find("wait") != std::string::npos ? kWaiting
-                                                                : kColours[name % kColours.size()];
+    return is_waiting(trace_.names[name]) ? kWaiting : kColours[name % kColours.size()];
   }
 
   static bool meets(const TraceSpan& span, const TraceWindow& window) {
