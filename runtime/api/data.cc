@@ -21,7 +21,8 @@ struct DataBuffer {
   size_t bytes;
 };
 
-// The handles that users see as aclDataBuffer*. Leaked, like Runtime: threads may be inside at exit.
+// The handles that users see as aclDataBuffer*. Leaked, like Runtime: threads may be inside at
+// exit.
 HandleTable<DataBuffer>& data_buffers() {
   static auto* table = new HandleTable<DataBuffer>(6);
   return *table;
@@ -43,7 +44,8 @@ LogLevel level_of(aclLogLevel level) {
     case ACL_DEBUG:
     case ACL_INFO:
     case ACL_WARNING:
-    case ACL_ERROR: return static_cast<LogLevel>(level);
+    case ACL_ERROR:
+      return static_cast<LogLevel>(level);
   }
   return LogLevel::error;  // a level that does not exist must not hide a line
 }
@@ -60,20 +62,25 @@ size_t aclDataTypeSize(aclDataType dataType) {
     case ACL_HIFLOAT8:
     case ACL_FLOAT8_E5M2:
     case ACL_FLOAT8_E4M3FN:
-    case ACL_FLOAT8_E8M0: return 1;
+    case ACL_FLOAT8_E8M0:
+      return 1;
     case ACL_FLOAT16:
     case ACL_BF16:
     case ACL_INT16:
-    case ACL_UINT16: return 2;
+    case ACL_UINT16:
+      return 2;
     case ACL_FLOAT:
     case ACL_INT32:
     case ACL_UINT32:
-    case ACL_COMPLEX32: return 4;
+    case ACL_COMPLEX32:
+      return 4;
     case ACL_INT64:
     case ACL_UINT64:
     case ACL_DOUBLE:
-    case ACL_COMPLEX64: return 8;
-    case ACL_COMPLEX128: return 16;
+    case ACL_COMPLEX64:
+      return 8;
+    case ACL_COMPLEX128:
+      return 16;
     case ACL_DT_UNDEFINED:
     case ACL_STRING:
     case ACL_INT4:
@@ -81,7 +88,8 @@ size_t aclDataTypeSize(aclDataType dataType) {
     case ACL_FLOAT6_E3M2:
     case ACL_FLOAT6_E2M3:
     case ACL_FLOAT4_E2M1:
-    case ACL_FLOAT4_E1M2: break;
+    case ACL_FLOAT4_E1M2:
+      break;
   }
   return 0;
 }
@@ -91,7 +99,8 @@ float aclFloat16ToFloat(aclFloat16 value) {
   const int exponent = value >> kHalfFraction & 0x1F;
   const int fraction = value & ((1 << kHalfFraction) - 1);
   const int steps = exponent == 0 ? fraction : fraction | 1 << kHalfFraction;
-  const float magnitude = std::ldexp(static_cast<float>(steps), std::max(exponent, 1) - kHalfBias - kHalfFraction);
+  const float magnitude =
+      std::ldexp(static_cast<float>(steps), std::max(exponent, 1) - kHalfBias - kHalfFraction);
   return (value & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
@@ -123,7 +132,8 @@ aclDataBuffer* aclCreateDataBuffer(void* data, size_t size) {
   guard([&]() -> Result<> {
     handle = data_buffers().insert(std::make_unique<DataBuffer>(data, size));
     if (handle == nullptr) {
-      return fail(Errc::limit, "aclCreateDataBuffer: {} data buffers are alive", data_buffers().size());
+      return fail(Errc::limit, "aclCreateDataBuffer: {} data buffers are alive",
+                  data_buffers().size());
     }
     return {};
   });
@@ -149,13 +159,17 @@ aclError aclUpdateDataBuffer(aclDataBuffer* dataBuffer, void* data, size_t size)
 
 void* aclGetDataBufferAddr(const aclDataBuffer* dataBuffer) {
   void* address = nullptr;
-  guard([&] { return data_buffer(dataBuffer).map([&](DataBuffer* found) { address = found->data; }); });
+  guard([&] {
+    return data_buffer(dataBuffer).map([&](DataBuffer* found) { address = found->data; });
+  });
   return address;
 }
 
 size_t aclGetDataBufferSizeV2(const aclDataBuffer* dataBuffer) {
   size_t bytes = 0;
-  guard([&] { return data_buffer(dataBuffer).map([&](DataBuffer* found) { bytes = found->bytes; }); });
+  guard([&] {
+    return data_buffer(dataBuffer).map([&](DataBuffer* found) { bytes = found->bytes; });
+  });
   return bytes;
 }
 
@@ -163,7 +177,8 @@ uint32_t aclGetDataBufferSize(const aclDataBuffer* dataBuffer) {
   return static_cast<uint32_t>(aclGetDataBufferSizeV2(dataBuffer));
 }
 
-void aclAppLog(aclLogLevel logLevel, const char* func, const char* file, uint32_t line, const char* fmt, ...) {
+void aclAppLog(aclLogLevel logLevel, const char* func, const char* file, uint32_t line,
+               const char* fmt, ...) {
   const LogLevel level = level_of(logLevel);
   if (fmt == nullptr || !log_enabled(level)) {
     return;
@@ -176,7 +191,8 @@ void aclAppLog(aclLogLevel logLevel, const char* func, const char* file, uint32_
   if (length < 0) {
     return;  // the format is wrong
   }
-  canopy::log(level, "{}:{} {}: {}", file == nullptr ? "?" : file, line, func == nullptr ? "?" : func, text.data());
+  canopy::log(level, "{}:{} {}: {}", file == nullptr ? "?" : file, line,
+              func == nullptr ? "?" : func, text.data());
 }
 
 }  // extern "C"

@@ -28,8 +28,9 @@ aclError aclrtSetDevice(int32_t deviceId) {
 }
 
 aclError aclrtResetDevice(int32_t deviceId) {
-  const aclError code = guard([&] { return runtime().reset_device(deviceId); });
-  return code == ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID ? acl::remember(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR) : code;
+  return guard([&] { return runtime().reset_device(deviceId); }, [](aclError code) -> aclError {
+    return code == ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID ? ACL_ERROR_RT_CONTEXT_RELEASE_ERROR : code;
+  });
 }
 
 aclError aclrtGetDevice(int32_t* deviceId) {

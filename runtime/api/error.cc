@@ -1,5 +1,6 @@
 // acl_rt.h: the newest error of the thread, as a sentence and as a code.
 #include "runtime/api/guard.h"
+#include "runtime/api/recent_errors.h"
 
 #include <string>
 
@@ -10,7 +11,8 @@ namespace {
 
 Result<> check_level(aclrtLastErrLevel level) {
   if (level != ACL_RT_THREAD_LEVEL) {
-    return fail(Errc::invalid_argument, "level {} is not one of aclrtLastErrLevel", static_cast<int>(level));
+    return fail(Errc::invalid_argument, "level {} is not one of aclrtLastErrLevel",
+                static_cast<int>(level));
   }
   return {};
 }
@@ -21,7 +23,7 @@ extern "C" {
 
 const char* aclGetRecentErrMsg(void) {
   thread_local std::string text;
-  text = error_text::take_newest();
+  text = acl::take_recent_error();
   return text.empty() ? nullptr : text.c_str();
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/api/guard.h"
 
+#include "runtime/api/recent_errors.h"
 #include "runtime/core/task_error.h"
 
 #include <pthread.h>
@@ -17,6 +18,7 @@ std::atomic<bool> g_forked{false};
 [[maybe_unused]] const int g_registered = pthread_atfork(nullptr, nullptr, [] {
   if (Runtime::exists()) {
     g_forked.store(true, std::memory_order_relaxed);  // the child has one thread
+    share_errors_of_process(false);                   // whose list another thread may have locked
   }
 });
 

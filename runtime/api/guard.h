@@ -26,9 +26,12 @@ Result<Deadline> deadline_of(int32_t timeout_ms);
 
 inline Runtime& runtime() { return Runtime::instance(); }
 
+// The code of a function that has its own for some error.
+using OwnCode = aclError (*)(aclError code);
+
 // body() returns a Result<...>.
 template <class Body>
-aclError guard(Body&& body) noexcept {
+aclError guard(Body&& body, OwnCode own = [](aclError code) { return code; }) noexcept {
   if (in_forked_child()) [[unlikely]] {
     return refuse_forked_child();
   }
@@ -37,7 +40,7 @@ aclError guard(Body&& body) noexcept {
     if (result) [[likely]] {
       return ACL_SUCCESS;
     }
-    return remember(code_of(result.error()));
+    return remember(own(code_of(result.error())));
   } catch (const std::bad_alloc&) {
     return out_of_host_memory();
   }
@@ -45,8 +48,9 @@ aclError guard(Body&& body) noexcept {
 
 // The same, and stores the value in *out on success.
 template <class Out, class Body>
-aclError guard_into(Out* out, Body&& body) noexcept {
-  return guard([&]() -> Result<> { return body().map([&](auto&& value) { *out = std::forward<decltype(value)>(value); }); });
+aclError guard_into(Out* out, Body&& body, OwnCode own = [](aclError code) { return code; }) noexcept {
+  return guard(
+      [&]() -> Result<> { return body().map([&](auto&& value) { *out = std::forward<decltype(value)>(value); }); }, own);
 }
 
 }  // namespace canopy::acl

@@ -48,11 +48,13 @@ extern "C" {
 aclError aclrtBinaryLoadFromFile(const char* binPath, aclrtBinaryLoadOptions* options, aclrtBinHandle* binHandle) {
   CANOPY_ACL_NOT_NULL(binPath);
   CANOPY_ACL_NOT_NULL(binHandle);
-  const aclError code = guard_into(binHandle, [&]() -> Result<void*> {
-    CANOPY_TRY(check_options(options));
-    return runtime().load_binary(binPath);
-  });
-  return code == ACL_ERROR_KERNEL_NOT_FOUND ? acl::remember(ACL_ERROR_RT_KERNEL_LOOKUP) : code;
+  return guard_into(
+      binHandle,
+      [&]() -> Result<void*> {
+        CANOPY_TRY(check_options(options));
+        return runtime().load_binary(binPath);
+      },
+      [](aclError code) -> aclError { return code == ACL_ERROR_KERNEL_NOT_FOUND ? ACL_ERROR_RT_KERNEL_LOOKUP : code; });
 }
 
 aclError aclrtBinaryUnLoad(aclrtBinHandle binHandle) {
@@ -70,8 +72,9 @@ aclError aclrtBinaryGetFunction(const aclrtBinHandle binHandle, const char* kern
 aclError aclrtGetFuncBySymbol(const void* symbol, aclrtFuncHandle* funcHandle) {
   CANOPY_ACL_NOT_NULL(symbol);
   CANOPY_ACL_NOT_NULL(funcHandle);
-  const aclError code = guard_into(funcHandle, [&] { return runtime().function_by_symbol(symbol); });
-  return code == ACL_ERROR_KERNEL_NOT_FOUND ? acl::remember(ACL_ERROR_RT_INVALID_DEVICE_FUNCTION) : code;
+  return guard_into(funcHandle, [&] { return runtime().function_by_symbol(symbol); }, [](aclError code) -> aclError {
+    return code == ACL_ERROR_KERNEL_NOT_FOUND ? ACL_ERROR_RT_INVALID_DEVICE_FUNCTION : code;
+  });
 }
 
 aclError aclrtLaunchKernel(aclrtFuncHandle funcHandle, uint32_t numBlocks, const void* argsData, size_t argsSize,

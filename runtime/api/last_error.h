@@ -4,7 +4,8 @@
 
 namespace canopy::acl {
 
-// Stores `code` unless it is 0, and returns it: return remember(107000);
+// Stores `code` unless it is 0, with the sentences recorded since (recent_errors.h), and returns it:
+// return remember(107000);
 int remember(int code);
 int last_error();
 // The same, and forgets it.

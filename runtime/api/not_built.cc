@@ -1,7 +1,8 @@
 // What the interface declares and this build lacks: one function per row of the table.
 //
-// The acl headers are not included on purpose: here the functions have no parameters. With C linkage
-// the name alone identifies a function, and the caller, who passes the arguments, also takes them away.
+// The acl headers are not included on purpose: here the functions have no parameters. With C
+// linkage the name alone identifies a function, and the caller, who passes the arguments, also
+// takes them away.
 #include "runtime/api/last_error.h"
 
 #include <cstddef>

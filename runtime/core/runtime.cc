@@ -3,11 +3,6 @@
 #include "runtime/base/log.h"
 #include "runtime/device/scheduler.h"
 
-#include <nlohmann/json.hpp>
-
-#include <fstream>
-#include <sstream>
-
 namespace canopy {
 
 namespace {
@@ -29,77 +24,39 @@ Runtime::Runtime() : program_(Module::of_program()) {}
 
 // ---- Init and finalize.
 
-namespace {
-constexpr int kMaxNesting = 10;
-
-// Counts nesting of `open` outside strings, before any parser recurses.
-int nesting(const std::string& text, char open, char close) {
-  int depth = 0;
-  int deepest = 0;
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (quoted && text[i] == '\\') {
-      ++i;  // whatever it is, it does not end the text
-    } else if (quoted) {
-      quoted = text[i] != '"';
-    } else if (text[i] == '"') {
-      quoted = true;
-    } else if (text[i] == open) {
-      deepest = std::max(deepest, ++depth);
-    } else if (text[i] == close) {
-      --depth;
-    }
-  }
-  return deepest;
-}
-}  // namespace
-
-Result<> Runtime::read_config(const char* path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return fail(Errc::io, "aclInit: cannot open the configuration file '{}'", path);
-  }
-  std::ostringstream buffer;
-  buffer << file.rdbuf();
-  const std::string text = buffer.str();
-  if (init_count_ != 0 && text != config_) {
-    return fail(Errc::invalid_argument, "aclInit: '{}' differs from the configuration of the first aclInit", path);
-  }
-  if (nesting(text, '{', '}') > kMaxNesting || nesting(text, '[', ']') > kMaxNesting) {
-    return fail(Errc::parse, "aclInit: '{}' is nested deeper than {} levels", path, kMaxNesting);
-  }
-  const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (json.is_discarded() || !json.is_object()) {
-    return fail(Errc::parse, "aclInit: '{}' is not a JSON object", path);
-  }
-  if (auto section = json.find("defaultDevice"); section != json.end()) {
-    int device = -1;
-    const auto value = section->is_object() ? section->value("default_device", nlohmann::json()) : nlohmann::json();
-    const std::string digits = value.is_string() ? value.get<std::string>() : "";
-    if (!digits.empty() && digits.size() < 4 && digits.find_first_not_of("0123456789") == std::string::npos) {
-      device = std::stoi(digits);
-    }
-    if (device < 0 || device >= kMaxDevices) {
-      return fail(Errc::parse, "aclInit: '{}': defaultDevice.default_device must be a string \"0\" to \"{}\"",
-                  path, kMaxDevices - 1);
-    }
-    default_device_ = device;
-  }
-  config_ = text;
-  return {};
-}
-
 Result<> Runtime::init(const char* config_path) {
   std::lock_guard lock(mutex_);
+  Configuration configuration = configuration_;
   if (config_path != nullptr && *config_path != '\0') {
-    CANOPY_TRY(read_config(config_path));
+    CANOPY_ASSIGN(configuration, Configuration::read(config_path));
+    if (init_count_ != 0 && configuration.text != configuration_.text) {
+      return fail(Errc::invalid_argument, "aclInit: '{}' differs from the configuration of the first aclInit", config_path);
+    }
   }
   CANOPY_TRY(driver());
+  set_configuration(std::move(configuration));
   if (++init_count_ > 1) {
     return fail(Errc::already_initialized, "aclInit was called {} times; the runtime was ready after the first",
                 init_count_);
   }
   return {};
+}
+
+// REQUIRES: mutex_ held.
+void Runtime::set_configuration(Configuration configuration) {
+  configuration_ = std::move(configuration);
+  // Relaxed: a number, nothing else.
+  default_device_.store(configuration_.default_device, std::memory_order_relaxed);
+}
+
+uint64_t Runtime::init_count() const {
+  std::lock_guard lock(mutex_);
+  return init_count_;
+}
+
+Configuration Runtime::configuration() const {
+  std::lock_guard lock(mutex_);
+  return configuration_;
 }
 
 Result<> Runtime::finalize() {
@@ -145,8 +102,7 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
   for (int device = 0; device < kMaxDevices; ++device) {
     close_unused_device(device);
   }
-  config_.clear();
-  default_device_ = -1;
+  set_configuration(Configuration());
 }
 
 // ---- Devices and contexts.
@@ -238,8 +194,8 @@ Result<Context*> Runtime::current_context() {
   if (t_context_ != nullptr) {
     return fail(Errc::stale_handle, "the current context of this thread has been destroyed");
   }
-  if (default_device_ >= 0) {
-    CANOPY_TRY(set_device(default_device_));
+  if (const int device = default_device_.load(std::memory_order_relaxed); device >= 0) {
+    CANOPY_TRY(set_device(device));
     return contexts_.find(t_context_);
   }
   return fail(Errc::no_context, "this thread has no current context: call aclrtSetDevice or aclrtSetCurrentContext");

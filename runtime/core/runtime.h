@@ -7,11 +7,13 @@
 
 #include "runtime/base/handle_table.h"
 #include "runtime/base/result.h"
+#include "runtime/core/configuration.h"
 #include "runtime/core/context.h"
 #include "runtime/core/event.h"
 #include "runtime/core/module.h"
 #include "runtime/core/peer_access.h"
 #include "runtime/core/stream.h"
+#include "runtime/core/system_parameters.h"
 #include "runtime/driver/driver.h"
 
 #include <array>
@@ -41,6 +43,9 @@ class Runtime {
   Result<> init(const char* config_path);  // Errc::already_initialized still counts
   Result<> finalize();
   Result<uint64_t> finalize_reference();
+  uint64_t init_count() const;
+  Configuration configuration() const;
+  SystemParameters& system_parameters() { return system_parameters_; }
 
   Result<Driver*> driver() { return Driver::current(); }
 
@@ -122,11 +127,11 @@ class Runtime {
     found->let_go();
   }
   void drain_all_streams();
-  Result<> read_config(const char* path);
   Result<void*> find_symbol(const void* symbol);
   // The kernel behind a function handle, if it can be launched with these arguments.
   Result<const KernelImage*> launchable(void* function, uint32_t blocks, const void* args, size_t args_bytes);
   Result<void*> function_of(const KernelImage* image, void* binary);
+  void set_configuration(Configuration configuration);
   void tear_down(std::unique_lock<std::mutex>& lock);
 
   // The current context of this thread, as a handle.
@@ -139,11 +144,12 @@ class Runtime {
   HandleTable<Module> binaries_{4};
   HandleTable<Function> functions_{5};
   PeerAccess peers_;
+  SystemParameters system_parameters_;
 
-  std::mutex mutex_;  // guards all below, and creation and destruction of contexts
+  mutable std::mutex mutex_;  // guards all below, and creation and destruction of contexts
   uint64_t init_count_ = 0;
-  std::string config_;
-  int default_device_ = -1;
+  Configuration configuration_;
+  std::atomic<int> default_device_{-1};  // configuration_'s, for threads without a device
   struct Primary {
     void* context = nullptr;
     uint64_t references = 0;

@@ -17,12 +17,15 @@ int main() {
   int* numbers = nullptr;
   aclrtFuncHandle function = nullptr;
   aclrtStream stream = nullptr;
-  int failed = aclInit(nullptr) || aclrtSetDevice(0) || aclrtCreateStream(&stream, 0, 0) ||
-               aclrtGetFuncBySymbol(reinterpret_cast<void*>(&count), &function) ||
-               aclrtMalloc(reinterpret_cast<void**>(&numbers), sizeof host, ACL_MEM_MALLOC_HUGE_FIRST) ||
-               aclrtLaunchKernelWithHostArgs(function, kBlocks, stream, nullptr, &numbers, sizeof numbers, nullptr, 0) ||
-               aclrtSynchronizeStream(stream, 10000) ||
-               aclrtMemcpy(host, sizeof host, numbers, sizeof host, ACL_MEMCPY_DEVICE_TO_HOST) || aclFinalize();
+  int failed =
+      aclInit(nullptr) || aclrtSetDevice(0) || aclrtCreateStream(&stream, 0, 0) ||
+      aclrtGetFuncBySymbol(reinterpret_cast<void*>(&count), &function) ||
+      aclrtMalloc(reinterpret_cast<void**>(&numbers), sizeof host, ACL_MEM_MALLOC_HUGE_FIRST) ||
+      aclrtLaunchKernelWithHostArgs(function, kBlocks, stream, nullptr, &numbers, sizeof numbers,
+                                    nullptr, 0) ||
+      aclrtSynchronizeStream(stream, 10000) ||
+      aclrtMemcpy(host, sizeof host, numbers, sizeof host, ACL_MEMCPY_DEVICE_TO_HOST) ||
+      aclFinalize();
   int sum = 0;
   for (int number : host) {
     sum += number;

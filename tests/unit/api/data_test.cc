@@ -17,13 +17,17 @@ TEST(DataType, SizesAreInWholeBytes) {
     size_t bytes;
     std::vector<aclDataType> types;
   } rows[] = {
-      {1, {ACL_INT8, ACL_UINT8, ACL_BOOL, ACL_HIFLOAT8, ACL_FLOAT8_E5M2, ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E8M0}},
+      {1,
+       {ACL_INT8, ACL_UINT8, ACL_BOOL, ACL_HIFLOAT8, ACL_FLOAT8_E5M2, ACL_FLOAT8_E4M3FN,
+        ACL_FLOAT8_E8M0}},
       {2, {ACL_FLOAT16, ACL_BF16, ACL_INT16, ACL_UINT16}},
       {4, {ACL_FLOAT, ACL_INT32, ACL_UINT32, ACL_COMPLEX32}},
       {8, {ACL_INT64, ACL_UINT64, ACL_DOUBLE, ACL_COMPLEX64}},
       {16, {ACL_COMPLEX128}},
-      {0, {ACL_DT_UNDEFINED, ACL_STRING, ACL_INT4, ACL_UINT1, ACL_FLOAT6_E3M2, ACL_FLOAT6_E2M3, ACL_FLOAT4_E2M1,
-           ACL_FLOAT4_E1M2, static_cast<aclDataType>(5), static_cast<aclDataType>(1000)}},
+      {0,
+       {ACL_DT_UNDEFINED, ACL_STRING, ACL_INT4, ACL_UINT1, ACL_FLOAT6_E3M2, ACL_FLOAT6_E2M3,
+        ACL_FLOAT4_E2M1, ACL_FLOAT4_E1M2, static_cast<aclDataType>(5),
+        static_cast<aclDataType>(1000)}},
   };
   for (const auto& row : rows) {
     for (const aclDataType type : row.types) {
@@ -62,7 +66,8 @@ TEST(HalfFloat, EveryFiniteValueComesBack) {
 }
 
 TEST(HalfFloat, RoundsToTheNearestAndTiesToEven) {
-  // Between neighbours a and b the middle goes to the even one, and everything else to its own side.
+  // Between neighbours a and b the middle goes to the even one, and everything else to its own
+  // side.
   for (uint16_t bits = 0; bits < 0x7BFF; ++bits) {
     const float low = aclFloat16ToFloat(bits);
     const float high = aclFloat16ToFloat(bits + 1);

@@ -7,6 +7,7 @@
 #include "acl/acl_tdt.h"
 #include "acl/acl_tdt_queue.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -75,6 +76,72 @@ TEST_F(LastError, TakesOneLevelOnly) {
   EXPECT_EQ(aclrtGetLastError(static_cast<aclrtLastErrLevel>(7)), ACL_ERROR_RT_PARAM_INVALID);
 }
 
+class RecentErrMsg : public LastError {
+ protected:
+  void TearDown() override {
+    aclFinalize();
+    forget();
+  }
+  static std::string text() {
+    const char* newest = aclGetRecentErrMsg();
+    return newest == nullptr ? "" : newest;
+  }
+};
+
+TEST_F(RecentErrMsg, IsNewestFirstAndNullWhenThereIsNone) {
+  aclrtFree(nullptr);
+  aclrtFreeHost(nullptr);
+  EXPECT_STREQ(why(), "aclrtFreeHost: hostPtr must not be NULL");
+  EXPECT_STREQ(why(), "aclrtFree: devPtr must not be NULL");
+  EXPECT_EQ(aclGetRecentErrMsg(), nullptr);
+}
+
+TEST_F(RecentErrMsg, TellsWhatHappenedTheLikelyCauseAndWhatToDo) {
+  EXPECT_EQ(aclrtSetDevice(77), ACL_ERROR_RT_INVALID_DEVICEID);
+  const std::string newest = text();
+  EXPECT_EQ(std::count(newest.begin(), newest.end(), '\n'), 2) << newest;
+  EXPECT_NE(newest.find("77"), std::string::npos) << newest;
+  EXPECT_NE(newest.find("\n  code 107001, likely cause: "), std::string::npos) << newest;
+  EXPECT_NE(newest.find("\n  what to do: "), std::string::npos) << newest;
+}
+
+TEST_F(RecentErrMsg, NamesTheCodeThatWasReturned) {
+  EXPECT_EQ(aclInit("/there/is/none.json"), ACL_ERROR_INVALID_PARAM);
+  EXPECT_NE(text().find("code 100000"), std::string::npos);
+}
+
+TEST_F(RecentErrMsg, KeepsTheNewestEightOfAThread) {
+  for (int device = 100; device < 120; ++device) {
+    EXPECT_EQ(aclrtSetDevice(device), ACL_ERROR_RT_INVALID_DEVICEID);
+  }
+  for (int device = 119; device > 111; --device) {
+    EXPECT_NE(text().find(std::to_string(device)), std::string::npos) << device;
+  }
+  EXPECT_EQ(text(), "");
+}
+
+TEST_F(RecentErrMsg, BelongsToItsThread) {
+  std::thread([] { EXPECT_EQ(aclrtSetDevice(77), ACL_ERROR_RT_INVALID_DEVICEID); }).join();
+  EXPECT_EQ(text(), "");
+}
+
+TEST_F(RecentErrMsg, BelongsToTheProcessWhenTheConfigurationSaysSo) {
+  ACL_OK(aclInit(write_scratch("process.json", R"({"err_msg_mode": "1"})").c_str()));
+  std::thread([] { EXPECT_EQ(aclrtSetDevice(77), ACL_ERROR_RT_INVALID_DEVICEID); }).join();
+  EXPECT_NE(text().find("77"), std::string::npos);
+  std::thread([] { EXPECT_EQ(text(), "") << "taken once"; }).join();
+  ACL_OK(aclFinalize());
+  std::thread([] { EXPECT_EQ(aclrtSetDevice(78), ACL_ERROR_RT_INVALID_DEVICEID); }).join();
+  EXPECT_EQ(text(), "") << "finalize ends it";
+}
+
+TEST_F(RecentErrMsg, HasAModeOfItsOwnOnly) {
+  for (const char* mode : {"\"2\"", "\"\"", "1", "null", "[]"}) {
+    const std::string json = "{\"err_msg_mode\": " + std::string(mode) + "}";
+    ACL_CODE(ACL_ERROR_PARSE_FILE, aclInit(write_scratch("mode.json", json).c_str())) << json;
+  }
+}
+
 // ---- The rows of the table: each is called without arguments, which nobody may read.
 
 struct Row {
@@ -97,7 +164,8 @@ TEST_F(LastError, EveryFunctionThatIsNotBuiltReturns207000AndSaysSo) {
     void* address = row.address;
     const std::string state = row.state;
     if (state == "code") {
-      EXPECT_EQ(reinterpret_cast<int (*)()>(address)(), ACL_ERROR_RT_FEATURE_NOT_SUPPORT) << row.name;
+      EXPECT_EQ(reinterpret_cast<int (*)()>(address)(), ACL_ERROR_RT_FEATURE_NOT_SUPPORT)
+          << row.name;
     } else if (state == "pointer") {
       EXPECT_EQ(reinterpret_cast<void* (*)()>(address)(), nullptr) << row.name;
     } else if (state == "number") {
@@ -107,7 +175,9 @@ TEST_F(LastError, EveryFunctionThatIsNotBuiltReturns207000AndSaysSo) {
       reinterpret_cast<void (*)()>(address)();
     }
     EXPECT_EQ(aclrtGetLastError(ACL_RT_THREAD_LEVEL), ACL_ERROR_RT_FEATURE_NOT_SUPPORT) << row.name;
-    EXPECT_EQ(std::string(why()), std::string(row.name) + " is not built in this version; `canopy info --api` lists what is");
+    EXPECT_EQ(
+        std::string(why()),
+        std::string(row.name) + " is not built in this version; `canopy info --api` lists what is");
     ++called;
   }
   RecordProperty("not_built", called);

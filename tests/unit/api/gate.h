@@ -7,14 +7,19 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <string>
 
 namespace canopy::test {
 
-// "" or the sentence of this thread's newest error.
+// "" or the sentence of the newest error: its text without the advice. Valid until the thread's next call.
 inline const char* why() {
+  thread_local std::string sentence;
   const char* text = aclGetRecentErrMsg();
-  return text == nullptr ? "" : text;
+  sentence = text == nullptr ? "" : text;
+  sentence.resize(std::min(sentence.size(), sentence.find("\n  code ")));
+  return sentence.c_str();
 }
 
 #define ACL_OK(call) ASSERT_EQ((call), ACL_SUCCESS) << #call << ": " << ::canopy::test::why()

@@ -111,15 +111,5 @@ TEST_F(NullArgument, OfSizeZeroLeavesASentence) {
   EXPECT_STREQ(why(), "aclrtMallocHost: size must not be 0");
 }
 
-TEST(RecentErrMsg, IsNewestFirstAndNullWhenThereIsNone) {
-  while (aclGetRecentErrMsg() != nullptr) {
-  }
-  aclrtFree(nullptr);
-  aclrtFreeHost(nullptr);
-  EXPECT_STREQ(aclGetRecentErrMsg(), "aclrtFreeHost: hostPtr must not be NULL");
-  EXPECT_STREQ(aclGetRecentErrMsg(), "aclrtFree: devPtr must not be NULL");
-  EXPECT_EQ(aclGetRecentErrMsg(), nullptr);
-}
-
 }  // namespace
 }  // namespace canopy::test

@@ -61,14 +61,16 @@ ACL_FUNC_VISIBILITY aclError aclFinalize(void);
 /* Counts down and tears down at zero; writes the remaining count (`refCount` may be NULL);
  * 100037. */
 ACL_FUNC_VISIBILITY aclError aclFinalizeReference(uint64_t* refCount);
-/* `cbFunc(config, bytes, userData)` runs at the end of the first aclInit, at once when that has
- * been; its code becomes aclInit's. The same function twice under one type: 100000. */
+/* `cbFunc` runs at the end of every aclInit that brings the runtime up, and at once when it is up; it
+ * may call anything. A code that is not 0 becomes that of the call, which is undone. Registrations
+ * outlive finalize. Error: 107000 registered already under this type. */
 ACL_FUNC_VISIBILITY aclError aclInitCallbackRegister(aclRegisterCallbackType type,
                                                      aclInitCallbackFunc cbFunc, void* userData);
-/* 100000 when `cbFunc` is not registered under `type`. */
+/* Error: 107000 not registered under this type. */
 ACL_FUNC_VISIBILITY aclError aclInitCallbackUnRegister(aclRegisterCallbackType type,
                                                        aclInitCallbackFunc cbFunc);
-/* `cbFunc(userData)` runs when the last reference goes, before anything is torn down. */
+/* `cbFunc` runs when the last reference goes, before anything is torn down; the newest registration
+ * first. A code that is not 0 becomes that of the call, which goes on all the same. */
 ACL_FUNC_VISIBILITY aclError aclFinalizeCallbackRegister(aclRegisterCallbackType type,
                                                          aclFinalizeCallbackFunc cbFunc,
                                                          void* userData);
