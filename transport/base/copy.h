@@ -36,8 +36,9 @@ inline void copy_bytes(void* dst, const void* src, size_t nbytes) {
   if (nbytes == sizeof(uint64_t) &&
       (reinterpret_cast<uintptr_t>(dst) | reinterpret_cast<uintptr_t>(src)) % sizeof(uint64_t) ==
           0) {
-    const uint64_t word = load_relaxed(static_cast<const uint64_t*>(src));
-    store_relaxed(static_cast<uint64_t*>(dst), word);
+    const uint64_t word = load_acquire(static_cast<const uint64_t*>(src));
+    // Release, as every scalar store there (direct_memory.h): TSan does not model fences.
+    store_release(static_cast<uint64_t*>(dst), word);
     return;
   }
 #endif

@@ -114,14 +114,15 @@ TEST(Rma, CountsWhatTheHostIssued) {
 }
 
 TEST(RmaDeathTest, RefusesARangeThatLeavesTheHeap) {
-  EXPECT_EXIT(
-      thread_world(1,
-                   [](World& world) {
-                     auto* word = symmetric<long>(world, 1);
-                     volatile size_t nelems = ~size_t{0} / 8;  // not for the compiler to see
-                     put<FromHost, 8>(word, word, nelems, 0, "shmem_put64");
-                   }),
-      testing::ExitedWithCode(kMisuseStatus), "shmem_put64: .* elements of 8 bytes is not in");
+  EXPECT_EXIT(thread_world(1,
+                           [](World& world) {
+                             auto* word = symmetric<long>(world, 1);
+                             volatile size_t nelems =
+                                 ~size_t{0} / 8;  // not for the compiler to see
+                             put<FromHost, 8>(word, word, nelems, 0, "shmem_put64");
+                           }),
+              testing::ExitedWithCode(kMisuseStatus),
+              "shmem_put64: .* elements of 8 bytes at .* reach past the end of the symmetric heap");
 }
 
 }  // namespace
