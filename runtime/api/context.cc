@@ -35,4 +35,38 @@ aclError aclrtCtxGetCurrentDefaultStream(aclrtStream* stream) {
   });
 }
 
+aclError aclrtGetPrimaryCtxState(int32_t deviceId, uint32_t* flags, int32_t* active) {
+  CANOPY_ACL_NOT_NULL(active);
+  return guard_into(active, [&]() -> Result<int32_t> {
+    if (flags != nullptr) {
+      return fail(Errc::invalid_argument, "aclrtGetPrimaryCtxState: flags must be NULL");
+    }
+    return runtime().primary_active(deviceId).map([](bool is_active) { return is_active ? 1 : 0; });
+  });
+}
+
+aclError aclrtCtxSetSysParamOpt(aclSysParamOpt opt, int64_t value) {
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Context * context, runtime().current_context());
+    return context->system_parameters().set(opt, value);
+  });
+}
+
+aclError aclrtCtxGetSysParamOpt(aclSysParamOpt opt, int64_t* value) {
+  CANOPY_ACL_NOT_NULL(value);
+  return guard_into(
+      value,
+      [&]() -> Result<int64_t> {
+        CANOPY_ASSIGN(Context * context, runtime().current_context());
+        CANOPY_ASSIGN(const auto found, context->system_parameters().get(opt));
+        if (!found) {
+          return fail(Errc::not_found, "parameter {} was never set in the current context", static_cast<int>(opt));
+        }
+        return *found;
+      },
+      [](aclError code) -> aclError {
+        return code == ACL_ERROR_KERNEL_NOT_FOUND ? ACL_ERROR_RT_SYSPARAMOPT_NOT_SET : code;
+      });
+}
+
 }  // extern "C"

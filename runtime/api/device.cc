@@ -47,15 +47,6 @@ aclError aclrtGetDeviceCount(uint32_t* count) {
   });
 }
 
-const char* aclrtGetSocName(void) {
-  auto driver = runtime().driver();
-  if (!driver || (*driver)->machine().count() == 0) {
-    return nullptr;
-  }
-  const int device = runtime().current_device().value_or(0);
-  return (*driver)->machine().npu(device).soc.c_str();
-}
-
 aclError aclrtGetRunMode(aclrtRunMode* runMode) {
   CANOPY_ACL_NOT_NULL(runMode);
   *runMode = ACL_HOST;

@@ -7,6 +7,7 @@
 #include "runtime/base/result.h"
 #include "runtime/base/waiter.h"
 #include "runtime/core/stream.h"
+#include "runtime/core/system_parameters.h"
 #include "runtime/driver/device.h"
 
 #include <cstdint>
@@ -26,6 +27,8 @@ class Context {
   int device_id() const { return device_.id(); }
   Scheduler& scheduler() const { return scheduler_; }
   bool primary() const { return primary_; }
+  // Win over those of the process.
+  SystemParameters& system_parameters() { return system_parameters_; }
 
   // Its streams, by handle; the default stream is the first.
   void add_stream(void* handle);
@@ -42,6 +45,7 @@ class Context {
   Device& device_;
   Scheduler& scheduler_;
   const bool primary_;
+  SystemParameters system_parameters_;
   void* default_stream_ = nullptr;
   Stream* default_object_ = nullptr;
   mutable std::mutex mutex_;  // guards streams_

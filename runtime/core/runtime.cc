@@ -205,6 +205,13 @@ Result<int> Runtime::current_device() {
   return current_context().map([](Context* context) { return context->device_id(); });
 }
 
+Result<bool> Runtime::primary_active(int device) {
+  CANOPY_ASSIGN(Driver * current, driver());
+  CANOPY_TRY(current->check_device(device));
+  std::lock_guard lock(mutex_);
+  return primaries_[static_cast<size_t>(device)].context != nullptr;
+}
+
 Result<void*> Runtime::create_context(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));

@@ -53,6 +53,8 @@ class Runtime {
   Result<> set_device(int device);
   Result<> reset_device(int device);
   Result<int> current_device();
+  // Whether the primary context of `device` exists.
+  Result<bool> primary_active(int device);
   Result<void*> create_context(int device);
   Result<> destroy_context(void* handle);
   Result<> set_current_context(void* handle);

@@ -61,7 +61,7 @@ typedef enum aclplatformLocalMemType {
 } aclplatformLocalMemType;
 
 /* Of the thread's device (of device 0 without one): a number or a name as text in `maxLen` bytes
- * with the end; 100000 when it does not fit. */
+ * with the end. Errors: 107000 it does not fit, 207000 the SoC spec does not say. */
 ACL_FUNC_VISIBILITY aclError aclplatformGetDeviceInfo(aclplatformDevInfo infoType, char* value,
                                                       uint32_t maxLen);
 /* The data types that an instruction of a core takes, as text. */

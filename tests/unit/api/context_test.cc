@@ -163,5 +163,46 @@ TEST_F(Context, AnotherThreadMayUseIt) {
   }).join();
 }
 
+TEST_F(Context, StateOfThePrimaryIsKnownWithoutMakingIt) {
+  int32_t active = -1;
+  ACL_OK(aclrtGetPrimaryCtxState(1, nullptr, &active));
+  EXPECT_EQ(active, 0);
+  ACL_OK(aclrtGetPrimaryCtxState(1, nullptr, &active));
+  EXPECT_EQ(active, 0) << "asking must not make it";
+  ACL_OK(aclrtSetDevice(1));
+  ACL_OK(aclrtGetPrimaryCtxState(1, nullptr, &active));
+  EXPECT_EQ(active, 1);
+  ACL_OK(aclrtResetDevice(1));
+  ACL_OK(aclrtGetPrimaryCtxState(1, nullptr, &active));
+  EXPECT_EQ(active, 0);
+  uint32_t flags = 0;
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtGetPrimaryCtxState(0, &flags, &active));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtGetPrimaryCtxState(0, nullptr, nullptr));
+}
+
+TEST_F(Context, ParameterThatWasNeverSetIs107021) {
+  int64_t value = 7;
+  ACL_CODE(ACL_ERROR_RT_SYSPARAMOPT_NOT_SET, aclrtCtxGetSysParamOpt(ACL_OPT_DETERMINISTIC, &value));
+  EXPECT_EQ(value, 7);
+  ACL_OK(aclrtSetSysParamOpt(ACL_OPT_DETERMINISTIC, 1));  // the process's is another one
+  ACL_CODE(ACL_ERROR_RT_SYSPARAMOPT_NOT_SET, aclrtCtxGetSysParamOpt(ACL_OPT_DETERMINISTIC, &value));
+  ACL_OK(aclrtSetSysParamOpt(ACL_OPT_DETERMINISTIC, 0));
+}
+
+TEST_F(Context, ParametersBelongToTheirContext) {
+  int64_t value = 0;
+  ACL_OK(aclrtCtxSetSysParamOpt(ACL_OPT_STRONG_CONSISTENCY, 5));
+  aclrtContext context = nullptr;
+  ACL_OK(aclrtCreateContext(&context, 0));
+  ACL_CODE(ACL_ERROR_RT_SYSPARAMOPT_NOT_SET, aclrtCtxGetSysParamOpt(ACL_OPT_STRONG_CONSISTENCY, &value));
+  ACL_OK(aclrtDestroyContext(context));
+  ACL_OK(aclrtSetDevice(0));
+  ACL_OK(aclrtCtxGetSysParamOpt(ACL_OPT_STRONG_CONSISTENCY, &value));
+  EXPECT_EQ(value, 5);
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtCtxSetSysParamOpt(static_cast<aclSysParamOpt>(4), 1));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtCtxGetSysParamOpt(static_cast<aclSysParamOpt>(-1), &value));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtCtxGetSysParamOpt(ACL_OPT_DETERMINISTIC, nullptr));
+}
+
 }  // namespace
 }  // namespace canopy::test

@@ -142,7 +142,7 @@ ACL_FUNC_VISIBILITY aclError aclrtRegDeviceStateCallback(const char* regName,
 /* ---- What a device is. */
 
 ACL_FUNC_VISIBILITY aclError aclrtGetDeviceCount(uint32_t* count);
-/* One attribute: counts, bytes, or an id. */
+/* One attribute: counts, bytes, or an id. Errors: 107001, 207000 the SoC spec does not say. */
 ACL_FUNC_VISIBILITY aclError aclrtGetDeviceInfo(uint32_t deviceId, aclrtDevAttr attr,
                                                 int64_t* value);
 /* Writes ACL_DEV_FEATURE_SUPPORT or ACL_DEV_FEATURE_NOT_SUPPORT. */
@@ -157,7 +157,7 @@ ACL_FUNC_VISIBILITY aclError aclrtGetDeviceUtilizationRate(int32_t deviceId,
 /* 7 (lowest) and 0 (highest). */
 ACL_FUNC_VISIBILITY aclError aclrtDeviceGetStreamPriorityRange(int32_t* leastPriority,
                                                                int32_t* greatestPriority);
-/* 16 bytes, the same in every process of the host. */
+/* 16 bytes, the same in every process of the host until it is booted. */
 ACL_FUNC_VISIBILITY aclError aclrtDeviceGetUuid(int32_t deviceId, aclrtUuid* uuid);
 /* "dddd:bb:dd.f"; `len` is at least 13. */
 ACL_FUNC_VISIBILITY aclError aclrtDeviceGetPCIBusId(int32_t deviceId, char* pciBusId, int32_t len);

@@ -84,10 +84,11 @@ ACL_FUNC_VISIBILITY const char* aclrtGetSocName(void);
 /* Writes 1 when a binary made for `socVersion` runs on this machine's devices, else 0. */
 ACL_FUNC_VISIBILITY aclError aclrtCheckArchCompatibility(const char* socVersion,
                                                          int32_t* canCompatible);
-/* The version of a package ("runtime", "driver"...) as text; `versionStr` holds at least 128
- * bytes. 100000 for a package that is not here. */
+/* The version of a package ("cann", "runtime", "driver") as text; `versionStr` holds at least 128
+ * bytes. Error: 107000 no such package here. */
 ACL_FUNC_VISIBILITY aclError aclsysGetVersionStr(char* pkgName, char* versionStr);
-/* The same as a number that grows with the version; alpha < beta < rc < release. */
+/* The same as a number that grows with the version: major, minor and patch in two digits each, then
+ * three for alpha n (n), beta n (200 + n), rc n (400 + n) or a release (900). */
 ACL_FUNC_VISIBILITY aclError aclsysGetVersionNum(char* pkgName, int32_t* versionNum);
 /* Deprecated form of aclsysGetVersionStr. */
 ACL_FUNC_VISIBILITY aclError aclsysGetCANNVersion(aclCANNPackageName name,
@@ -95,11 +96,11 @@ ACL_FUNC_VISIBILITY aclError aclsysGetCANNVersion(aclCANNPackageName name,
 /* The version of this interface (ACL_MAJOR_VERSION...). Deprecated. */
 ACL_FUNC_VISIBILITY aclError aclrtGetVersion(int32_t* majorVersion, int32_t* minorVersion,
                                              int32_t* patchVersion);
-/* Process-wide; read by whoever compiles or runs operators. `value` 0 or 1. */
+/* Process-wide; the runtime keeps it for those who compile and run operators. */
 ACL_FUNC_VISIBILITY aclError aclrtSetSysParamOpt(aclSysParamOpt opt, int64_t value);
 /* 0 until it was set. */
 ACL_FUNC_VISIBILITY aclError aclrtGetSysParamOpt(aclSysParamOpt opt, int64_t* value);
-/* The attributes this build knows: a static array of `*num` entries. */
+/* The attributes that are supported: a static array of `*num` entries. */
 ACL_FUNC_VISIBILITY aclError aclGetCannAttributeList(const aclCannAttr** cannAttrList, size_t* num);
 /* Writes 1 when the attribute is supported, else 0. */
 ACL_FUNC_VISIBILITY aclError aclGetCannAttribute(aclCannAttr cannAttr, int32_t* value);
