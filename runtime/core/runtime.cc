@@ -280,12 +280,30 @@ Result<> Runtime::destroy_stream(void* handle) {
   return {};
 }
 
+Result<> Runtime::set_stream_allocator(void* handle, const StreamAllocator& allocator) {
+  CANOPY_TRY(stream(handle));
+  stream_allocators_.set(handle, allocator);
+  return {};
+}
+
+Result<> Runtime::remove_stream_allocator(void* handle) {
+  CANOPY_TRY(stream(handle));
+  stream_allocators_.remove(handle);
+  return {};
+}
+
+Result<std::optional<StreamAllocator>> Runtime::stream_allocator(void* handle) {
+  CANOPY_TRY(stream(handle));
+  return stream_allocators_.get(handle);
+}
+
 void Runtime::retire_stream(void* handle) {
   std::unique_ptr<Stream> owner;
   {
     std::lock_guard lock(holds_mutex_);
     owner = streams_.remove(handle);
   }
+  stream_allocators_.remove(handle);
   if (owner != nullptr) {
     owner->drain();
     owner->await_holders();

@@ -13,6 +13,7 @@
 #include "runtime/core/module.h"
 #include "runtime/core/peer_access.h"
 #include "runtime/core/stream.h"
+#include "runtime/core/stream_allocators.h"
 #include "runtime/core/system_parameters.h"
 #include "runtime/driver/driver.h"
 
@@ -22,6 +23,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -82,6 +84,10 @@ class Runtime {
     return found;
   }
   Result<> synchronize_device(Deadline deadline);
+  // Of a live stream of the current context; gone with the stream.
+  Result<> set_stream_allocator(void* stream, const StreamAllocator& allocator);
+  Result<> remove_stream_allocator(void* stream);
+  Result<std::optional<StreamAllocator>> stream_allocator(void* stream);
 
   // ---- Events.
   Result<void*> create_event(Event::Family family, uint32_t flags, bool timed);
@@ -147,6 +153,7 @@ class Runtime {
   HandleTable<Function> functions_{5};
   PeerAccess peers_;
   SystemParameters system_parameters_;
+  StreamAllocators stream_allocators_;
 
   mutable std::mutex mutex_;  // guards all below, and creation and destruction of contexts
   uint64_t init_count_ = 0;
