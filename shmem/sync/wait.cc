@@ -5,6 +5,7 @@
 #include "shmem/world/world.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace canopy::shmem {
 namespace {
@@ -24,6 +25,8 @@ void wait_with_progress(World& world, Doorbell& bell, FunctionRef<bool()> look, 
   const Deadline deadline = Deadline::user_default();
   uint64_t report_at = start + kReportNs;
   WaitPacer pacer;
+  Doorbell nobody_rings;  // only time ends a sleep on it
+  bool rung_for_nothing = false;
   while (!look()) {
     if (!pacer.step()) {
       continue;
@@ -39,10 +42,13 @@ void wait_with_progress(World& world, Doorbell& bell, FunctionRef<bool()> look, 
       report_at = now + kReportNs;
     }
     auto limit = std::min(deadline.left(now), std::chrono::nanoseconds(report_at - now));
-    if (waker == WakenBy::anyone) {
+    if (waker == WakenBy::anyone || rung_for_nothing) {
       limit = std::min(limit, pacer.next_nap());
     }
-    bell.sleep(BellScope::host, limit, [&] {
+    // Transports that cannot tell whether a poll of theirs has let something in ring after each.
+    // Who was woken for nothing naps once, so that the two do not keep each other awake.
+    const bool nap = std::exchange(rung_for_nothing, !rung_for_nothing);
+    (nap ? nobody_rings : bell).sleep(BellScope::host, limit, [&] {
       if (look()) {
         return false;
       }

@@ -330,7 +330,7 @@ void World::far_failed(int pe, const char* routine, Errc code) {
       pe < 0 ? std::string() : fmt::format(" to PE {} on host {}", pe, card(pe).host);
   const std::string sentence =
       fmt::format("pe {}: {}{} failed: {}; the job ends", my_pe(), routine, whom, cause);
-  if (code == Errc::peer_lost) {
+  if (code == Errc::peer_lost || !loss.empty()) {
     deaths_.operation_failed(sentence);
   }
   fail_job(kPeerLostStatus, sentence);
