@@ -1,8 +1,6 @@
 // acl_rt.h: devices, peer access.
 #include "runtime/api/guard.h"
 
-
-
 using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
 using acl::guard_into;
@@ -19,6 +17,10 @@ Result<> check_pair(const Driver& driver, int device, int peer) {
   return {};
 }
 
+aclError code_of_reset(aclError code) {
+  return code == ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID ? ACL_ERROR_RT_CONTEXT_RELEASE_ERROR : code;
+}
+
 }  // namespace
 
 extern "C" {
@@ -28,9 +30,16 @@ aclError aclrtSetDevice(int32_t deviceId) {
 }
 
 aclError aclrtResetDevice(int32_t deviceId) {
-  return guard([&] { return runtime().reset_device(deviceId); }, [](aclError code) -> aclError {
-    return code == ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID ? ACL_ERROR_RT_CONTEXT_RELEASE_ERROR : code;
-  });
+  return guard([&] { return runtime().reset_device(deviceId); }, code_of_reset);
+}
+
+aclError aclrtResetDeviceForce(int32_t deviceId) {
+  return guard([&] { return runtime().reset_device_force(deviceId); }, code_of_reset);
+}
+
+aclError aclrtRegDeviceStateCallback(const char* regName, aclrtDeviceStateCallback callback, void* args) {
+  CANOPY_ACL_NOT_NULL(regName);
+  return guard([&] { return runtime().device_callbacks().set(regName, callback, args); });
 }
 
 aclError aclrtGetDevice(int32_t* deviceId) {

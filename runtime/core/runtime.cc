@@ -22,89 +22,6 @@ bool Runtime::exists() { return g_exists.load(std::memory_order_relaxed); }
 
 Runtime::Runtime() : program_(Module::of_program()) {}
 
-// ---- Init and finalize.
-
-Result<> Runtime::init(const char* config_path) {
-  std::lock_guard lock(mutex_);
-  Configuration configuration = configuration_;
-  if (config_path != nullptr && *config_path != '\0') {
-    CANOPY_ASSIGN(configuration, Configuration::read(config_path));
-    if (init_count_ != 0 && configuration.text != configuration_.text) {
-      return fail(Errc::invalid_argument, "aclInit: '{}' differs from the configuration of the first aclInit", config_path);
-    }
-  }
-  CANOPY_TRY(driver());
-  set_configuration(std::move(configuration));
-  if (++init_count_ > 1) {
-    return fail(Errc::already_initialized, "aclInit was called {} times; the runtime was ready after the first",
-                init_count_);
-  }
-  return {};
-}
-
-// REQUIRES: mutex_ held.
-void Runtime::set_configuration(Configuration configuration) {
-  configuration_ = std::move(configuration);
-  // Relaxed: a number, nothing else.
-  default_device_.store(configuration_.default_device, std::memory_order_relaxed);
-}
-
-uint64_t Runtime::init_count() const {
-  std::lock_guard lock(mutex_);
-  return init_count_;
-}
-
-Configuration Runtime::configuration() const {
-  std::lock_guard lock(mutex_);
-  return configuration_;
-}
-
-Result<> Runtime::finalize() {
-  std::unique_lock lock(mutex_);
-  if (init_count_ == 0) {
-    return fail(Errc::not_initialized, "aclFinalize without aclInit, or called twice");
-  }
-  init_count_ = 0;
-  tear_down(lock);
-  return {};
-}
-
-Result<uint64_t> Runtime::finalize_reference() {
-  std::unique_lock lock(mutex_);
-  if (init_count_ == 0) {
-    return fail(Errc::not_initialized, "aclFinalizeReference without aclInit");
-  }
-  const uint64_t left = --init_count_;
-  if (left == 0) {
-    tear_down(lock);
-  }
-  return left;
-}
-
-// REQUIRES: `lock` holds mutex_.
-void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
-  for (Primary& primary : primaries_) {
-    primary = Primary{};
-  }
-  for (void* handle : contexts_.handles()) {
-    release_context(handle, lock);
-  }
-  for (void* handle : events_.handles()) {
-    events_.remove(handle);
-  }
-  function_handles_.clear();
-  for (void* handle : functions_.handles()) {
-    functions_.remove(handle);
-  }
-  for (void* handle : binaries_.handles()) {
-    binaries_.remove(handle);
-  }
-  for (int device = 0; device < kMaxDevices; ++device) {
-    close_unused_device(device);
-  }
-  set_configuration(Configuration());
-}
-
 // ---- Devices and contexts.
 
 // REQUIRES: mutex_ held.
@@ -160,31 +77,62 @@ void Runtime::close_unused_device(int device) {
 Result<> Runtime::set_device(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
-  std::lock_guard lock(mutex_);
-  CANOPY_ASSIGN(Device * opened, current->open_device(device));
-  Primary& primary = primaries_[static_cast<size_t>(device)];
-  if (primary.context == nullptr) {
-    CANOPY_ASSIGN(primary.context, make_context(*opened, true));
+  device_callbacks_.call(device, ACL_RT_DEVICE_STATE_SET_PRE);
+  {
+    std::lock_guard lock(mutex_);
+    CANOPY_ASSIGN(Device * opened, current->open_device(device));
+    Primary& primary = primaries_[static_cast<size_t>(device)];
+    if (primary.context == nullptr) {
+      CANOPY_ASSIGN(primary.context, make_context(*opened, true));
+    }
+    ++primary.references;
+    t_context_ = primary.context;
   }
-  ++primary.references;
-  t_context_ = primary.context;
+  device_callbacks_.call(device, ACL_RT_DEVICE_STATE_SET_POST);
   return {};
 }
 
-Result<> Runtime::reset_device(int device) {
+Result<> Runtime::reset_device(int device) { return release_primary(device, 1); }
+
+Result<> Runtime::reset_device_force(int device) { return release_primary(device, 0); }
+
+Result<> Runtime::release_primary(int device, uint64_t references) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
-  std::unique_lock lock(mutex_);
   Primary& primary = primaries_[static_cast<size_t>(device)];
-  if (primary.references == 0) {
-    return fail(Errc::not_ready, "device {}: reset without a reference: aclrtSetDevice was not called, or as many "
-                "resets were", device);
-  }
-  if (--primary.references != 0) {
+  const auto check_referenced = [&]() -> Result<> {
+    if (primary.references == 0) {
+      return fail(Errc::not_ready, "device {}: reset without a reference: aclrtSetDevice was not called, or as many "
+                  "resets were", device);
+    }
     return {};
+  };
+  {
+    std::lock_guard lock(mutex_);
+    CANOPY_TRY(check_referenced());  // nobody is told of a reset that cannot be
   }
-  release_context(std::exchange(primary.context, nullptr), lock);
+  device_callbacks_.call(device, ACL_RT_DEVICE_STATE_RESET_PRE);
+  {
+    std::unique_lock lock(mutex_);
+    CANOPY_TRY(check_referenced());  // another thread, or a callback, may have been faster
+    primary.references -= references == 0 ? primary.references : references;
+    if (primary.references == 0) {
+      release_context(std::exchange(primary.context, nullptr), lock);
+    }
+  }
+  device_callbacks_.call(device, ACL_RT_DEVICE_STATE_RESET_POST);
   return {};
+}
+
+// REQUIRES: mutex_ held.
+std::vector<int> Runtime::devices_with_references() const {
+  std::vector<int> devices;
+  for (int device = 0; device < kMaxDevices; ++device) {
+    if (primaries_[static_cast<size_t>(device)].references != 0) {
+      devices.push_back(device);
+    }
+  }
+  return devices;
 }
 
 Result<Context*> Runtime::current_context() {

@@ -11,11 +11,14 @@
 #include "runtime/core/context.h"
 #include "runtime/core/event.h"
 #include "runtime/core/module.h"
+#include "runtime/core/named_callbacks.h"
 #include "runtime/core/peer_access.h"
 #include "runtime/core/stream.h"
 #include "runtime/core/stream_allocators.h"
 #include "runtime/core/system_parameters.h"
 #include "runtime/driver/driver.h"
+
+#include "acl/rt/device.h"
 
 #include <array>
 #include <atomic>
@@ -27,6 +30,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace canopy {
 
@@ -54,6 +58,10 @@ class Runtime {
   // ---- Devices and contexts of the calling thread.
   Result<> set_device(int device);
   Result<> reset_device(int device);
+  // All references at once.
+  Result<> reset_device_force(int device);
+  // Who is told before and after every set and reset of a device.
+  NamedCallbacks<aclrtDeviceStateCallback>& device_callbacks() { return device_callbacks_; }
   Result<int> current_device();
   // Whether the primary context of `device` exists.
   Result<bool> primary_active(int device);
@@ -139,6 +147,9 @@ class Runtime {
   // The kernel behind a function handle, if it can be launched with these arguments.
   Result<const KernelImage*> launchable(void* function, uint32_t blocks, const void* args, size_t args_bytes);
   Result<void*> function_of(const KernelImage* image, void* binary);
+  // Takes `references` away, all of them for 0, and frees the primary context with the last.
+  Result<> release_primary(int device, uint64_t references);
+  std::vector<int> devices_with_references() const;
   void set_configuration(Configuration configuration);
   void tear_down(std::unique_lock<std::mutex>& lock);
 
@@ -154,6 +165,7 @@ class Runtime {
   PeerAccess peers_;
   SystemParameters system_parameters_;
   StreamAllocators stream_allocators_;
+  NamedCallbacks<aclrtDeviceStateCallback> device_callbacks_{"device state"};
 
   mutable std::mutex mutex_;  // guards all below, and creation and destruction of contexts
   uint64_t init_count_ = 0;

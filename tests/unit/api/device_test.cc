@@ -4,6 +4,8 @@
 #include <atomic>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace canopy::test {
 namespace {
@@ -270,6 +272,100 @@ TEST_F(PeerAccess, RefusesItselfUnknownDevicesAndFlags) {
     ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtDeviceCanAccessPeer(&can, 0, id));
     ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtDevicePeerAccessStatus(0, id, &can));
   }
+}
+
+TEST_F(Device, ForceDropsAllReferencesAtOnce) {
+  ACL_OK(aclrtSetDevice(0));
+  ACL_OK(aclrtSetDevice(0));  // three, with that of the set-up
+  aclrtStream stream = nullptr;
+  ACL_OK(aclrtCreateStream(&stream));
+  ACL_OK(aclrtResetDeviceForce(0));
+  EXPECT_NE(aclrtSynchronizeStream(stream), ACL_SUCCESS);
+  int32_t active = 7;
+  ACL_OK(aclrtGetPrimaryCtxState(0, nullptr, &active));
+  EXPECT_EQ(active, 0);
+}
+
+TEST_F(Device, ForceWaitsForQueuedWork) {
+  static std::atomic<int> ran;
+  ran = 0;
+  for (int i = 0; i < 200; ++i) {
+    ACL_OK(aclrtLaunchHostFunc(nullptr, [](void*) { ++ran; }, nullptr));
+  }
+  ACL_OK(aclrtResetDeviceForce(0));
+  EXPECT_EQ(ran.load(), 200);
+}
+
+TEST_F(Device, ForceWithoutAReferenceIs507007) {
+  ACL_OK(aclrtResetDeviceForce(0));
+  ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDeviceForce(0));
+  ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDevice(0));
+  ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtResetDeviceForce(kDevices));
+  ACL_OK(aclrtSetDevice(0));
+  ACL_OK(aclrtSetDevice(0));
+  ACL_OK(aclrtResetDevice(0));  // first the counted ones, then force, is legal
+  ACL_OK(aclrtResetDeviceForce(0));
+  std::thread([] { ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDeviceForce(0)); }).join();
+}
+
+using States = std::vector<std::pair<int32_t, int>>;
+
+void hear_state(int32_t device, aclrtDeviceState state, void* heard) {
+  static_cast<States*>(heard)->emplace_back(device, state);
+}
+
+TEST_F(Device, StateCallbacksHearOfEverySetAndReset) {
+  States heard;
+  ACL_OK(aclrtRegDeviceStateCallback("test", hear_state, &heard));
+  ACL_OK(aclrtSetDevice(1));
+  ACL_OK(aclrtSetDevice(1));
+  ACL_OK(aclrtResetDevice(1));
+  ACL_OK(aclrtResetDeviceForce(1));
+  EXPECT_EQ(heard, (States{{1, 0}, {1, 1}, {1, 0}, {1, 1}, {1, 2}, {1, 3}, {1, 2}, {1, 3}}));
+  heard.clear();
+  ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDevice(1));
+  ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtSetDevice(kDevices));
+  EXPECT_TRUE(heard.empty()) << "what fails changes no state";
+  ACL_OK(aclFinalize());
+  EXPECT_EQ(heard, (States{{0, 2}, {0, 3}}));
+  ACL_OK(aclrtRegDeviceStateCallback("test", nullptr, nullptr));
+  heard.clear();
+  ACL_OK(aclInit(nullptr));
+  ACL_OK(aclrtSetDevice(0));
+  EXPECT_TRUE(heard.empty());
+}
+
+TEST_F(Device, StateCallbacksHaveNamesOfTheirOwn) {
+  States first;
+  States second;
+  ACL_OK(aclrtRegDeviceStateCallback("a", hear_state, &first));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtRegDeviceStateCallback("a", hear_state, &second));
+  ACL_OK(aclrtRegDeviceStateCallback("b", hear_state, &second));
+  ACL_OK(aclrtSetDevice(0));
+  EXPECT_EQ(first.size(), 2u);
+  EXPECT_EQ(second.size(), 2u);
+  ACL_OK(aclrtRegDeviceStateCallback("a", nullptr, nullptr));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtRegDeviceStateCallback("a", nullptr, nullptr));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtRegDeviceStateCallback(nullptr, hear_state, nullptr));
+  ACL_OK(aclrtSetDevice(0));
+  EXPECT_EQ(first.size(), 2u);
+  EXPECT_EQ(second.size(), 4u);
+  ACL_OK(aclrtRegDeviceStateCallback("b", nullptr, nullptr));
+}
+
+TEST_F(Device, AStateCallbackMayUseTheRuntime) {
+  const auto ask = [](int32_t device, aclrtDeviceState state, void* asked) {
+    int32_t active = -1;
+    EXPECT_EQ(aclrtGetPrimaryCtxState(device, nullptr, &active), ACL_SUCCESS);
+    EXPECT_EQ(active, state == ACL_RT_DEVICE_STATE_SET_POST || state == ACL_RT_DEVICE_STATE_RESET_PRE ? 1 : 0);
+    ++*static_cast<int*>(asked);
+  };
+  int asked = 0;
+  ACL_OK(aclrtRegDeviceStateCallback("ask", ask, &asked));
+  ACL_OK(aclrtSetDevice(1));
+  ACL_OK(aclrtResetDevice(1));
+  ACL_OK(aclrtRegDeviceStateCallback("ask", nullptr, nullptr));
+  EXPECT_EQ(asked, 4);
 }
 
 }  // namespace

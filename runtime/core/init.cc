@@ -1,0 +1,101 @@
+// Runtime: init and finalize.
+#include "runtime/core/runtime.h"
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace canopy {
+
+Result<> Runtime::init(const char* config_path) {
+  std::lock_guard lock(mutex_);
+  Configuration configuration = configuration_;
+  if (config_path != nullptr && *config_path != '\0') {
+    CANOPY_ASSIGN(configuration, Configuration::read(config_path));
+    if (init_count_ != 0 && configuration.text != configuration_.text) {
+      return fail(Errc::invalid_argument, "aclInit: '{}' differs from the configuration of the first aclInit", config_path);
+    }
+  }
+  CANOPY_TRY(driver());
+  set_configuration(std::move(configuration));
+  if (++init_count_ > 1) {
+    return fail(Errc::already_initialized, "aclInit was called {} times; the runtime was ready after the first",
+                init_count_);
+  }
+  return {};
+}
+
+// REQUIRES: mutex_ held.
+void Runtime::set_configuration(Configuration configuration) {
+  configuration_ = std::move(configuration);
+  // Relaxed: a number, nothing else.
+  default_device_.store(configuration_.default_device, std::memory_order_relaxed);
+}
+
+uint64_t Runtime::init_count() const {
+  std::lock_guard lock(mutex_);
+  return init_count_;
+}
+
+Configuration Runtime::configuration() const {
+  std::lock_guard lock(mutex_);
+  return configuration_;
+}
+
+Result<> Runtime::finalize() {
+  std::unique_lock lock(mutex_);
+  if (init_count_ == 0) {
+    return fail(Errc::not_initialized, "aclFinalize without aclInit, or called twice");
+  }
+  init_count_ = 0;
+  tear_down(lock);
+  return {};
+}
+
+Result<uint64_t> Runtime::finalize_reference() {
+  std::unique_lock lock(mutex_);
+  if (init_count_ == 0) {
+    return fail(Errc::not_initialized, "aclFinalizeReference without aclInit");
+  }
+  const uint64_t left = --init_count_;
+  if (left == 0) {
+    tear_down(lock);
+  }
+  return left;
+}
+
+// REQUIRES: `lock` holds mutex_.
+void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
+  const std::vector<int> devices = devices_with_references();
+  const auto tell = [&](aclrtDeviceState state) {
+    lock.unlock();  // callbacks may call anything
+    for (const int device : devices) {
+      device_callbacks_.call(device, state);
+    }
+    lock.lock();
+  };
+  tell(ACL_RT_DEVICE_STATE_RESET_PRE);
+  for (Primary& primary : primaries_) {
+    primary = Primary{};
+  }
+  for (void* handle : contexts_.handles()) {
+    release_context(handle, lock);
+  }
+  for (void* handle : events_.handles()) {
+    events_.remove(handle);
+  }
+  function_handles_.clear();
+  for (void* handle : functions_.handles()) {
+    functions_.remove(handle);
+  }
+  for (void* handle : binaries_.handles()) {
+    binaries_.remove(handle);
+  }
+  for (int device = 0; device < kMaxDevices; ++device) {
+    close_unused_device(device);
+  }
+  set_configuration(Configuration());
+  tell(ACL_RT_DEVICE_STATE_RESET_POST);
+}
+
+}  // namespace canopy
