@@ -97,7 +97,7 @@ case $case in
     until_true 15 "the PEs of h0 end" gone_from h0
     cluster resume h1
     finish
-    one_report 'PE 2, 3 on host h1 .*2000 ms'
+    one_report 'PE 2, 3 on host h1 .*CANOPY_HOST_TIMEOUT_MS, is 2000'
     late "$from" 5000 "known after the freeze"
     ;;
   link_dead_*)

@@ -40,12 +40,17 @@ int main(int argc, char** argv) {
   long* total = shmem_calloc(1, sizeof *total);
   const long end = now_ms() + ms;
   long rounds = 0;
+  const int together = strcmp(what, "barrier") == 0 || strcmp(what, "wait") == 0;
 
   if (strcmp(what, "finalize") == 0) {
     if (me == victim) die();
     shmem_finalize();
     return 0;
   }
+  /* Everybody has reached its target once: from here on a loss is that of a connection. */
+  shmem_long_p(word, 0, there);
+  (void)shmem_long_g(word, there);
+  shmem_barrier_all();
   while (*(volatile long*)over == 0) {
     ++rounds;
     if (strcmp(what, "put") == 0) {
@@ -70,14 +75,14 @@ int main(int argc, char** argv) {
       fflush(stdout);
     }
     if (me == victim && *(volatile long*)hits >= 50) die();
-    /* Those who wait for each other must stop after the same round: PE 0 tells it before the last. */
+    /* Those who wait for each other stop after the same round: PE 0 tells it before they meet. */
     if (me == 0 && now_ms() >= end) {
       for (int pe = n - 1; pe >= 0; --pe) {
         shmem_long_p(over, rounds, pe);
       }
       shmem_quiet();
     }
-    if (strcmp(what, "barrier") == 0) shmem_barrier_all();
+    if (together) shmem_barrier_all();
   }
   shmem_long_atomic_add(total, rounds, there);
   shmem_barrier_all();
