@@ -184,20 +184,17 @@ std::string World::why(int pe) const {
     case Path::mapped:
       return fmt::format("mapped: {}", group_->why(pe));
     case Path::posted_mapped:
-      return fmt::format("{}, as the environment wishes; mapped: {}", posted_->capabilities().name,
-                         group_->why(pe));
+      return fmt::format("{}, as the environment wishes; {}", posted_->why(pe), group_->why(pe));
     case Path::ofi:
       break;
   }
-  std::string reason;
+  const char* reason = "it could not map this PE";
   if (!group_->maps(pe)) {
-    reason = group_->why(pe);
+    reason = group_->why(pe).c_str();
   } else if (plan_.mapped(my_pe(), pe)) {
-    reason = "as CANOPY_PATH wishes";
-  } else {
-    reason = "it could not map this PE";
+    reason = "as the environment wishes";
   }
-  return fmt::format("{}: {}", network_->capabilities().name, reason);
+  return fmt::format("{}; {}", network_->why(pe), reason);
 }
 
 Result<> World::agree_on(const Result<>& mine) {

@@ -59,6 +59,7 @@ class FaultyTransport final : public Transport {
   int progress() override { return default_.progress(); }
   void rest() override { inner_->rest(); }
   std::string trouble(int peer) const override { return default_.trouble(peer); }
+  std::string why(int peer) const override { return fmt::format("faulty {}", inner_->why(peer)); }
 
  private:
   class Opened;
