@@ -134,7 +134,10 @@ void Door::serve(const UniqueFd& connection) const {
   limit(connection.get(), SO_RCVTIMEO, kConnectPatience);  // who knocks speaks at once
   limit(connection.get(), SO_SNDTIMEO, kConnectPatience);
   const auto message = receive_framed(connection.get());
-  const auto knock = message ? Knock::unpack(*message) : tl::unexpected(message.error());
+  if (!message) {
+    return;  // who only wanted to know the way
+  }
+  const auto knock = Knock::unpack(*message);
   if (!knock || knock->token != address_.token) {
     log(LogLevel::info, "somebody knocked who does not know us");
     return;
@@ -146,37 +149,49 @@ void Door::serve(const UniqueFd& connection) const {
   }
 }
 
-Result<Introduction> introduce(
-    const DoorAddress& door, const HostAddress* from,
-    const std::function<Result<std::string>(const HostAddress& here)>& provider_at) {
+namespace {
+
+// A connection only tells the way at first: what we do with the answer may take longer than a door
+// waits for who knocks.
+Result<HostAddress> way_to(const HostAddress& host, uint16_t port, const HostAddress* from) {
+  CANOPY_ASSIGN(const UniqueFd fd, connect_to(host, port, from));
+  return own_end(fd.get());
+}
+
+Result<Welcome> knock_at(const HostAddress& host, const DoorAddress& door, const HostAddress* from,
+                         const std::string& provider) {
+  CANOPY_ASSIGN(const UniqueFd fd, connect_to(host, door.port, from));
+  CANOPY_TRY(send_framed(fd.get(), Knock{door.token, provider}.pack()));
+  CANOPY_ASSIGN(const std::string reply, receive_framed(fd.get()));
+  CANOPY_ASSIGN(Welcome welcome, Welcome::unpack(reply));
+  if (welcome.token != door.token) {
+    return fail(Errc::peer_lost, "{} port {} is not the one we look for", host.text(), door.port);
+  }
+  return welcome;
+}
+
+}  // namespace
+
+Result<Introduction> introduce(const DoorAddress& door, const HostAddress* from,
+                               const ProviderAt& provider_at) {
   std::string tried;
   bool may_come_back = false;
   for (const HostAddress& host : door.hosts) {
-    auto fd = connect_to(host, door.port, from);
-    if (!fd) {
-      may_come_back |= fd.error().code != Errc::peer_lost;
-      tried += (tried.empty() ? "" : "; ") + error_text::take_newest();
-      continue;
+    auto here = way_to(host, door.port, from);
+    auto welcome = Result<Welcome>(tl::unexpected(Error{}));
+    if (here) {
+      CANOPY_ASSIGN(const std::string provider, provider_at(*here));
+      welcome = knock_at(host, door, from, provider);
     }
-    Introduction made;
-    made.here = own_end(fd->get());
-    made.there = host;
-    CANOPY_ASSIGN(std::string provider, provider_at(made.here));
-    const Knock knock{door.token, std::move(provider)};
-    auto reply =
-        send_framed(fd->get(), knock.pack()).and_then([&] { return receive_framed(fd->get()); });
-    auto welcome = reply ? Welcome::unpack(*reply) : tl::unexpected(reply.error());
-    if (!welcome || welcome->token != door.token) {
-      may_come_back |= !welcome && welcome.error().code == Errc::timeout;
-      tried += fmt::format("{}{} port {} is not the one we look for", tried.empty() ? "" : "; ",
-                           host.text(), door.port);
-      continue;
-    }
-    if (!welcome->refusal.empty()) {
+    if (here && welcome && !welcome->refusal.empty()) {
       return fail(Errc::not_supported, "{} refuses: {}", host.text(), welcome->refusal);
     }
-    made.welcome = std::move(*welcome);
-    return made;
+    if (here && welcome) {
+      return Introduction{std::move(*welcome), *here, host};
+    }
+    may_come_back |= (here ? welcome.error() : here.error()).code == Errc::timeout;
+    tried +=
+        fmt::format("{}{}: {}", tried.empty() ? "" : "; ", host.text(), error_text::take_newest());
   }
   return fail(may_come_back ? Errc::timeout : Errc::peer_lost, "{}",
               tried.empty() ? "it has no address" : tried);

@@ -52,11 +52,12 @@ struct Introduction {
   HostAddress here;
   HostAddress there;
 };
-// `knock_as` is asked for the provider once it is known from which address we speak.
-// Errors: peer_lost, nobody is there any more (all hosts refused); timeout, a host may be
-// unreachable for now; not_supported, the door said no, with its reason.
-Result<Introduction> introduce(
-    const DoorAddress& door, const HostAddress* from,
-    const std::function<Result<std::string>(const HostAddress& here)>& provider_at);
+// `provider_at` says with which provider we speak from an address of ours. It may take its time:
+// the door is left alone meanwhile. Errors: peer_lost, nobody is there any more (all hosts
+// refused); timeout, a host may be unreachable for now; not_supported, the door said no, with its
+// reason.
+using ProviderAt = std::function<Result<std::string>(const HostAddress& here)>;
+Result<Introduction> introduce(const DoorAddress& door, const HostAddress* from,
+                               const ProviderAt& provider_at);
 
 }  // namespace canopy::transport::far

@@ -36,7 +36,8 @@ int OfiContext::serve() {
 
 int OfiContext::poll_and_tell() {
   const int completed = poll();
-  const bool may_have_room = std::exchange(refused_, 0) != 0;
+  const bool may_have_room = refused_ != 0;
+  store_relaxed(&refused_, 0);  // busy() reads it without the baton
   baton_.unlock();
   if (completed > 0 || may_have_room) {
     registry_.arrived();  // somebody may sleep until now

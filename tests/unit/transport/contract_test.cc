@@ -96,9 +96,18 @@ std::unique_ptr<Pair> far_pair() {
   return pair;
 }
 
+#if !defined(__SANITIZE_THREAD__)
+// ThreadSanitizer does not see that a socket orders what libfabric, which is not built with it,
+// reads and writes on both sides. It looks at the same code over the double of libfabric instead.
+INSTANTIATE_TEST_SUITE_P(Network, TransportContract,
+                         testing::Values(Case{"ofi", ofi_pair}, Case{"far", far_pair}),
+                         [](const auto& info) { return std::string(info.param.name); });
+#else
+[[maybe_unused]] const auto kNotHere = {ofi_pair, far_pair};
+#endif
+
 INSTANTIATE_TEST_SUITE_P(Transports, TransportContract,
                          testing::Values(Case{"self", self_pair}, Case{"mapped", mapped_pair},
-                                         Case{"ofi", ofi_pair}, Case{"far", far_pair},
                                          Case{"faulty_self", faulty_self_pair},
                                          Case{"faulty_mapped", faulty_mapped_pair}),
                          [](const auto& info) { return std::string(info.param.name); });
