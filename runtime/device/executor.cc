@@ -184,13 +184,12 @@ void Executor::close_mailbox() {
 }
 
 bool Executor::found_work() const {
-  if (mailbox_.load(std::memory_order_relaxed) > kMailboxOpen || has_work() || resume_strand_ != nullptr) {
-    return true;
-  }
-  if (scheduler_.has_open_launches() && scheduler_.any_claimable()) {
-    return true;
-  }
-  return scheduler_.can_steal(*this);
+  return mailbox_.load(std::memory_order_relaxed) > kMailboxOpen || has_work() || resume_strand_ != nullptr ||
+         work_elsewhere();
+}
+
+bool Executor::work_elsewhere() const {
+  return (scheduler_.has_open_launches() && scheduler_.any_claimable()) || scheduler_.can_steal(*this);
 }
 
 void Executor::idle() {
@@ -236,9 +235,10 @@ void Executor::idle() {
   if (leave) {
     leave_thread();
   }
-  if (resume_strand_ == nullptr && scheduler_.can_steal(*this)) {
-    // Queued while this executor was counted, so nobody was rung; its own work may now keep it for long.
-    scheduler_.arm_watchdog();
+  if (work_elsewhere()) {
+    // It came while this executor was counted, so nobody was rung; what runs here next, from the mailbox
+    // for instance, may go on for ever.
+    scheduler_.wake_one_sleeper();
   }
 }
 
@@ -285,7 +285,9 @@ void Executor::sleep(WaitPacer& pacer) {
 void Executor::retire_until_revived() {
   state_.store(State::retired, std::memory_order_seq_cst);
   scheduler_.searching_.fetch_sub(1, std::memory_order_seq_cst);
-  while (!revived_.exchange(false, std::memory_order_acquire) && !scheduler_.stopping() && !has_work()) {
+  // Asked after the count was left: see Scheduler::submit().
+  const bool stay = work_elsewhere();
+  while (!stay && !revived_.exchange(false, std::memory_order_acquire) && !scheduler_.stopping() && !has_work()) {
     bell_.sleep(BellScope::process, std::chrono::nanoseconds::max(), [this] {
       return !revived_.load(std::memory_order_acquire) && !scheduler_.stopping() && !has_work();
     });

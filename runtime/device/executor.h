@@ -139,6 +139,8 @@ class Executor {
   bool should_rotate(const Strand& strand, uint32_t* budget, uint64_t started);
   void idle();
   bool found_work() const;
+  // Blocks to claim, strands to steal.
+  bool work_elsewhere() const;
   void sleep(WaitPacer& pacer);
   void retire_until_revived();
   void leave_thread();
