@@ -181,10 +181,15 @@ SENTENCES
     expect_clean_shm
     ;;
   missing_rank)
-    begin=$(date +%s%N)
-    "$mpirun" 3 "$program" : -n 1 true >"$work/out" 2>&1
-    status=$?
-    elapsed_ms=$((($(date +%s%N) - begin) / 1000000))
+    # mpirun 4.1.4, if it sees the end of rank 3 between the other ranks' joining, ends the job within
+    # milliseconds, and one time in six its own message is lost: then nobody was left to say anything.
+    for _ in 1 2 3 4 5 6; do
+      begin=$(date +%s%N)
+      "$mpirun" 3 "$program" : -n 1 true >"$work/out" 2>&1
+      status=$?
+      elapsed_ms=$((($(date +%s%N) - begin) / 1000000))
+      [ -s "$work/out" ] && break
+    done
     # Which of the two speaks depends on who sees it first: mpirun when the others have joined already.
     if grep -q 'pe 3 of 4 on' "$work/out"; then
       expect_sentence 'pe 3 of 4 on'
