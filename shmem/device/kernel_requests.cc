@@ -240,6 +240,27 @@ void KernelRequests::drain() {
   }
 }
 
+std::vector<KernelRequests::Mark> KernelRequests::marks() {
+  std::vector<Mark> marks;
+  // Acquire: pairs with my_ring().
+  if (n_rings_.load(std::memory_order_acquire) == 0) [[likely]] {
+    return marks;
+  }
+  std::lock_guard lock(mutex_);
+  for (const auto& [core, ring] : rings_) {
+    const uint32_t count = ring->handed_over();
+    if (!ring->posted(count)) {
+      marks.push_back({ring.get(), count});
+    }
+  }
+  return marks;
+}
+
+bool KernelRequests::posted(const std::vector<Mark>& marks) {
+  return std::all_of(marks.begin(), marks.end(),
+                     [](const Mark& mark) { return mark.ring->posted(mark.count); });
+}
+
 void KernelRequests::drain_ring(RequestRing& ring) {
   while (Request* request = ring.next()) {
     if (const Result<> posted = post(*request); !posted) {

@@ -6,7 +6,8 @@
 // its core away until there is room, and that is counted (Op::ring_full).
 //
 // What a call promises on return is what its host form promises. The rings' operations go through
-// the transports' default contexts: a quiet of the host's covers them, and theirs the host's.
+// the transports' default contexts: once posted (see marks()), a quiet or fence of the host's covers
+// them, and theirs the host's.
 //
 // Operations that fail end the job (World::far_failed). The operations: blocks of kernels. drain():
 // any thread.
@@ -52,6 +53,14 @@ class KernelRequests {
 
   // Posts what there is. Does nothing while another thread does.
   void drain();
+
+  // What blocks have asked for until now and is not posted yet, and whether it has been since.
+  struct Mark {
+    const RequestRing* ring;
+    uint32_t count;
+  };
+  std::vector<Mark> marks();
+  static bool posted(const std::vector<Mark>& marks);
 
  private:
   RequestRing& my_ring();

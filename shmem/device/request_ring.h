@@ -62,8 +62,8 @@ class RequestRing {
 
   // Consumer: the oldest entry that is not posted yet; null when there is none.
   Request* next() { return posted_ == load_acquire(&tail_) ? nullptr : &entries_[posted_ & mask_]; }
-  // Consumer: the entry of next() is posted.
-  void advance() { ++posted_; }
+  // Consumer: the entry of next() is posted. Release: to a transport; pairs with posted().
+  void advance() { store_release(&posted_, posted_ + 1); }
   // Consumer: gives back the posted entries at the front that are settled. `settled(entry)` is
   // called once for each tracked one.
   template <class Settled>
@@ -85,6 +85,11 @@ class RequestRing {
 
   // Any thread: true while an entry is not given back. A snapshot.
   bool busy() const { return load_acquire(&tail_) != load_acquire(&head_); }
+  // Any thread: how many entries were handed over, and whether that many have been posted.
+  uint32_t handed_over() const { return load_acquire(&tail_); }
+  bool posted(uint32_t count) const {
+    return static_cast<int32_t>(load_acquire(&posted_) - count) >= 0;
+  }
   bool full() const { return load_acquire(&tail_) - load_acquire(&head_) > mask_; }
 
  private:

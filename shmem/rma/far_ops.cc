@@ -49,6 +49,21 @@ void check(World& world, const Result<>& result, int pe, const char* routine) {
   }
 }
 
+// A fence or quiet of the host's covers what kernels have asked for before it: that may still lie in
+// their rings.
+void post_kernel_requests(World& world, const char* routine) {
+  FarPaths& far = *world.far();
+  const auto marks = far.requests().marks();
+  if (marks.empty()) [[likely]] {
+    return;
+  }
+  const auto posted = [&] {
+    far.progress();
+    return KernelRequests::posted(marks);
+  };
+  wait_posted(world, posted, -1, routine);
+}
+
 transport::SignalOp signal_op_of(SignalChange change) {
   return change == SignalChange::set ? transport::SignalOp::set : transport::SignalOp::add;
 }
@@ -234,6 +249,7 @@ void far_fence(const char* routine) {
   if (in_kernel()) {
     far->requests().fence(routine);
   } else {
+    post_kernel_requests(*current_hot().world, routine);
     far->fence();
   }
 }
@@ -248,6 +264,7 @@ void far_quiet(const char* routine) {
     hot.far->requests().quiet(routine);
     return;
   }
+  post_kernel_requests(world, routine);
   for (const auto& way : hot.far->transports()) {
     const PostedWait wait{world, -1, routine};
     check(world, transport::quiet(*way, transport::kAllPeers, wait), transport::kAllPeers, routine);

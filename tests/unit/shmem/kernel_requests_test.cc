@@ -131,6 +131,28 @@ TEST_P(KernelRequestsOver, CompleteWhatNobodyWaitsFor) {
       posted(GetParam()));
 }
 
+TEST_P(KernelRequestsOver, AreCoveredByAQuietOfTheHost) {
+  thread_world(
+      2,
+      [](World& world) {
+        uint64_t* base = words(world, 8);
+        for (uint64_t round = 1; round <= 50; ++round) {
+          if (world.my_pe() == 0) {
+            const FakeKernel kernel;
+            for (int i = 0; i < 8; ++i) {
+              p<FromHere>(base + i, round, 1, "p");
+            }
+          }
+          world.barrier_all();
+          for (int i = 0; i < 8 && world.my_pe() == 1; ++i) {
+            ASSERT_EQ(base[i], round);
+          }
+          world.barrier_all();
+        }
+      },
+      posted(GetParam()));
+}
+
 TEST(KernelRequests, WaitWhenTheirRingIsFullAndCountIt) {
   FakeKernel::enter_runtime();
   ::setenv("CANOPY_REQUEST_RING", "2", 1);
