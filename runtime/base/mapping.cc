@@ -50,6 +50,20 @@ Result<Mapping> Mapping::reserve(size_t bytes, size_t alignment) {
   return Mapping(reinterpret_cast<void*>(aligned), bytes);
 }
 
+Result<Mapping> Mapping::reserve_at(uintptr_t address, size_t bytes) {
+  void* wanted = reinterpret_cast<void*>(address);
+  void* raw = ::mmap(wanted, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (raw == MAP_FAILED) {
+    return fail_errno(errno == EEXIST ? Errc::busy : Errc::no_memory, errno, "cannot reserve {} bytes of address space at {}",
+                      bytes, fmt::ptr(wanted));
+  }
+  if (raw != wanted) {  // kernels before 4.17 take the address for a hint
+    ::munmap(raw, bytes);
+    return fail(Errc::busy, "address {} is not free for {} bytes", fmt::ptr(wanted), bytes);
+  }
+  return Mapping(raw, bytes);
+}
+
 Result<Mapping> Mapping::shared(const UniqueFd& fd, size_t bytes, uint64_t offset) {
   void* raw = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(),
                      static_cast<off_t>(offset));

@@ -21,6 +21,8 @@ class Mapping {
   // Reserves `bytes` of address space without memory behind it, aligned to `alignment` (a power of
   // two, at least a page). Touching it faults.
   static Result<Mapping> reserve(size_t bytes, size_t alignment);
+  // The same at `address`, which must be free: Errc::busy when it is not.
+  static Result<Mapping> reserve_at(uintptr_t address, size_t bytes);
   // Maps `bytes` of `fd` from `offset`, shared, readable and writable, at an address of the
   // kernel's choice.
   static Result<Mapping> shared(const UniqueFd& fd, size_t bytes, uint64_t offset = 0);

@@ -94,6 +94,13 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
   for (int device = 0; device < kMaxDevices; ++device) {
     close_unused_device(device);
   }
+  if (auto current = driver()) {
+    registrations_.clear(**current);
+    if (ManagedMemory* managed = (*current)->existing_managed_memory()) {
+      managed->release_all();
+    }
+  }
+  set_wait_limit(0);
   set_configuration(Configuration());
   tell(ACL_RT_DEVICE_STATE_RESET_POST);
 }

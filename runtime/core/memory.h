@@ -1,28 +1,50 @@
-// Copies and fills as the C API asks for them: what each address is, whether the operation is allowed,
-// and whether it runs in stream order or at once.
+// Device and pinned memory as the C API hands it out and asks about it.
 #pragma once
 
 #include "runtime/base/result.h"
+#include "runtime/driver/address_space.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace canopy {
 
 class Runtime;
 
-// Complete on return. Errors: invalid_argument (count beyond dst_max, or beyond an allocation),
-// no_permission (two devices without peer access).
-Result<> copy_now(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count);
-// In stream order; with pageable host memory at one end: synchronises the stream, then copies.
-// Errc::not_supported for host to host.
-Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count, void* stream);
-Result<> fill_now(Runtime& runtime, void* dst, size_t dst_max, int32_t value, size_t count);
-Result<> fill_on_stream(Runtime& runtime, void* dst, size_t dst_max, int32_t value, size_t count, void* stream);
+// What the forms of aclrtMalloc differ in.
+struct DeviceRequest {
+  uint64_t bytes = 0;
+  PageKind pages = PageKind::normal;
+  bool padded = true;  // devices count steps of 32 bytes, and most forms one step more
+  int device = -1;     // -1: the thread's
+};
 
-Result<void*> allocate_device(Runtime& runtime, size_t bytes);
+// Errc::no_memory when the device is full even after its pools have given back what they can.
+Result<void*> allocate_device(Runtime& runtime, const DeviceRequest& request);
+// Device or managed memory, at once. Errc::invalid_argument: not the start of a live allocation.
 Result<> free_device(Runtime& runtime, void* address);
 Result<void*> allocate_pinned(Runtime& runtime, size_t bytes);
 Result<> free_pinned(Runtime& runtime, void* address);
+// free(runtime, address) after the current context's streams have drained; not when they do not in time. A
+// task's failure found on the way is returned after freeing.
+Result<> free_after_sync(Runtime& runtime, Result<> (*free)(Runtime&, void*), void* address);
+
+// The live allocation that `address` lies in; nothing for memory that is not ours.
+Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address);
+// The same, but all host memory that is registered with devices counts as pinned.
+Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* address);
+// All of [address, +bytes) in one live allocation of device or managed memory.
+Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address, uint64_t bytes);
+
+// Bytes that this process holds of a device, by what it holds them for.
+struct MemoryUse {
+  const char* component;
+  uint64_t bytes;
+  uint64_t peak;
+};
+inline constexpr size_t kMemoryComponents = 2;
+// Largest first; writes at most `limit`, returns how many.
+Result<size_t> memory_use(Runtime& runtime, int device, MemoryUse* out, size_t limit);
 
 }  // namespace canopy

@@ -10,6 +10,7 @@
 #include "runtime/core/configuration.h"
 #include "runtime/core/context.h"
 #include "runtime/core/event.h"
+#include "runtime/core/host_registration.h"
 #include "runtime/core/module.h"
 #include "runtime/core/named_callbacks.h"
 #include "runtime/core/peer_access.h"
@@ -115,6 +116,7 @@ class Runtime {
                             std::span<const ArgsPlaceholder> placeholders, void* stream);
 
   PeerAccess& peers() { return peers_; }
+  HostRegistrations& registrations() { return registrations_; }
 
  private:
   Runtime();
@@ -163,6 +165,7 @@ class Runtime {
   HandleTable<Module> binaries_{4};
   HandleTable<Function> functions_{5};
   PeerAccess peers_;
+  HostRegistrations registrations_;
   SystemParameters system_parameters_;
   StreamAllocators stream_allocators_;
   NamedCallbacks<aclrtDeviceStateCallback> device_callbacks_{"device state"};

@@ -8,14 +8,21 @@
 namespace canopy {
 
 void AddressSpace::add(const MemoryRange& range) {
+  CHECK(try_add(range), "a range of memory must be registered once");
+}
+
+bool AddressSpace::try_add(const MemoryRange& range) {
   std::unique_lock lock(mutex_);
   const auto base = reinterpret_cast<uintptr_t>(range.base);
   auto after = ranges_.lower_bound(base);
   const bool clear_above = after == ranges_.end() || base + range.bytes <= after->first;
   const bool clear_below = after == ranges_.begin() ||
                            std::prev(after)->first + std::prev(after)->second.bytes <= base;
-  CHECK(clear_above && clear_below, "a range of memory must be registered once");
+  if (!clear_above || !clear_below) {
+    return false;
+  }
   ranges_.emplace(base, range);
+  return true;
 }
 
 bool AddressSpace::remove(const void* base) {

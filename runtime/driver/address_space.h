@@ -1,5 +1,5 @@
 // AddressSpace: what an address of this process is - device memory of which device, pinned host
-// memory, or unknown to us (pageable) - and how far its allocation reaches.
+// memory, managed memory, or unknown to us (pageable) - and how far its allocation reaches.
 //
 // Lookups take a shared lock only when the address lies in one of the registered regions; they are
 // not on the launch path. Thread-safe.
@@ -15,7 +15,15 @@
 
 namespace canopy {
 
-enum class MemoryKind : uint8_t { device, pinned_host };
+enum class MemoryKind : uint8_t { device, pinned_host, managed };
+
+// The pages that an allocation was asked for with. Simulated: reported, counted in granules of 2 MiB all
+// the same.
+enum class PageKind : uint8_t { normal, huge, huge_1g };
+
+constexpr uint32_t page_bytes(PageKind kind) {
+  return kind == PageKind::normal ? 4u << 10 : kind == PageKind::huge ? 2u << 20 : 1u << 30;
+}
 
 struct MemoryRange {
   std::byte* base = nullptr;
@@ -23,6 +31,8 @@ struct MemoryRange {
   MemoryKind kind = MemoryKind::device;
   int device = 0;          // of device memory; for pinned memory the device it was made for
   bool peer_mapped = false;  // a peer's memory mapped here: usable, never freed by aclrtFree
+  PageKind pages = PageKind::normal;
+  bool registered = false;  // the caller's own memory: what lies around it is ordinary host memory
 
   bool contains(const void* p, uint64_t count) const {
     const uint64_t at = reinterpret_cast<uintptr_t>(p) - reinterpret_cast<uintptr_t>(base);
@@ -34,6 +44,8 @@ class AddressSpace {
  public:
   // Ranges must not overlap (CHECK).
   void add(const MemoryRange& range);
+  // The same for ranges that users name: false, and nothing done, when one is there already.
+  bool try_add(const MemoryRange& range);
   // False when no range starts at `base`.
   bool remove(const void* base);
   // The range that `address` lies in.

@@ -1,6 +1,6 @@
 #include "runtime/driver/driver.h"
 
-#include "runtime/base/log.h"
+#include "runtime/base/check.h"
 #include "runtime/device/scheduler.h"
 #include "topology/model/spec_file.h"
 
@@ -49,6 +49,8 @@ Driver::~Driver() {
   }
   scheduler_.reset();
   delete host_memory_.load(std::memory_order_relaxed);
+  delete managed_memory_.load(std::memory_order_relaxed);
+  delete reclaimer_.load(std::memory_order_relaxed);
 }
 
 void Driver::halt_at_exit() {
@@ -71,7 +73,29 @@ Result<> Driver::check_device(int device) const {
 
 Result<PhysicalMemory> Driver::allocate_physical(int device, uint64_t bytes) {
   CANOPY_TRY(check_device(device));
-  return PhysicalMemory::allocate(*host_table_, device, bytes, machine_.npu(device).hbm_bytes);
+  const uint64_t capacity = machine_.npu(device).hbm_bytes;
+  auto memory = PhysicalMemory::allocate(*host_table_, device, bytes, capacity);
+  if (!memory && memory.error().code == Errc::no_memory) {
+    error_text::take_newest();
+    reclaim(device);
+    memory = PhysicalMemory::allocate(*host_table_, device, bytes, capacity);
+  }
+  return memory;
+}
+
+void Driver::reclaim(int device) {
+  // Acquire: the function is whole; pairs with set_reclaimer().
+  if (const auto* reclaimer = reclaimer_.load(std::memory_order_acquire)) {
+    (*reclaimer)(device);
+  }
+  if (Device* open = find_device(device)) {
+    open->memory().trim();
+  }
+}
+
+void Driver::set_reclaimer(std::function<void(int device)> reclaimer) {
+  auto* kept = new std::function<void(int)>(std::move(reclaimer));
+  CHECK(reclaimer_.exchange(kept, std::memory_order_acq_rel) == nullptr, "one layer keeps memory of devices");
 }
 
 Result<std::pair<uint64_t, uint64_t>> Driver::memory_info(int device) const {
@@ -129,6 +153,20 @@ Result<MemoryPool*> Driver::host_memory() {
   return pool.release();
 }
 
+Result<ManagedMemory*> Driver::managed_memory() {
+  if (ManagedMemory* memory = existing_managed_memory()) {
+    return memory;
+  }
+  std::lock_guard lock(mutex_);
+  if (ManagedMemory* memory = managed_memory_.load(std::memory_order_relaxed)) {
+    return memory;
+  }
+  CANOPY_ASSIGN(std::unique_ptr<ManagedMemory> memory, ManagedMemory::create(*host_table_));
+  // Release: pairs with existing_managed_memory().
+  managed_memory_.store(memory.get(), std::memory_order_release);
+  return memory.release();
+}
+
 bool Driver::is_pool_address(const void* address) const {
   for (int id = 0; id < machine_.count(); ++id) {
     Device* device = ever_open_[id].load(std::memory_order_acquire);
@@ -137,7 +175,8 @@ bool Driver::is_pool_address(const void* address) const {
     }
   }
   MemoryPool* host = host_memory_.load(std::memory_order_acquire);
-  return host != nullptr && host->contains(address);
+  const ManagedMemory* managed = existing_managed_memory();
+  return (host != nullptr && host->contains(address)) || (managed != nullptr && managed->contains(address));
 }
 
 std::optional<MemoryRange> Driver::find_memory(const void* address) const {
@@ -150,6 +189,9 @@ std::optional<MemoryRange> Driver::find_memory(const void* address) const {
   MemoryPool* host = host_memory_.load(std::memory_order_acquire);
   if (host != nullptr && host->contains(address)) {
     return host->find(address);
+  }
+  if (const ManagedMemory* managed = existing_managed_memory(); managed != nullptr && managed->contains(address)) {
+    return managed->find(address);
   }
   return address_space_.find(address);
 }

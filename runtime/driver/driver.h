@@ -9,11 +9,13 @@
 #include "runtime/driver/address_space.h"
 #include "runtime/driver/device.h"
 #include "runtime/driver/host_table.h"
+#include "runtime/driver/managed_memory.h"
 #include "runtime/driver/physical_memory.h"
 #include "topology/model/machine.h"
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -34,7 +36,8 @@ class Driver {
   HostTable& host_table() { return *host_table_; }
   AddressSpace& address_space() { return address_space_; }
 
-  // HBM of `device` as a memfd of its own: what exports and symmetric heaps are made of.
+  // HBM of `device` as a memfd of its own: what exports and symmetric heaps are made of. A full device is
+  // reclaimed first.
   Result<PhysicalMemory> allocate_physical(int device, uint64_t bytes);
   // Bytes free and in all on `device`, of all processes of the host.
   Result<std::pair<uint64_t, uint64_t>> memory_info(int device) const;
@@ -56,6 +59,14 @@ class Driver {
 
   // Pinned host memory of this process.
   Result<MemoryPool*> host_memory();
+  // Memory of this process that host and devices share.
+  Result<ManagedMemory*> managed_memory();
+  // As above, but null when none was ever allocated.
+  ManagedMemory* existing_managed_memory() const { return managed_memory_.load(std::memory_order_acquire); }
+  // Gives back what this process keeps of `device` without using it.
+  void reclaim(int device);
+  // What layers above keep in pools of their own: called by reclaim(). REQUIRES: set once.
+  void set_reclaimer(std::function<void(int device)> reclaimer);
   // What `address` is; nothing when it is not memory of ours.
   std::optional<MemoryRange> find_memory(const void* address) const;
   // Whether `address` lies where only memory of this process's devices, or pinned memory, can lie. Where
@@ -70,12 +81,14 @@ class Driver {
   topology::Machine machine_;
   std::unique_ptr<HostTable> host_table_;
   AddressSpace address_space_;
-  std::mutex mutex_;  // guards opening, closing and the making of scheduler_ and host_memory_
+  std::mutex mutex_;  // guards opening, closing and the making of scheduler_ and the memories
   std::array<std::unique_ptr<Device>, kMaxDevices> made_;  // by the first open_device(); guarded by mutex_
   std::unique_ptr<Scheduler> scheduler_;
   std::atomic<Device*> devices_[kMaxDevices] = {};    // those open now
   std::atomic<Device*> ever_open_[kMaxDevices] = {};  // of made_, for look-ups
   std::atomic<MemoryPool*> host_memory_{nullptr};
+  std::atomic<ManagedMemory*> managed_memory_{nullptr};
+  std::atomic<const std::function<void(int)>*> reclaimer_{nullptr};
 };
 
 }  // namespace canopy

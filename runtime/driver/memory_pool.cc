@@ -39,10 +39,17 @@ uint64_t arena_bytes(uint64_t capacity) {
 }  // namespace
 
 struct MemoryPool::Slab {
+  // One word per cell, 0 when it is free:  [ 1 ][ pages: 7 bits ][ bytes as asked for: 24 bits ]
+  static constexpr uint32_t kLive = 1u << 31;
+  static constexpr uint32_t kBytes = (1u << 24) - 1;
+  static uint32_t mark(uint64_t bytes, PageKind pages) {
+    return kLive | static_cast<uint32_t>(pages) << 24 | static_cast<uint32_t>(bytes);
+  }
+
   uint64_t offset;
   size_t cell_class;
   std::vector<uint32_t> free_cells;
-  std::vector<bool> live;
+  std::vector<uint32_t> cells;
 };
 
 Result<std::unique_ptr<MemoryPool>> MemoryPool::create(HostTable& table, int device, uint64_t capacity) {
@@ -57,7 +64,7 @@ MemoryPool::MemoryPool(HostTable& table, int device, uint64_t capacity, Mapping 
 
 MemoryPool::~MemoryPool() = default;
 
-Result<uint64_t> MemoryPool::place_granules(uint64_t bytes) {
+Result<uint64_t> MemoryPool::place_granules(uint64_t bytes, PageKind pages) {
   CANOPY_ASSIGN(PhysicalMemory memory, PhysicalMemory::allocate(table_, device_, bytes, capacity_));
   const auto offset = granules_.allocate(memory.bytes(), kGranule);
   if (!offset) {
@@ -69,7 +76,9 @@ Result<uint64_t> MemoryPool::place_granules(uint64_t bytes) {
     granules_.free(*offset);
     return tl::unexpected(placed.error());
   }
-  physical_.emplace(*offset, std::move(memory));
+  held_.bytes += memory.bytes();
+  held_.peak = std::max(held_.peak, held_.bytes);
+  physical_.emplace(*offset, Block{std::move(memory), bytes, pages});
   return *offset;
 }
 
@@ -77,17 +86,19 @@ Result<> MemoryPool::drop_granules(uint64_t offset) {
   const auto length = granules_.free(offset);
   CHECK(length, "a placed range must be known to the allocator");
   physical_.erase(offset);
+  held_.bytes -= *length;
   return arena_.vacate(offset, *length);
 }
 
-Result<void*> MemoryPool::allocate(uint64_t bytes) {
+Result<void*> MemoryPool::allocate(uint64_t bytes, PageKind pages) {
+  bytes = std::max<uint64_t>(bytes, 1);
   std::unique_lock lock(mutex_);
   for (int attempt = 0;; ++attempt) {
     Result<void*> got = nullptr;
     if (bytes <= kLargestCell) {
-      got = allocate_cell(bytes);
+      got = allocate_cell(bytes, pages);
     } else {
-      got = place_granules(bytes).map([&](uint64_t offset) -> void* { return arena_.base() + offset; });
+      got = place_granules(bytes, pages).map([&](uint64_t offset) -> void* { return arena_.base() + offset; });
     }
     if (got) {
       ++live_;
@@ -102,16 +113,16 @@ Result<void*> MemoryPool::allocate(uint64_t bytes) {
   }
 }
 
-Result<void*> MemoryPool::allocate_cell(uint64_t bytes) {
+Result<void*> MemoryPool::allocate_cell(uint64_t bytes, PageKind pages) {
   const size_t cell_class = class_of(bytes);
   auto& usable = usable_[cell_class];
   if (usable.empty()) {
-    CANOPY_ASSIGN(const uint64_t offset, place_granules(kGranule));
+    CANOPY_ASSIGN(const uint64_t offset, place_granules(kGranule, PageKind::huge));
     auto slab = std::make_unique<Slab>();
     slab->offset = offset;
     slab->cell_class = cell_class;
     const auto cells = static_cast<uint32_t>(kGranule / cell_bytes(cell_class));
-    slab->live.resize(cells, false);
+    slab->cells.resize(cells, 0);
     for (uint32_t cell = cells; cell-- > 0;) {
       slab->free_cells.push_back(cell);
     }
@@ -121,7 +132,7 @@ Result<void*> MemoryPool::allocate_cell(uint64_t bytes) {
   Slab* slab = usable.back();
   const uint32_t cell = slab->free_cells.back();
   slab->free_cells.pop_back();
-  slab->live[cell] = true;
+  slab->cells[cell] = Slab::mark(bytes, pages);
   if (slab->free_cells.empty()) {
     usable.pop_back();
   }
@@ -140,18 +151,18 @@ Result<> MemoryPool::free(void* address) {
     const uint64_t size = cell_bytes(slab->cell_class);
     const uint64_t in_slab = offset - slab->offset;
     const auto cell = static_cast<uint32_t>(in_slab / size);
-    if (in_slab % size != 0 || cell >= slab->live.size() || !slab->live[cell]) {
+    if (in_slab % size != 0 || cell >= slab->cells.size() || slab->cells[cell] == 0) {
       return fail(Errc::invalid_argument, "device {}: {} is not the start of a live allocation",
                   device_, fmt::ptr(address));
     }
-    slab->live[cell] = false;
+    slab->cells[cell] = 0;
     auto& usable = usable_[slab->cell_class];
     if (slab->free_cells.empty()) {
       usable.push_back(slab);
     }
     slab->free_cells.push_back(cell);
     --live_;
-    if (slab->free_cells.size() == slab->live.size() && usable.size() > 1) {
+    if (slab->free_cells.size() == slab->cells.size() && usable.size() > 1) {
       std::erase(usable, slab);
       const uint64_t at = slab->offset;
       slabs_.erase(at);
@@ -176,23 +187,30 @@ std::optional<MemoryRange> MemoryPool::find(const void* address) const {
   if (const Slab* slab = slab_of(offset)) {
     const uint64_t size = cell_bytes(slab->cell_class);
     const uint64_t cell = (offset - slab->offset) / size;
-    if (cell >= slab->live.size() || !slab->live[cell]) {
-      return std::nullopt;
-    }
-    return MemoryRange{arena_.base() + slab->offset + cell * size, size, kind(), device_, false};
+    const uint32_t mark = cell < slab->cells.size() ? slab->cells[cell] : 0;
+    return range_at(slab->offset + cell * size, mark & Slab::kBytes, static_cast<PageKind>(mark >> 24 & 0x7F), offset);
   }
   const auto range = granules_.find(offset);
   if (!range) {
     return std::nullopt;
   }
-  return MemoryRange{arena_.base() + range->first, range->second, kind(), device_, false};
+  const Block& block = physical_.at(range->first);
+  return range_at(range->first, block.bytes, block.pages, offset);
+}
+
+// Nothing when `offset` lies behind what was asked for.
+std::optional<MemoryRange> MemoryPool::range_at(uint64_t start, uint64_t bytes, PageKind pages, uint64_t offset) const {
+  if (offset - start >= bytes) {
+    return std::nullopt;
+  }
+  return MemoryRange{.base = arena_.base() + start, .bytes = bytes, .kind = kind(), .device = device_, .pages = pages};
 }
 
 void MemoryPool::trim() {
   std::lock_guard lock(mutex_);
   for (auto& usable : usable_) {
     std::erase_if(usable, [&](Slab* slab) {
-      if (slab->free_cells.size() != slab->live.size()) {
+      if (slab->free_cells.size() != slab->cells.size()) {
         return false;
       }
       const uint64_t at = slab->offset;
@@ -210,7 +228,7 @@ void MemoryPool::release_all() {
   if (!physical_.empty()) {
     (void)arena_.vacate(0, arena_.bytes());
   }
-  for (const auto& [offset, memory] : physical_) {
+  for (const auto& [offset, block] : physical_) {
     granules_.free(offset);
   }
   physical_.clear();
@@ -219,6 +237,12 @@ void MemoryPool::release_all() {
     usable.clear();
   }
   live_ = 0;
+  held_.bytes = 0;
+}
+
+MemoryPool::Held MemoryPool::held() const {
+  std::lock_guard lock(mutex_);
+  return held_;
 }
 
 size_t MemoryPool::allocations() const {

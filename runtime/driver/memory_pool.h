@@ -27,12 +27,12 @@ class MemoryPool {
   static Result<std::unique_ptr<MemoryPool>> create(HostTable& table, int device, uint64_t capacity);
   ~MemoryPool();
 
-  // At least `bytes`, 64-byte aligned, zero or stale content. Errc::no_memory with the figures when the
-  // device is full even after trim().
-  Result<void*> allocate(uint64_t bytes);
+  // `bytes`, 64-byte aligned, zero or stale content. Errc::no_memory with the figures when the device is
+  // full even after trim().
+  Result<void*> allocate(uint64_t bytes, PageKind pages = PageKind::normal);
   // Errc::invalid_argument when `address` is not the start of a live allocation.
   Result<> free(void* address);
-  // The live allocation that `address` lies in.
+  // The live allocation that `address` lies in, as long as it was asked for.
   std::optional<MemoryRange> find(const void* address) const;
   bool contains(const void* address) const { return arena_.contains(address); }
   // Gives back what no allocation needs.
@@ -40,14 +40,26 @@ class MemoryPool {
   // Frees everything; only the address space stays.
   void release_all();
   size_t allocations() const;
+  // What counts as used because of this pool, now and at most so far.
+  struct Held {
+    uint64_t bytes = 0;
+    uint64_t peak = 0;
+  };
+  Held held() const;
 
  private:
   struct Slab;
+  struct Block {
+    PhysicalMemory memory;
+    uint64_t bytes;  // as asked for; of a slab: all
+    PageKind pages;
+  };
   MemoryPool(HostTable& table, int device, uint64_t capacity, Mapping arena);
-  Result<uint64_t> place_granules(uint64_t bytes);
+  Result<uint64_t> place_granules(uint64_t bytes, PageKind pages);
   Result<> drop_granules(uint64_t offset);
-  Result<void*> allocate_cell(uint64_t bytes);
+  Result<void*> allocate_cell(uint64_t bytes, PageKind pages);
   Slab* slab_of(uint64_t offset) const;
+  std::optional<MemoryRange> range_at(uint64_t start, uint64_t bytes, PageKind pages, uint64_t offset) const;
   MemoryKind kind() const { return device_ == kHostMemory ? MemoryKind::pinned_host : MemoryKind::device; }
 
   HostTable& table_;
@@ -56,10 +68,11 @@ class MemoryPool {
   mutable std::mutex mutex_;  // guards all below
   Mapping arena_;
   RangeAllocator granules_;
-  std::unordered_map<uint64_t, PhysicalMemory> physical_;        // by arena offset
+  std::unordered_map<uint64_t, Block> physical_;                 // by arena offset
   std::unordered_map<uint64_t, std::unique_ptr<Slab>> slabs_;    // by arena offset
   std::vector<std::vector<Slab*>> usable_;                       // by cell class: slabs with a free cell
   size_t live_ = 0;
+  Held held_;
 };
 
 }  // namespace canopy

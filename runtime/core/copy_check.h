@@ -1,0 +1,35 @@
+// What a copy or fill is allowed to touch: both ends looked up, and checked before anything moves.
+#pragma once
+
+#include "runtime/base/result.h"
+#include "runtime/driver/address_space.h"
+
+#include <cstddef>
+#include <optional>
+
+namespace canopy {
+
+class Runtime;
+
+// Nothing: pageable host memory, or the caller's mistake; the runtime cannot tell.
+using CopyEnd = std::optional<MemoryRange>;
+
+struct CopyEnds {
+  CopyEnd dst;
+  CopyEnd src;
+};
+
+inline bool pageable(const CopyEnd& end) { return !end; }
+// Managed memory is memory of every device.
+inline bool on_device(const CopyEnd& end) { return end && end->kind != MemoryKind::pinned_host; }
+
+// Errc::invalid_argument when [address, +count) lies in no live allocation although only ours can lie
+// there, or reaches past the end of one. `end` names it in the sentence.
+Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count);
+// Both ends of a copy, from `dst_count` and `src_count` bytes on: rows and their gaps may differ.
+// Errc::no_permission: two devices without peer access.
+Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src, size_t src_count);
+// Also count <= dst_max.
+Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count);
+
+}  // namespace canopy
