@@ -1,0 +1,58 @@
+#include "runtime/core/reduce.h"
+
+#include "runtime/core/memory.h"
+#include "runtime/core/runtime.h"
+
+#include <new>
+
+namespace canopy {
+namespace {
+
+struct Reduction {
+  void* dst;
+  const void* src;
+  size_t elements;
+  ReduceFunction function;
+};
+
+void run_reduction(void* argument) {
+  const auto& reduction = *static_cast<const Reduction*>(argument);
+  reduction.function(reduction.dst, reduction.src, reduction.elements);
+}
+
+Result<> check_operand(Runtime& runtime, const Stream& stream, const char* what, const void* address, uint64_t bytes,
+                       size_t element) {
+  if (reinterpret_cast<uintptr_t>(address) % element != 0) {
+    return fail(Errc::misaligned, "{} ({}) is not on a boundary of {} bytes", fmt::ptr(address), what, element);
+  }
+  CANOPY_ASSIGN(const MemoryRange range, device_range(runtime, what, address, bytes));
+  const int device = stream.context().device_id();
+  if (range.kind == MemoryKind::device && range.device != device) {
+    return fail(Errc::invalid_argument, "{} ({}) lies on device {}, stream {} is of device {}", fmt::ptr(address), what,
+                range.device, stream.id(), device);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> reduce_on_stream(Runtime& runtime, void* dst, const void* src, uint64_t bytes, ReduceKind kind, ReduceType type,
+                          void* handle) {
+  CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
+  const size_t element = element_bytes(type);
+  if (bytes % element != 0) {
+    return fail(Errc::invalid_argument, "a reduction of {} bytes, elements have {}", bytes, element);
+  }
+  CANOPY_TRY(check_operand(runtime, *stream, "destination", dst, bytes, element));
+  CANOPY_TRY(check_operand(runtime, *stream, "source", src, bytes, element));
+  if (bytes == 0) {
+    return {};
+  }
+  stream->post(sizeof(Reduction), [&](Sqe& sqe, std::byte* memory) {
+    sqe.kind = SqeKind::call;
+    sqe.body.call = {run_reduction, new (memory) Reduction{dst, src, bytes / element, reducer(kind, type)}, "reduce"};
+  });
+  return {};
+}
+
+}  // namespace canopy
