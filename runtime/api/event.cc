@@ -16,14 +16,44 @@ Result<void*> create(Event::Family family, uint32_t flag) {
     return fail(Errc::invalid_argument, "event flag {:#x}: an OR of ACL_EVENT_* is wanted", flag);
   }
   for (uint32_t alone : {ACL_EVENT_EXTERNAL, ACL_EVENT_IPC}) {
-    if ((flag & alone) != 0) {
-      if (flag != alone) {
-        return fail(Errc::invalid_argument, "event flag {:#x}: EXTERNAL and IPC stand alone", flag);
-      }
-      return fail(Errc::not_supported, "event flag {:#x} is not built", flag);
+    if ((flag & alone) != 0 && flag != alone) {
+      return fail(Errc::invalid_argument, "event flag {:#x}: EXTERNAL and IPC stand alone", flag);
     }
   }
-  return runtime().create_event(family, flag, (flag & ACL_EVENT_TIME_LINE) != 0);
+  const bool new_style = family == Event::Family::new_style;
+  if (flag == ACL_EVENT_EXTERNAL && new_style) {
+    return fail(Errc::invalid_argument, "event flag {:#x}: EXTERNAL is for aclrtCreateEventWithFlag", flag);
+  }
+  if (flag == ACL_EVENT_IPC) {
+    if (!new_style) {
+      return fail(Errc::invalid_argument, "event flag {:#x}: IPC is for aclrtCreateEventExWithFlag", flag);
+    }
+    return fail(Errc::not_supported, "event flag {:#x}: events between processes are not built", flag);
+  }
+  return runtime().create_event(family, flag);
+}
+
+Result<> record(aclrtEvent event, aclrtStream stream) {
+  CANOPY_ASSIGN(Event * found, runtime().event(event));
+  CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
+  return found->record(*target);
+}
+
+Result<> wait(aclrtStream stream, aclrtEvent event, uint32_t limit_s) {
+  CANOPY_ASSIGN(Event * found, runtime().event(event));
+  CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
+  return found->wait(*target, limit_s);
+}
+
+// For streams that record a graph only, and none does.
+Result<> refuse_external(const char* function, aclrtEvent event, aclrtStream stream) {
+  CANOPY_TRY(runtime().event(event));
+  CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
+  return fail(Errc::not_captured, "{}: EXTERNAL on stream {}, which records no graph", function, target->id());
+}
+
+tl::unexpected<Error> unknown_flag(const char* function, uint32_t flag) {
+  return fail(Errc::invalid_argument, "{}: flag {:#x}, DEFAULT (0) or EXTERNAL (1) is wanted", function, flag);
 }
 
 }  // namespace
@@ -34,7 +64,7 @@ aclError aclrtCreateEvent(aclrtEvent* event) {
   CANOPY_ACL_NOT_NULL(event);
   // The plain form is all-purpose: waits and timestamps.
   return guard_into(event, [] {
-    return runtime().create_event(Event::Family::old_style, ACL_EVENT_SYNC | ACL_EVENT_TIME_LINE, true);
+    return runtime().create_event(Event::Family::old_style, 0);
   });
 }
 
@@ -55,19 +85,64 @@ aclError aclrtDestroyEvent(aclrtEvent event) {
 
 aclError aclrtRecordEvent(aclrtEvent event, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(event);
+  return guard([&] { return record(event, stream); });
+}
+
+aclError aclrtRecordEventWithFlag(aclrtEvent event, aclrtStream stream, uint32_t flag) {
+  CANOPY_ACL_NOT_NULL(event);
+  return guard([&]() -> Result<> {
+    switch (flag) {
+      case ACL_EVENT_RECORD_DEFAULT: return record(event, stream);
+      case ACL_EVENT_RECORD_EXTERNAL: return refuse_external("aclrtRecordEventWithFlag", event, stream);
+      default: return unknown_flag("aclrtRecordEventWithFlag", flag);
+    }
+  });
+}
+
+aclError aclrtResetEvent(aclrtEvent event, aclrtStream stream) {
+  CANOPY_ACL_NOT_NULL(event);
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(Event * found, runtime().event(event));
     CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
-    return found->record(*target);
+    return found->reset(*target);
   });
 }
 
 aclError aclrtStreamWaitEvent(aclrtStream stream, aclrtEvent event) {
   CANOPY_ACL_NOT_NULL(event);
+  return guard([&] { return wait(stream, event, runtime().wait_limit()); });
+}
+
+// Seconds, as devices take it.
+aclError aclrtStreamWaitEventWithTimeout(aclrtStream stream, aclrtEvent event, int32_t timeout) {
+  CANOPY_ACL_NOT_NULL(event);
   return guard([&]() -> Result<> {
-    CANOPY_ASSIGN(Event * found, runtime().event(event));
-    CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
-    return found->wait(*target);
+    if (timeout < 0) {
+      return fail(Errc::invalid_argument, "aclrtStreamWaitEventWithTimeout: {} s: 0 (no limit) or more is wanted", timeout);
+    }
+    return wait(stream, event, static_cast<uint32_t>(timeout));
+  });
+}
+
+aclError aclrtStreamWaitEventWithFlag(aclrtStream stream, aclrtEvent event, uint32_t timeout, uint32_t flag) {
+  CANOPY_ACL_NOT_NULL(event);
+  return guard([&]() -> Result<> {
+    switch (flag) {
+      case ACL_EVENT_WAIT_DEFAULT: return wait(stream, event, timeout);
+      case ACL_EVENT_WAIT_EXTERNAL:
+        if (timeout != 0) {
+          return fail(Errc::invalid_argument, "aclrtStreamWaitEventWithFlag: EXTERNAL with a limit of {} s", timeout);
+        }
+        return refuse_external("aclrtStreamWaitEventWithFlag", event, stream);
+      default: return unknown_flag("aclrtStreamWaitEventWithFlag", flag);
+    }
+  });
+}
+
+aclError aclrtSetOpWaitTimeout(uint32_t timeout) {
+  return guard([&]() -> Result<> {
+    runtime().set_wait_limit(timeout);
+    return {};
   });
 }
 
@@ -108,6 +183,30 @@ aclError aclrtQueryEventStatus(aclrtEvent event, aclrtEventRecordedStatus* statu
     CANOPY_ASSIGN(Event * found, runtime().event(event));
     return found->query() ? ACL_EVENT_RECORDED_STATUS_COMPLETE : ACL_EVENT_RECORDED_STATUS_NOT_READY;
   });
+}
+
+aclError aclrtQueryEventWaitStatus(aclrtEvent event, aclrtEventWaitStatus* status) {
+  CANOPY_ACL_NOT_NULL(event);
+  CANOPY_ACL_NOT_NULL(status);
+  return guard_into(status, [&]() -> Result<aclrtEventWaitStatus> {
+    CANOPY_ASSIGN(Event * found, runtime().event(event));
+    CANOPY_ASSIGN(const bool over, found->waits_over());
+    return over ? ACL_EVENT_WAIT_STATUS_COMPLETE : ACL_EVENT_WAIT_STATUS_NOT_READY;
+  });
+}
+
+aclError aclrtGetEventId(aclrtEvent event, uint32_t* eventId) {
+  CANOPY_ACL_NOT_NULL(event);
+  CANOPY_ACL_NOT_NULL(eventId);
+  return guard_into(eventId, [&]() -> Result<uint32_t> {
+    CANOPY_ASSIGN(Event * found, runtime().event(event));
+    return found->id();
+  });
+}
+
+aclError aclrtGetEventAvailNum(uint32_t* eventCount) {
+  CANOPY_ACL_NOT_NULL(eventCount);
+  return guard_into(eventCount, [] { return runtime().events_available(); });
 }
 
 aclError aclrtEventElapsedTime(float* ms, aclrtEvent startEvent, aclrtEvent endEvent) {

@@ -28,6 +28,7 @@ aclError fault_code_of(int32_t code) {
     case DeviceFault::trap: return vector ? ACL_ERROR_RT_VECTOR_CORE_TRAP_EXCEPTION : ACL_ERROR_RT_AICORE_TRAP_EXCEPTION;
     case DeviceFault::exception: return vector ? ACL_ERROR_RT_VECTOR_CORE_EXCEPTION : ACL_ERROR_RT_AICORE_EXCEPTION;
     case DeviceFault::timeout: return vector ? ACL_ERROR_RT_VECTOR_CORE_TIMEOUT : ACL_ERROR_RT_AICORE_TIMEOUT;
+    case DeviceFault::wait_timeout: return ACL_ERROR_RT_TASK_TIMEOUT;
   }
   return ACL_ERROR_RT_INTERNAL_ERROR;
 }
@@ -74,12 +75,15 @@ aclError code_of(const Error& error) {
     case Errc::bad_handle:
     case Errc::stale_handle: return ACL_ERROR_RT_INVALID_HANDLE;
     case Errc::wrong_context: return ACL_ERROR_RT_STREAM_CONTEXT;
+    case Errc::label_context: return ACL_ERROR_RT_LABEL_CONTEXT;
     case Errc::not_initialized: return ACL_ERROR_REPEAT_FINALIZE;
     case Errc::already_initialized: return ACL_ERROR_REPEAT_INITIALIZE;
     case Errc::no_context:
     case Errc::forked: return ACL_ERROR_RT_CONTEXT_NULL;
     case Errc::not_recorded:
     case Errc::internal: return ACL_ERROR_RT_INTERNAL_ERROR;
+    case Errc::not_captured: return ACL_ERROR_RT_STREAM_NOT_CAPTURED;
+    case Errc::not_bound: return ACL_ERROR_RT_STREAM_MODEL;
     case Errc::no_timestamp:
     case Errc::not_ready: return ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID;
     case Errc::busy: return ACL_ERROR_RT_KERNEL_UNREGISTERING;
@@ -88,6 +92,7 @@ aclError code_of(const Error& error) {
     case Errc::bad_device: return ACL_ERROR_RT_INVALID_DEVICEID;
     case Errc::no_stream: return ACL_ERROR_RT_NO_STREAM_RESOURCE;
     case Errc::no_event: return ACL_ERROR_RT_NO_EVENT_RESOURCE;
+    case Errc::no_notify: return ACL_ERROR_RT_NO_NOTIFY_RESOURCE;
     case Errc::limit: return ACL_ERROR_RT_RESOURCE_ALLOC_FAIL;
     case Errc::again: return ACL_ERROR_RT_STREAM_TASK_FULL;
     case Errc::not_supported: return ACL_ERROR_RT_FEATURE_NOT_SUPPORT;

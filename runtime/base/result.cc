@@ -18,12 +18,15 @@ std::string_view to_string(Errc code) {
     case Errc::bad_handle: return "bad handle";
     case Errc::stale_handle: return "stale handle";
     case Errc::wrong_context: return "wrong context";
+    case Errc::label_context: return "label of another context";
     case Errc::not_initialized: return "not initialized";
     case Errc::already_initialized: return "already initialized";
     case Errc::no_context: return "no current context";
     case Errc::not_ready: return "not ready";
     case Errc::not_recorded: return "not recorded";
     case Errc::no_timestamp: return "no timestamp";
+    case Errc::not_captured: return "stream not captured";
+    case Errc::not_bound: return "stream not bound to a model";
     case Errc::busy: return "busy";
     case Errc::forked: return "used after fork";
     case Errc::no_memory: return "out of memory";
@@ -31,6 +34,7 @@ std::string_view to_string(Errc code) {
     case Errc::bad_device: return "bad device id";
     case Errc::no_stream: return "out of streams";
     case Errc::no_event: return "out of events";
+    case Errc::no_notify: return "out of notifies";
     case Errc::limit: return "limit reached";
     case Errc::not_supported: return "not supported";
     case Errc::no_permission: return "no permission";

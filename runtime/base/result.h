@@ -30,6 +30,7 @@ enum class Errc : uint16_t {
   bad_handle,
   stale_handle,
   wrong_context,
+  label_context,  // the same, of a label
   // state
   not_initialized,
   already_initialized,
@@ -37,6 +38,8 @@ enum class Errc : uint16_t {
   not_ready,
   not_recorded,
   no_timestamp,
+  not_captured,  // the stream records no graph
+  not_bound,     // the stream belongs to no model
   busy,
   forked,
   // resource
@@ -45,6 +48,7 @@ enum class Errc : uint16_t {
   bad_device,
   no_stream,
   no_event,
+  no_notify,
   limit,
   // operation
   not_supported,

@@ -1,75 +1,300 @@
 #include "runtime/core/event.h"
 
+#include "acl/rt/event.h"
 #include "runtime/base/clock.h"
 #include "runtime/core/stream.h"
 #include "runtime/device/launch_board.h"
+#include "runtime/device/timed_event_wait.h"
 
 #include <mutex>
+#include <utility>
 
 namespace canopy {
+namespace {
+
+void post_record(Stream& stream, EventCell* cell, bool timed) {
+  stream.post(0, [&](Sqe& sqe, std::byte*) {
+    sqe.kind = SqeKind::event_record;
+    sqe.timed = timed ? 1 : 0;
+    sqe.body.event.cell = cell;
+  });
+}
+
+// The record has come and has let all its waits go. It lets go of them right after the cell turns complete:
+// until then it is waited for.
+bool waits_passed(EventCell& cell) {
+  if (!cell.complete()) {
+    return !cell.has_waits();
+  }
+  wait_until([&] { return !cell.record_is_ending(); }, nullptr, BellScope::process, Deadline::never(),
+             [] { return std::string("a record to let its waits go"); });
+  return !cell.has_waits();
+}
+
+}  // namespace
+
+bool Event::timed() const { return flags_ == 0 || (flags_ & ACL_EVENT_TIME_LINE) != 0; }
+bool Event::waitable() const { return flags_ == 0 || (flags_ & (ACL_EVENT_SYNC | ACL_EVENT_EXTERNAL)) != 0; }
+bool Event::resettable() const { return flags_ != 0 && waitable(); }
 
 Event::~Event() {
-  if (newest_ != nullptr) {
-    newest_->drop_reference();
+  if (open() == Open::yes) {
+    newest_->release_waiters();
   }
+  Dropped dropped;
+  replace_newest(nullptr, &dropped);
+  Dropped with_waits;
+  with_waits.older = older_;  // whether those are over or not
+  if (const uint32_t id = id_.load(std::memory_order_relaxed); id != kNoId) {
+    ids_.give(id);
+  }
+}
+
+void Event::Dropped::add(EventCell* cell) {
+  if (cell != nullptr) {
+    cells[count++] = cell;
+  }
+}
+
+Event::Dropped::~Dropped() {
+  for (uint32_t i = 0; i < count; ++i) {
+    cells[i]->drop_reference();
+  }
+  while (older != nullptr) {
+    EventCell* next = older->next_free;
+    older->drop_reference();
+    older = next;
+  }
+}
+
+Result<uint32_t> Event::id() {
+  // Relaxed throughout: a number, nothing else.
+  uint32_t id = id_.load(std::memory_order_relaxed);
+  if (id != kNoId) [[likely]] {
+    return id;
+  }
+  const auto fresh = ids_.take();
+  if (!fresh) {
+    return fail(Errc::no_event, "device {}: all {} event numbers are taken", device_, ids_.limit());
+  }
+  if (!id_.compare_exchange_strong(id, *fresh, std::memory_order_relaxed)) {
+    ids_.give(*fresh);  // another thread was faster
+    return id;
+  }
+  return *fresh;
+}
+
+// ---- Records.
+
+EventCell* Event::claim_open() {
+  // A wait that opens a cell just now is seen to in record().
+  if (open() != Open::yes) [[likely]] {
+    return nullptr;
+  }
+  std::lock_guard lock(lock_);
+  if (open() != Open::yes) {
+    return nullptr;
+  }
+  set_open(Open::claimed);
+  newest_->add_shares(EventCell::kHolder + EventCell::kRecord);  // the holder is the caller
+  return newest_;
 }
 
 Result<> Event::record(Stream& stream) {
-  // One reference for the event, one for the queued record.
-  CANOPY_ASSIGN(EventCell * cell, stream.strand().device().events().take(2));
+  CANOPY_TRY(id());
+  EventCell* cell = claim_open();
+  if (cell == nullptr) [[likely]] {
+    CANOPY_ASSIGN(cell, stream.strand().device().events().take(EventCell::kHolder + EventCell::kRecord));
+  }
   // Queued before anybody can find it: a wait for a record that is not in its queue yet could get in
   // front of it there, and two of those block each other for ever.
-  stream.post(0, [&](Sqe& sqe, std::byte*) {
-    sqe.kind = SqeKind::event_record;
-    sqe.timed = timed_ ? 1 : 0;
-    sqe.body.event.cell = cell;
-  });
-  EventCell* before;
+  post_record(stream, cell, timed());
+  EventCell* opened = nullptr;
   {
+    Dropped dropped;
     std::lock_guard lock(lock_);
-    before = std::exchange(newest_, cell);
+    if (open() == Open::yes) [[unlikely]] {
+      // A wait that came meanwhile waits for this record.
+      opened = newest_;
+      opened->add_shares(EventCell::kRecord);
+    }
+    replace_newest(cell, &dropped);
     recorded_on_ = &stream;
   }
-  if (before != nullptr) {
-    before->drop_reference();
+  if (opened != nullptr) [[unlikely]] {
+    post_record(stream, opened, false);
   }
   return {};
 }
 
-Result<> Event::wait(Stream& stream) {
-  EventCell* cell;
+void Event::replace_newest(EventCell* cell, Dropped* dropped) {
+  dropped->add(std::exchange(reset_, nullptr));
+  dropped->add(std::exchange(before_reset_, nullptr));
+  if (older_ != nullptr) [[unlikely]] {
+    forget_passed_waits(dropped);
+  }
+  EventCell* before = std::exchange(newest_, cell);
+  set_open(Open::no);
+  was_reset_ = false;
+  recorded_on_ = nullptr;
+  if (before != nullptr && before != cell && family_ == Family::old_style && before->has_waits()) {
+    before->next_free = nullptr;
+    (older_ == nullptr ? older_ : older_last_->next_free) = before;
+    older_last_ = before;
+  } else {
+    dropped->add(before);  // also when it stays, for it then has claim_open()'s share too
+  }
+}
+
+void Event::forget_passed_waits(Dropped* dropped) {
+  EventCell* last = nullptr;
+  for (EventCell* cell = older_; cell != nullptr && !cell->has_waits(); cell = cell->next_free) {
+    last = cell;
+  }
+  if (last != nullptr) {
+    dropped->older = std::exchange(older_, last->next_free);
+    last->next_free = nullptr;
+  }
+}
+
+Result<> Event::reset(Stream& stream) {
+  if (family_ == Family::new_style) {
+    return fail(Errc::not_supported, "events made by aclrtCreateEventExWithFlag are not reset: a record replaces the one "
+                "before");
+  }
+  if (!resettable()) {
+    return fail(Errc::invalid_argument, "reset of an event made with flags {:#x}: aclrtCreateEventWithFlag with "
+                "ACL_EVENT_SYNC makes events that can be reset", flags_);
+  }
+  CANOPY_ASSIGN(EventCell * mark, stream.strand().device().events().take(EventCell::kHolder + EventCell::kRecord));
+  post_record(stream, mark, false);
+  Dropped dropped;
+  std::lock_guard lock(lock_);
+  if (newest_ == nullptr || open() != Open::no) {
+    dropped.add(mark);  // not recorded as it is
+    return {};
+  }
+  EventCell* shown = visible();
+  if (shown != nullptr) {
+    shown->add_shares(EventCell::kHolder);
+  }
+  replace_newest(nullptr, &dropped);
+  was_reset_ = true;
+  reset_ = mark;
+  before_reset_ = shown;
+  return {};
+}
+
+// ---- Waits.
+
+EventCell* Event::bind_wait(const Stream& stream) {
+  if (recorded_on_ == &stream || newest_->complete()) {
+    return nullptr;
+  }
+  newest_->add_shares(EventCell::kWait);
+  return newest_;
+}
+
+Result<EventCell*> Event::cell_to_wait_for(Stream& stream) {
+  bool will_be_recorded;
   {
     std::lock_guard lock(lock_);
-    cell = newest_;
-    if (cell == nullptr) {
-      if (family_ == Family::new_style) {
-        return {};
-      }
-      return fail(Errc::invalid_argument, "stream {}: wait for an event that was never recorded", stream.id());
+    if (newest_ != nullptr) [[likely]] {
+      return bind_wait(stream);
     }
-    if (recorded_on_ == &stream || cell->complete()) {
-      return {};
-    }
-    cell->acquire_reference();  // dropped when the wait has been executed
+    will_be_recorded = was_reset_ || (flags_ & ACL_EVENT_EXTERNAL) != 0;
   }
+  if (!will_be_recorded) {
+    if (family_ == Family::new_style) {
+      return nullptr;
+    }
+    return fail(Errc::invalid_argument, "stream {}: wait for an event that was never recorded", stream.id());
+  }
+  CANOPY_ASSIGN(EventCell * open, stream.strand().device().events().take(EventCell::kHolder));
+  Dropped dropped;
+  std::lock_guard lock(lock_);
+  if (newest_ == nullptr) {
+    newest_ = open;
+    set_open(Open::yes);
+  } else {
+    dropped.add(open);  // another thread was faster, with an open cell or a record
+  }
+  return bind_wait(stream);
+}
+
+Result<> Event::wait(Stream& stream, uint32_t limit_s) {
+  if (!waitable()) {
+    return fail(Errc::invalid_argument, "stream {}: wait for an event made with flags {:#x}, without ACL_EVENT_SYNC",
+                stream.id(), flags_);
+  }
+  CANOPY_ASSIGN(EventCell * cell, cell_to_wait_for(stream));
+  if (cell == nullptr) {
+    return {};
+  }
+  if (limit_s == 0) [[likely]] {
+    stream.post(0, [&](Sqe& sqe, std::byte*) {
+      sqe.kind = SqeKind::event_wait;
+      sqe.body.event.cell = cell;
+    });
+    return {};
+  }
+  // Relaxed: a number, for the sentence.
+  auto* wait = new TimedEventWait(cell, id_.load(std::memory_order_relaxed), limit_s);
   stream.post(0, [&](Sqe& sqe, std::byte*) {
-    sqe.kind = SqeKind::event_wait;
-    sqe.body.event.cell = cell;
+    sqe.kind = SqeKind::timed_event_wait;
+    sqe.body.timed_event.wait = wait;
   });
   return {};
+}
+
+// ---- On the host.
+
+EventCell* Event::visible() const {
+  if (reset_ != nullptr && !reset_->complete()) {
+    return before_reset_;
+  }
+  return open() == Open::no ? newest_ : nullptr;
 }
 
 EventCell* Event::hold() {
   std::lock_guard lock(lock_);
-  if (newest_ != nullptr) {
-    newest_->acquire_reference();
+  EventCell* cell = visible();
+  if (cell != nullptr) {
+    cell->add_shares(EventCell::kHolder);
   }
-  return newest_;
+  return cell;
 }
 
 bool Event::query() {
   std::lock_guard lock(lock_);
-  return newest_ == nullptr ? family_ == Family::new_style : newest_->complete();
+  const EventCell* cell = visible();
+  return cell == nullptr ? family_ == Family::new_style : cell->complete();
+}
+
+Result<bool> Event::waits_over() {
+  if (family_ == Family::new_style) {
+    return fail(Errc::invalid_argument, "events made by aclrtCreateEventExWithFlag do not know who waits for them");
+  }
+  for (;;) {
+    EventCell* cell;
+    bool newest;
+    {
+      Dropped dropped;
+      std::lock_guard lock(lock_);
+      forget_passed_waits(&dropped);
+      newest = older_ == nullptr;
+      cell = newest ? newest_ : older_;
+      if (cell == nullptr) {
+        return true;
+      }
+      cell->add_shares(EventCell::kHolder);
+    }
+    const bool over = waits_passed(*cell);
+    cell->drop_reference();
+    if (!over || newest) {
+      return over;
+    }
+  }
 }
 
 Result<> Event::synchronize(Deadline deadline) {
@@ -78,7 +303,7 @@ Result<> Event::synchronize(Deadline deadline) {
     if (family_ == Family::new_style) {
       return {};
     }
-    return fail(Errc::invalid_argument, "synchronize with an event that was never recorded");
+    return fail(Errc::invalid_argument, "synchronize with an event that was never recorded, or was reset");
   }
   const auto describe = [&] { return fmt::format("device {}: an event record to complete", device_); };
   const WaitEnd end = wait_until([&] { return cell->complete(); }, &cell->bell, BellScope::process,
@@ -93,12 +318,12 @@ Result<> Event::synchronize(Deadline deadline) {
 Result<uint64_t> Event::timestamp_ns() {
   EventCell* cell = hold();
   if (cell == nullptr) {
-    return fail(Errc::not_recorded, "the event was never recorded");
+    return fail(Errc::not_recorded, "the event was never recorded, or was reset");
   }
   const bool complete = cell->complete();
   const uint64_t at = complete ? TickScale::to_ns(cell->completed_at) : 0;
   cell->drop_reference();
-  if (!timed_) {
+  if (!timed()) {
     return fail(Errc::no_timestamp, "the event was created without ACL_EVENT_TIME_LINE (flags {:#x})", flags_);
   }
   if (!complete) {

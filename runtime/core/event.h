@@ -1,14 +1,21 @@
 // Event: a handle to the newest record. Both families of the C API are this class; they differ in what
-// holds before the first record.
+// holds before the first record, and only the old one is reset.
 //
-// Thread-safe: lock_ guards the cell; a wait or query works on the cell that was newest when it began.
+// An event is recorded, or not: before its first record, and again after a reset. Of an event that is not
+// recorded but will be (after a reset, or made EXTERNAL) a wait may be queued: it binds to an *open* cell, and
+// the next record completes that one. A reset takes effect for waits and records when it is called, for
+// queries when its stream has reached it.
+//
+// Thread-safe: lock_ guards the cells; a wait or query works on the cell that was newest when it began.
 #pragma once
 
 #include "runtime/base/result.h"
 #include "runtime/base/spin_lock.h"
 #include "runtime/base/waiter.h"
+#include "runtime/core/id_pool.h"
 #include "runtime/device/event_bank.h"
 
+#include <atomic>
 #include <cstdint>
 
 namespace canopy {
@@ -18,34 +25,82 @@ class Stream;
 class Event {
  public:
   enum class Family : uint8_t { old_style, new_style };
-
-  Event(int device, Family family, uint32_t flags, bool timed)
-      : device_(device), family_(family), flags_(flags), timed_(timed) {}
+  // `flags` of the C API, 0 for aclrtCreateEvent. `ids` must outlive the event.
+  Event(int device, Family family, uint32_t flags, IdPool& ids)
+      : device_(device), family_(family), flags_(flags), ids_(ids) {}
+  // Waits for a record that nobody made end here.
   ~Event();
 
+  // Errc::no_event when the device has no record, or no number, left.
   Result<> record(Stream& stream);
-  // Makes `stream` wait for the newest record; queues nothing when that is complete or the stream's own.
-  Result<> wait(Stream& stream);
-  // True when the newest record is complete; before any record: the family's answer.
+  // Makes `stream` wait for the newest record, `limit_s` seconds at most (0: without limit); queues nothing
+  // when that is complete or the stream's own. Errc::invalid_argument: an event without ACL_EVENT_SYNC, or
+  // of the old family and never recorded.
+  Result<> wait(Stream& stream, uint32_t limit_s);
+  // In stream order: back to unrecorded. Errc: not_supported (new family), invalid_argument (not made for it).
+  Result<> reset(Stream& stream);
+  // True when the newest record is complete; of an event that is not recorded: the family's answer.
   bool query();
+  // Whether all waits queued so far are over. Errc::invalid_argument: new family.
+  Result<bool> waits_over();
   Result<> synchronize(Deadline deadline);
   // Nanoseconds on the monotonic clock. Errc: not_recorded, not_ready, no_timestamp.
   Result<uint64_t> timestamp_ns();
+  // Taken with the first record, or by the first who asks.
+  Result<uint32_t> id();
   int device() const { return device_; }
   Family family() const { return family_; }
   uint32_t flags() const { return flags_; }
 
  private:
-  // The newest cell with a reference for the caller; null before the first record.
+  static constexpr uint32_t kNoId = ~0u;
+  // Cells whose share goes when the lock has been let go: declared before the lock is taken.
+  struct Dropped {
+    void add(EventCell* cell);
+    ~Dropped();
+    EventCell* cells[3];
+    uint32_t count = 0;
+    EventCell* older = nullptr;  // a list of its own
+  };
+  bool timed() const;
+  bool waitable() const;
+  bool resettable() const;
+  // What queries look at, null when that is no record. REQUIRES: lock_ held.
+  EventCell* visible() const;
+  // The same, with a share for the caller.
   EventCell* hold();
+  // The open cell, if there is one, for a record: with shares for the record and for the caller.
+  EventCell* claim_open();
+  // Puts `cell` (null: not recorded) in place of the newest one, with a share of the caller's.
+  // REQUIRES: lock_ held.
+  void replace_newest(EventCell* cell, Dropped* dropped);
+  // REQUIRES: lock_ held.
+  void forget_passed_waits(Dropped* dropped);
+  // The cell to wait for, with a wait's share; null when there is nothing to wait for.
+  Result<EventCell*> cell_to_wait_for(Stream& stream);
+  // The same of newest_, which is not null. REQUIRES: lock_ held.
+  EventCell* bind_wait(const Stream& stream);
 
   const int device_;
   const Family family_;
   const uint32_t flags_;
-  const bool timed_;
-  SpinLock lock_;
+  IdPool& ids_;
+  std::atomic<uint32_t> id_{kNoId};
+  SpinLock lock_;  // guards all below
   EventCell* newest_ = nullptr;
+  // An open cell has no record yet; a claimed one is about to get it.
+  enum class Open : uint8_t { no, yes, claimed };
+  std::atomic<Open> open_{Open::no};  // written under lock_, which orders it: relaxed throughout
+  Open open() const { return open_.load(std::memory_order_relaxed); }
+  void set_open(Open open) { open_.store(open, std::memory_order_relaxed); }
+  bool was_reset_ = false;               // not recorded since
   const Stream* recorded_on_ = nullptr;  // compared only, never followed
+  // Of a reset whose stream may not have got to it: its own record, and what the event shows until then.
+  EventCell* reset_ = nullptr;
+  EventCell* before_reset_ = nullptr;
+  // Older records with waits that may not be over, oldest first, linked by next_free. Old family.
+  EventCell* older_ = nullptr;
+  EventCell* older_last_ = nullptr;
 };
 
 }  // namespace canopy

@@ -3,6 +3,8 @@
 #include "runtime/base/log.h"
 #include "runtime/device/scheduler.h"
 
+#include <algorithm>
+
 namespace canopy {
 
 namespace {
@@ -49,6 +51,7 @@ void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) 
   if (owner == nullptr) {
     return;
   }
+  labels_.close_context(handle);
   lock.unlock();
   for (void* stream : owner->streams()) {
     retire_stream(stream);
@@ -70,6 +73,7 @@ void Runtime::close_unused_device(int device) {
       events_.remove(handle);
     }
   }
+  notifies_.close_device(device);
   (*current)->close_device(device);
   peers_.reset(device);
 }
@@ -296,9 +300,11 @@ Result<> Runtime::synchronize_device(Deadline deadline) {
 
 // ---- Events.
 
-Result<void*> Runtime::create_event(Event::Family family, uint32_t flags, bool timed) {
+Result<void*> Runtime::create_event(Event::Family family, uint32_t flags) {
   CANOPY_ASSIGN(Context * context, current_context());
-  void* handle = events_.insert(std::make_unique<Event>(context->device_id(), family, flags, timed));
+  const int device = context->device_id();
+  void* handle =
+      events_.insert(std::make_unique<Event>(device, family, flags, event_ids_[static_cast<size_t>(device)]));
   if (handle == nullptr) {
     return fail(Errc::no_event, "device {}: no more events", context->device_id());
   }
@@ -310,6 +316,14 @@ Result<> Runtime::destroy_event(void* handle) {
     return fail(Errc::stale_handle, "{} is not a live event", fmt::ptr(handle));
   }
   return {};
+}
+
+Result<uint32_t> Runtime::events_available() {
+  CANOPY_ASSIGN(Context * context, current_context());
+  const EventBank& records = context->device().cores().events();
+  const uint32_t in_use = records.in_use();
+  return std::min(event_ids_[static_cast<size_t>(context->device_id())].available(),
+                  records.limit() - std::min(records.limit(), in_use));
 }
 
 Result<Event*> Runtime::event(void* handle) {

@@ -11,8 +11,10 @@
 #include "runtime/core/context.h"
 #include "runtime/core/event.h"
 #include "runtime/core/host_registration.h"
+#include "runtime/core/labels.h"
 #include "runtime/core/module.h"
 #include "runtime/core/named_callbacks.h"
+#include "runtime/core/notifies.h"
 #include "runtime/core/peer_access.h"
 #include "runtime/core/stream.h"
 #include "runtime/core/stream_allocators.h"
@@ -99,9 +101,18 @@ class Runtime {
   Result<std::optional<StreamAllocator>> stream_allocator(void* stream);
 
   // ---- Events.
-  Result<void*> create_event(Event::Family family, uint32_t flags, bool timed);
+  Result<void*> create_event(Event::Family family, uint32_t flags);
   Result<> destroy_event(void* handle);
   Result<Event*> event(void* handle);
+  // How many events of the current device can still be recorded.
+  Result<uint32_t> events_available();
+  // The limit of later waits for events that name none, 0: without.
+  void set_wait_limit(uint32_t seconds) { wait_limit_s_.store(seconds, std::memory_order_relaxed); }
+  uint32_t wait_limit() const { return wait_limit_s_.load(std::memory_order_relaxed); }
+
+  // ---- Notifies and labels, of the current device and context.
+  Notifies& notifies() { return notifies_; }
+  Labels& labels() { return labels_; }
 
   // ---- Kernels.
   Result<void*> load_binary(const std::string& path);
@@ -161,9 +172,13 @@ class Runtime {
   std::mutex holds_mutex_;  // between a look-up and the hold nobody removes the stream
   HandleTable<Context> contexts_{1};
   HandleTable<Stream> streams_{2};
+  std::array<IdPool, kMaxDevices> event_ids_;  // outlive the events
   HandleTable<Event> events_{3};
   HandleTable<Module> binaries_{4};
   HandleTable<Function> functions_{5};
+  Notifies notifies_;
+  Labels labels_;
+  std::atomic<uint32_t> wait_limit_s_{0};  // relaxed: a number, nothing else
   PeerAccess peers_;
   HostRegistrations registrations_;
   SystemParameters system_parameters_;

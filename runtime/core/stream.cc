@@ -46,8 +46,9 @@ Result<> Stream::synchronize(Deadline deadline) {
   if (end == WaitEnd::deadline) {
     return fail(Errc::stream_timeout, "{}", describe_wait(target));
   }
-  if (const int32_t code = strand_.take_error(); code != 0) [[unlikely]] {
-    return task_error(code, strand_.device().device(), id());
+  std::string sentence;
+  if (const int32_t code = strand_.take_error(&sentence); code != 0) [[unlikely]] {
+    return task_error(code, strand_.device().device(), id(), sentence);
   }
   return {};
 }

@@ -2,7 +2,8 @@
 //
 // A cell is pending until the stream reaches the record, then complete for ever; recording an event
 // again takes another cell. That makes "a wait binds to the newest record at the time of the call"
-// a pointer, and a wait on a re-recorded event can never see the wrong record.
+// a pointer, and a wait on a re-recorded event can never see the wrong record. A wait for a record that is
+// still to be made (of an event that was reset) binds to a cell that this record will complete.
 #pragma once
 
 #include "runtime/base/doorbell.h"
@@ -18,29 +19,49 @@ namespace canopy {
 
 class Strand;
 class EventBank;
+struct TimedEventWait;
 
-// Who holds a reference: the event (for its newest record), every queued record and wait, every host
-// thread inside a synchronise. The last one gives the cell back.
+// Who holds a share: the event (for its newest record), every host thread inside a synchronise, the queued
+// record, every queued wait. The last one gives the cell back. Shares of the three kinds are counted in one
+// word, so that a host can ask whether all waits are over.
+//
+//   63            32  31       30           0
+//   [ waits         ][ record ][ holders    ]
 struct alignas(kCacheLine) EventCell {
   static constexpr uintptr_t kComplete = 1;
+  static constexpr uintptr_t kTimed = 2;  // tags a TimedEventWait* among the waiters
+  static constexpr uint64_t kHolder = 1;
+  static constexpr uint64_t kRecord = 1ull << 31;
+  static constexpr uint64_t kWait = 1ull << 32;
 
-  std::atomic<uintptr_t> state{0};  // 0 pending, kComplete, else the newest waiting Strand*
-  std::atomic<uint32_t> references{0};
+  std::atomic<uintptr_t> state{0};  // 0 pending, kComplete, else the newest waiter
+  std::atomic<uint64_t> shares{0};
   Doorbell bell;                    // host threads that synchronise
   uint64_t completed_at = 0;        // ticks(); valid once complete
   EventBank* bank = nullptr;
-  EventCell* next_free = nullptr;
+  EventCell* next_free = nullptr;   // in the bank; in use: the event's list of older records
 
   bool complete() const { return state.load(std::memory_order_acquire) == kComplete; }
-  void acquire_reference() { references.fetch_add(1, std::memory_order_relaxed); }
-  void drop_reference() { drop_references(1); }
-  void drop_references(uint32_t count);
+  // Relaxed: whoever adds a share reaches the cell through one that is there.
+  void add_shares(uint64_t kind) { shares.fetch_add(kind, std::memory_order_relaxed); }
+  void drop_reference() { drop_shares(kHolder); }
+  void drop_shares(uint64_t shares_to_drop);
+  // Whether waits are queued, or blocked, that the record has not let go.
+  bool has_waits() const { return shares.load(std::memory_order_acquire) >= kWait; }
+  // Complete, but the record has not let go of the waits that are over with it.
+  bool record_is_ending() const { return (shares.load(std::memory_order_acquire) & kRecord) != 0; }
   // Puts `strand` on the list of waiters, unless the cell is complete already (then false). After true
   // the caller must not touch the strand: another executor may be running it.
   bool add_waiter(Strand* strand);
-  // Completes the cell, with a time stamp if `timed`; returns the waiting strands, linked by
-  // next_waiter.
+  bool add_waiter(TimedEventWait* wait);
+  // Completes the cell, with a time stamp if `timed`; returns the waiters, for next_woken().
   Strand* finish(bool timed);
+  // The next strand of *waiters that is to be resumed, null when none is left. Adds the shares that are
+  // to be dropped with it to *shares_over. Inline in timed_event_wait.h.
+  static Strand* next_woken(Strand** waiters, uint64_t* shares_over);
+  // Completes a cell that nobody will record any more, and resumes who waits. Any thread.
+  // REQUIRES: no record is queued; the caller holds a share.
+  void release_waiters();
 };
 
 // A cell may outlive its device: an event keeps its newest record, whichever device made it. So a bank
@@ -50,8 +71,8 @@ class EventBank {
   explicit EventBank(uint32_t limit) : limit_(limit) {}
   // Deletes the bank now, or when its last cell comes back. REQUIRES: made by new; no more take().
   void retire();
-  // A pending cell with `references` references; Errc::no_event when all `limit` are in use.
-  Result<EventCell*> take(uint32_t references);
+  // A pending cell with these shares; Errc::no_event when all `limit` are in use.
+  Result<EventCell*> take(uint64_t shares);
   void give(EventCell* cell);
   uint32_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
   uint32_t limit() const { return limit_; }

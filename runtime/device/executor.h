@@ -104,7 +104,8 @@ class Executor {
   // A fiber that runs the loop, which is to look at those first, before ready fibers.
   Fiber* loop_fiber();
   void leave_for(Fiber& from, Fiber& to);
-  uint32_t take_waiters(Strand* waiter);
+  // The shares that the waits had in what they waited for.
+  uint64_t take_waiters(Strand* waiters);
   Strand* next_in_hand();
   // REQUIRES: there is one.
   Strand* take_woken() {

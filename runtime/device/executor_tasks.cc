@@ -3,7 +3,9 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/device/dma.h"
+#include "runtime/device/notify_cell.h"
 #include "runtime/device/scheduler.h"
+#include "runtime/device/timed_event_wait.h"
 
 #include <mutex>
 #include <new>
@@ -13,6 +15,19 @@ namespace {
 
 constexpr uint32_t kRotateTasks = 64;
 constexpr uint64_t kRotateNs = 100'000;
+
+// Polled: any agent may store the word.
+int value_reached(void* sqe) {
+  const auto& wait = static_cast<const Sqe*>(sqe)->body.value;
+  const uint64_t word = load_acquire(wait.address);
+  switch (wait.test) {
+    case ValueTest::at_least: return static_cast<int64_t>(word - wait.value) >= 0;
+    case ValueTest::equal: return word == wait.value;
+    case ValueTest::some_bits: return (word & wait.value) != 0;
+    case ValueTest::some_zero: return ~(word | wait.value) != 0;
+  }
+  return 1;
+}
 
 }  // namespace
 
@@ -92,7 +107,7 @@ void Executor::run_strand(Strand* strand) {
       return;
     }
     self->count_progress();
-    if (self->woken_strand_ != nullptr && strand->front()->kind != SqeKind::event_wait) {
+    if (self->woken_strand_ != nullptr && !is_wait(strand->front()->kind)) {
       // This stream goes on, so the one it made ready goes where others find it. (A wait probably
       // ends this stream's turn, and then the other runs next, here.)
       self->scheduler_.submit(std::exchange(self->woken_strand_, nullptr), true);
@@ -131,8 +146,8 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
     case SqeKind::event_record: {
       EventCell* cell = sqe->body.event.cell;
       Strand* waiters = cell->finish(sqe->timed != 0);
-      // The record's own reference, and those of the waits that are over with it.
-      cell->drop_references(1 + self->take_waiters(waiters));
+      // The record's own share, and those of the waits that are over with it.
+      cell->drop_shares(EventCell::kRecord + self->take_waiters(waiters));
       return true;
     }
     case SqeKind::event_wait: {
@@ -141,9 +156,36 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       if (cell->add_waiter(strand)) {
         return false;  // whoever completes the cell resumes the strand behind this entry
       }
+      cell->drop_shares(EventCell::kWait);
+      return true;
+    }
+    case SqeKind::timed_event_wait: return sqe->body.timed_event.wait->begin(strand);
+    case SqeKind::notify_record: {
+      NotifyCell* cell = sqe->body.notify_record.cell;
+      self->take_waiters(cell->record(sqe->body.notify_record.change, sqe->body.notify_record.value));
       cell->drop_reference();
       return true;
     }
+    case SqeKind::notify_wait: {
+      Strand* over = nullptr;
+      if (!sqe->body.notify_wait.cell->wait(strand, &over)) {
+        return false;  // as with events
+      }
+      self->take_waiters(over);
+      return true;
+    }
+    case SqeKind::value_write:
+      // Release: whoever sees the value sees what the stream did before; pairs with value_reached().
+      store_release(sqe->body.value.address, sqe->body.value.value);
+      self->scheduler_.ring_pollers();
+      return true;
+    case SqeKind::value_wait:
+      if (value_reached(sqe) == 0) {
+        self->running_->stream = strand->stream_id();
+        park_polling(&value_reached, sqe, "a value in memory");
+        self = current();
+      }
+      return true;
     case SqeKind::call: {
       self->note_waiting_work();
       const auto call = sqe->body.call;
@@ -158,19 +200,16 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
 
 // One waiter is kept aside, without any lock: if the recording stream has nothing more to do, it runs
 // next, here.
-uint32_t Executor::take_waiters(Strand* waiter) {
-  uint32_t taken = 0;
-  while (waiter != nullptr) {
-    Strand* next = waiter->next_waiter;
-    ++taken;
+uint64_t Executor::take_waiters(Strand* waiters) {
+  uint64_t shares_over = 0;
+  while (Strand* strand = EventCell::next_woken(&waiters, &shares_over)) {
     if (woken_strand_ == nullptr) {
-      woken_strand_ = waiter;
+      woken_strand_ = strand;
     } else {
-      scheduler_.submit(waiter, true);
+      scheduler_.submit(strand, true);
     }
-    waiter = next;
   }
-  return taken;
+  return shares_over;
 }
 
 // A stream that waits has often just made another one ready. Unless somebody else waits for a turn, that

@@ -144,6 +144,12 @@ Fiber* FiberPool::take() {
 }
 
 void Fiber::begin_wait(const char* what) {
+  if (block == nullptr) {
+    kernel_.store(nullptr, std::memory_order_relaxed);
+    block_index_.store(static_cast<uint32_t>(stream), std::memory_order_relaxed);
+    waits_for_.store(what, std::memory_order_release);  // as below
+    return;
+  }
   const Launch& launch = *block->launch;
   kernel_.store(launch.image->trace_name, std::memory_order_relaxed);
   block_index_.store(block->index, std::memory_order_relaxed);
@@ -157,7 +163,11 @@ std::string Fiber::describe() const {
   if (what == nullptr) {
     return {};
   }
-  return fmt::format("\n  kernel {} block {} of {}: waits for {}", kernel_.load(std::memory_order_relaxed),
+  const char* kernel = kernel_.load(std::memory_order_relaxed);
+  if (kernel == nullptr) {
+    return fmt::format("\n  stream {}: waits for {}", block_index_.load(std::memory_order_relaxed), what);
+  }
+  return fmt::format("\n  kernel {} block {} of {}: waits for {}", kernel,
                      block_index_.load(std::memory_order_relaxed), block_count_.load(std::memory_order_relaxed), what);
 }
 

@@ -46,6 +46,7 @@ class Fiber {
   // Owned by whoever runs or parks the fiber.
   Fiber* next = nullptr;            // intrusive link: pool, ready list or wait list
   Block* block = nullptr;           // the block that runs on it; null: the executor's own loop
+  int32_t stream = -1;              // whose task waits on it without a block
   class Executor* owner = nullptr;  // the executor it is to be resumed on
   int (*poll)(void*) = nullptr;     // a polled wait: resumed when it returns non-zero
   void* poll_argument = nullptr;
@@ -69,7 +70,7 @@ class Fiber {
   std::atomic<bool> parked_{false};
   std::atomic<const char*> waits_for_{nullptr};
   std::atomic<const char*> kernel_{nullptr};
-  std::atomic<uint32_t> block_index_{0};
+  std::atomic<uint32_t> block_index_{0};  // without a kernel: the stream's number
   std::atomic<uint32_t> block_count_{0};
   void* sanitizer_ = nullptr;   // TSan's fiber, or ASan's fake stack
   friend struct FiberEntry;

@@ -80,6 +80,7 @@ Scheduler::~Scheduler() {
 }
 
 void Scheduler::halt() {
+  wait_timer_.stop();
   halted_.store(true, std::memory_order_release);
   stopping_.store(true, std::memory_order_release);
   watchdog_bell_.ring(BellScope::process);
@@ -162,6 +163,18 @@ void Scheduler::open_launch(DeviceCores& device, Launch* launch) {
   store_load_fence();  // as in submit()
   if (blocks > 1) {
     wake_one_sleeper();
+  }
+}
+
+void Scheduler::ring_pollers() {
+  // Between the caller's store and the look at who sleeps; an executor counts its polled waits and says
+  // that it sleeps before it looks at what they wait for.
+  store_load_fence();
+  const uint32_t count = executor_count();
+  for (uint32_t i = 0; i < count; ++i) {
+    if (executors_[i]->has_polls() && executors_[i]->state() == Executor::State::sleeping) {
+      ring(*executors_[i]);
+    }
   }
 }
 

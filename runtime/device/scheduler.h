@@ -11,6 +11,7 @@
 #include "runtime/base/doorbell.h"
 #include "runtime/device/executor.h"
 #include "runtime/device/launch_board.h"
+#include "runtime/device/wait_timer.h"
 
 #include <array>
 #include <atomic>
@@ -59,6 +60,10 @@ class Scheduler {
   size_t stack_bytes() const { return options_.stack_bytes; }
   bool halted() const { return halted_.load(std::memory_order_acquire); }
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
+  // Limits of streams' waits.
+  WaitTimer& wait_timer() { return wait_timer_; }
+  // Has executors that sleep beside polled waits look again: a stream has stored something.
+  void ring_pollers();
   // Every parked block and what it waits for.
   std::string describe() const;
 
@@ -94,6 +99,7 @@ class Scheduler {
   alignas(kCacheLine) std::atomic<bool> watchdog_armed_{false};
   Doorbell watchdog_bell_;
   std::jthread watchdog_;
+  WaitTimer wait_timer_;
 };
 
 }  // namespace canopy

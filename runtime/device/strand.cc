@@ -3,6 +3,8 @@
 #include "runtime/device/scheduler.h"
 
 #include <cstdlib>
+#include <mutex>
+#include <utility>
 
 namespace canopy {
 
@@ -29,6 +31,23 @@ bool Strand::ask_for(uint64_t target, uint64_t now) {
     }
   }
   return completed() >= target;
+}
+
+void Strand::record_error(int32_t code, std::string sentence) {
+  std::lock_guard lock(error_lock_);
+  if (error_.load(std::memory_order_relaxed) == 0) {
+    error_sentence_ = std::move(sentence);
+    error_.store(code, std::memory_order_release);
+  }
+}
+
+int32_t Strand::take_error_slow(std::string* sentence) {
+  std::lock_guard lock(error_lock_);
+  if (sentence != nullptr) {
+    *sentence = std::move(error_sentence_);
+  }
+  error_sentence_.clear();
+  return error_.exchange(0, std::memory_order_acq_rel);
 }
 
 bool Strand::retire() {

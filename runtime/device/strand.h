@@ -12,12 +12,15 @@
 
 #include "runtime/base/doorbell.h"
 #include "runtime/base/ring.h"
+#include "runtime/base/spin_lock.h"
 #include "runtime/device/abi/sqe.h"
 #include "runtime/device/args_ring.h"
 #include "runtime/device/launch.h"
+#include "runtime/device/wait_timer.h"
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 namespace canopy {
 
@@ -53,12 +56,14 @@ class Strand {
   int32_t stream_id() const { return stream_id_; }
   uint8_t priority() const { return priority_; }
   DeviceCores& device() { return device_; }
-  // The code of the first failed task since the last take_error(), 0 when none.
-  int32_t take_error() { return error_.exchange(0, std::memory_order_acq_rel); }
-  void record_error(int32_t code) {
-    int32_t none = 0;
-    error_.compare_exchange_strong(none, code, std::memory_order_acq_rel);
+  Scheduler& scheduler() { return scheduler_; }
+  // The code of the first failed task since the last take_error(), 0 when none; into `sentence` what was
+  // said of it.
+  int32_t take_error(std::string* sentence = nullptr) {
+    // Relaxed: who synchronised has seen the failed task completed.
+    return error_.load(std::memory_order_relaxed) == 0 ? 0 : take_error_slow(sentence);
   }
+  void record_error(int32_t code, std::string sentence = {});
 
   // ---- Owner.
   // The oldest task. REQUIRES: some are left (see begin_batch(), retire()).
@@ -73,12 +78,14 @@ class Strand {
   }
 
   Strand* next_ready = nullptr;   // link in a ready queue
-  Strand* next_waiter = nullptr;  // link in an event cell
+  Strand* next_waiter = nullptr;  // link in an event or notify cell
+  WaitTimer::Node limit;          // of the notify that it waits for
   std::atomic<uint32_t> home{0};  // the executor that ran it last
   bool head_is_over = false;      // the wait at the head has ended; owner's
 
  private:
   bool ask_for(uint64_t target, uint64_t now);
+  int32_t take_error_slow(std::string* sentence);
 
   Scheduler& scheduler_;
   DeviceCores& device_;
@@ -101,7 +108,9 @@ class Strand {
   std::atomic<uint64_t> ring_at_{0};
   uint32_t batch_ = 0;  // tasks known to be published and not yet run
   uint32_t taken_ = 0;  // tasks to take off pending_ when the batch is through
-  std::atomic<int32_t> error_{0};
+  std::atomic<int32_t> error_{0};  // written under error_lock_
+  SpinLock error_lock_;            // guards error_sentence_
+  std::string error_sentence_;
 };
 
 }  // namespace canopy

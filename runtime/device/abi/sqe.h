@@ -10,15 +10,33 @@ namespace canopy {
 
 struct EventCell;
 struct KernelImage;
+struct TimedEventWait;
+class NotifyCell;
 
 enum class SqeKind : uint8_t {
   kernel,
   copy,          // dst, src, bytes
   fill,          // dst, value, bytes
   event_record,  // completes the cell
-  event_wait,    // blocks the stream until the cell is complete
-  call           // the generic kind: a function of an upper side, run in stream order
+  call,          // the generic kind: a function of an upper side, run in stream order
+  notify_record,  // changes a notify's word
+  value_write,    // stores 64 bits
+  // Waits come last: see is_wait().
+  event_wait,        // blocks the stream until the cell is complete
+  timed_event_wait,  // the same, with a limit
+  notify_wait,       // ... until the word is as wanted, or the limit has passed
+  value_wait         // ... until 64 bits of memory are as wanted
 };
+
+constexpr bool is_wait(SqeKind kind) { return kind >= SqeKind::event_wait; }
+
+// What a notify_record does with the word and its value; the numbers of the C API.
+enum class NotifyChange : uint8_t { set = 0, add = 1, bit_or = 2, bit_and = 4 };
+// What a notify_wait wants the word to be, compared with its value; the numbers of the C API.
+enum class NotifyTest : uint8_t { below = 0, equal = 1, above = 2, at_least = 3, has_bits = 4 };
+// What a value_wait wants: word - value >= 0 as a signed number; word == value; (word & value) != 0;
+// ~(word | value) != 0. The numbers of the C API.
+enum class ValueTest : uint8_t { at_least = 0, equal = 1, some_bits = 2, some_zero = 3 };
 
 // A function of an upper side that runs on an executor as a task of the stream. It may wait through
 // the kernel waits (its fiber parks); it must not throw.
@@ -58,6 +76,26 @@ struct alignas(kCacheLine) Sqe {
     struct Event {
       EventCell* cell;
     } event;
+    struct TimedEvent {
+      TimedEventWait* wait;
+    } timed_event;
+    struct NotifyRecord {
+      NotifyCell* cell;
+      uint32_t value;
+      NotifyChange change;
+    } notify_record;
+    struct NotifyWait {
+      NotifyCell* cell;
+      uint32_t value;
+      uint32_t limit_s;  // 0: none
+      NotifyTest test;
+      bool clear;  // to 0 once satisfied
+    } notify_wait;
+    struct Value {
+      uint64_t* address;
+      uint64_t value;
+      ValueTest test;  // of value_wait
+    } value;
     struct Call {
       CallFunction function;
       void* argument;

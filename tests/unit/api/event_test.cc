@@ -1,5 +1,5 @@
 // Events of both families.
-#include "tests/unit/api/gate.h"
+#include "tests/unit/api/events.h"
 
 #include "runtime/base/clock.h"
 
@@ -9,39 +9,6 @@
 
 namespace canopy::test {
 namespace {
-
-class Events : public AclTest {
- protected:
-  void SetUp() override {
-    AclTest::SetUp();
-    ACL_OK(aclrtCreateStream(&first_));
-    ACL_OK(aclrtCreateStream(&second_));
-  }
-  static aclrtEvent make_old() {
-    aclrtEvent event = nullptr;
-    EXPECT_EQ(aclrtCreateEvent(&event), ACL_SUCCESS);
-    return event;
-  }
-  static aclrtEvent make_new(uint32_t flags = ACL_EVENT_SYNC) {
-    aclrtEvent event = nullptr;
-    EXPECT_EQ(aclrtCreateEventExWithFlag(&event, flags), ACL_SUCCESS);
-    return event;
-  }
-  static bool complete(aclrtEvent event) {
-    aclrtEventRecordedStatus status = ACL_EVENT_RECORDED_STATUS_NOT_READY;
-    EXPECT_EQ(aclrtQueryEventStatus(event, &status), ACL_SUCCESS);
-    return status == ACL_EVENT_RECORDED_STATUS_COMPLETE;
-  }
-  static bool idle(aclrtStream stream) {
-    aclrtStreamStatus status = ACL_STREAM_STATUS_RESERVED;
-    EXPECT_EQ(aclrtStreamQuery(stream, &status), ACL_SUCCESS);
-    return status == ACL_STREAM_STATUS_COMPLETE;
-  }
-  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
-
-  aclrtStream first_ = nullptr;
-  aclrtStream second_ = nullptr;
-};
 
 TEST_F(Events, OldAWaitBeforeAnyRecordIs107000) {
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtStreamWaitEvent(first_, make_old()));
@@ -200,6 +167,15 @@ TEST_F(Events, StaleForeignAndInventedHandlesAre107017) {
     ACL_CODE(kCode, aclrtSynchronizeEventWithTimeout(handle, 1));
     ACL_CODE(kCode, aclrtQueryEvent(handle, &status));
     ACL_CODE(kCode, aclrtQueryEventStatus(handle, &recorded));
+    aclrtEventWaitStatus waits;
+    uint32_t id;
+    ACL_CODE(kCode, aclrtRecordEventWithFlag(handle, first_, 0));
+    ACL_CODE(kCode, aclrtRecordEventWithFlag(handle, first_, ACL_EVENT_RECORD_EXTERNAL));
+    ACL_CODE(kCode, aclrtResetEvent(handle, first_));
+    ACL_CODE(kCode, aclrtStreamWaitEventWithTimeout(first_, handle, 1));
+    ACL_CODE(kCode, aclrtStreamWaitEventWithFlag(first_, handle, 0, 0));
+    ACL_CODE(kCode, aclrtQueryEventWaitStatus(handle, &waits));
+    ACL_CODE(kCode, aclrtGetEventId(handle, &id));
     ACL_CODE(kCode, aclrtEventElapsedTime(&ms, handle, handle));
     ACL_CODE(kCode, aclrtEventGetTimestamp(handle, &stamp));
   }

@@ -31,7 +31,7 @@ TEST(EventBank, RefusesBeyondItsLimitAndSaysTheLimit) {
 TEST(EventBank, ACellReturnsWithItsLastReferenceOnly) {
   EventBank bank(16);
   EventCell* cell = *bank.take(2);
-  cell->acquire_reference();
+  cell->add_shares(EventCell::kHolder);
   cell->drop_reference();
   cell->drop_reference();
   EXPECT_EQ(bank.in_use(), 1u);

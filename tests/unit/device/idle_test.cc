@@ -64,7 +64,7 @@ TEST(Idle, AStreamThatWaitsForAnEventUsesNoProcessor) {
   waiting.wait(cell);
   EXPECT_TRUE(falls_idle());
   RigStream recording(rig);
-  cell->acquire_reference();
+  cell->add_shares(EventCell::kRecord);
   recording.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::event_record;
     sqe.timed = 0;
@@ -82,7 +82,7 @@ TEST(Idle, AHostThreadThatWaitsForAStreamUsesNoProcessor) {
   waiting.wait(cell);
   std::jthread host([&] { waiting.sync(); });
   EXPECT_TRUE(falls_idle());
-  cell->acquire_reference();
+  cell->add_shares(EventCell::kRecord);
   recording.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::event_record;
     sqe.timed = 0;

@@ -105,7 +105,7 @@ class RigStream {
   }
   // The record's cell, with a reference for the caller (drop_reference()).
   EventCell* record() {
-    EventCell* cell = *rig_.cores.events().take(2);
+    EventCell* cell = *rig_.cores.events().take(EventCell::kHolder + EventCell::kRecord);
     post([&](Sqe& sqe) {
       sqe.kind = SqeKind::event_record;
       sqe.timed = 0;
@@ -114,7 +114,7 @@ class RigStream {
     return cell;
   }
   void wait(EventCell* cell) {
-    cell->acquire_reference();
+    cell->add_shares(EventCell::kWait);
     post([&](Sqe& sqe) {
       sqe.kind = SqeKind::event_wait;
       sqe.body.event.cell = cell;

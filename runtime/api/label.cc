@@ -1,0 +1,64 @@
+// acl_rt.h: labels.
+#include "runtime/api/guard.h"
+
+#include <span>
+
+using namespace canopy;  // NOLINT: the C boundary
+using acl::guard;
+using acl::guard_into;
+using acl::runtime;
+
+extern "C" {
+
+aclError aclrtCreateLabel(aclrtLabel* label) {
+  CANOPY_ACL_NOT_NULL(label);
+  return guard_into(label, [&]() -> Result<void*> {
+    CANOPY_ASSIGN(void* context, runtime().current_context_handle());
+    return runtime().labels().create(context);
+  });
+}
+
+aclError aclrtDestroyLabel(aclrtLabel label) {
+  CANOPY_ACL_NOT_NULL(label);
+  return guard([&] { return runtime().labels().destroy(label); });
+}
+
+aclError aclrtCreateLabelList(aclrtLabel* labels, size_t num, aclrtLabelList* labelList) {
+  CANOPY_ACL_NOT_NULL(labels);
+  CANOPY_ACL_NOT_NULL(labelList);
+  return guard_into(labelList, [&]() -> Result<void*> {
+    if (num > Labels::kLimit) {
+      return fail(Errc::invalid_argument, "aclrtCreateLabelList: {} labels, there are at most {}",
+                  num, Labels::kLimit);
+    }
+    CANOPY_ASSIGN(void* context, runtime().current_context_handle());
+    return runtime().labels().create_list(std::span<void* const>(labels, num), context);
+  });
+}
+
+aclError aclrtDestroyLabelList(aclrtLabelList labelList) {
+  CANOPY_ACL_NOT_NULL(labelList);
+  return guard([&] { return runtime().labels().destroy_list(labelList); });
+}
+
+aclError aclrtSetLabel(aclrtLabel label, aclrtStream stream) {
+  CANOPY_ACL_NOT_NULL(label);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
+    CANOPY_ASSIGN(void* context, runtime().current_context_handle());
+    return runtime().labels().set(label, *target, context);
+  });
+}
+
+aclError aclrtSwitchLabelByIndex(void* ptr, uint32_t maxValue, aclrtLabelList labelList,
+                                 aclrtStream stream) {
+  CANOPY_ACL_NOT_NULL(ptr);
+  CANOPY_ACL_NOT_NULL(labelList);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
+    CANOPY_ASSIGN(void* context, runtime().current_context_handle());
+    return runtime().labels().switch_by_index(ptr, maxValue, labelList, *target, context);
+  });
+}
+
+}  // extern "C"

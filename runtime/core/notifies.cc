@@ -1,0 +1,72 @@
+#include "runtime/core/notifies.h"
+
+#include <memory>
+#include <vector>
+
+namespace canopy {
+namespace {
+
+const char* name_of(Notify::Kind kind) {
+  return kind == Notify::Kind::flag ? "notify" : "counting notify";
+}
+
+}  // namespace
+
+IdPool& Notifies::ids_of(int device, Notify::Kind kind) {
+  std::lock_guard lock(mutex_);
+  return ids_.try_emplace({device, kind}, kPerDevice).first->second;
+}
+
+Result<void*> Notifies::create(int device, Notify::Kind kind) {
+  IdPool& ids = ids_of(device, kind);
+  const auto id = ids.take();
+  if (!id) {
+    return fail(Errc::no_notify, "device {}: all {} of kind {} are in use", device, kPerDevice,
+                name_of(kind));
+  }
+  void* handle = table(kind).insert(std::make_unique<Notify>(device, kind, *id, ids));
+  if (handle == nullptr) {
+    return fail(Errc::no_notify, "device {}: no more handles for a {}", device, name_of(kind));
+  }
+  return handle;
+}
+
+Result<Notify*> Notifies::find(void* handle, Notify::Kind kind) const {
+  if (Notify* found = table(kind).find(handle)) [[likely]] {
+    return found;
+  }
+  return fail(Errc::stale_handle, "{} is not a live {}", fmt::ptr(handle), name_of(kind));
+}
+
+Result<> Notifies::destroy(void* handle, Notify::Kind kind) {
+  if (table(kind).remove(handle) == nullptr) {
+    return fail(Errc::stale_handle, "{} is not a live {}", fmt::ptr(handle), name_of(kind));
+  }
+  return {};
+}
+
+Result<> Notifies::clear(std::span<void* const> handles) {
+  std::vector<Notify*> found;
+  found.reserve(handles.size());
+  for (void* handle : handles) {
+    CANOPY_ASSIGN(Notify * notify, find(handle, Notify::Kind::flag));
+    found.push_back(notify);
+  }
+  for (Notify* notify : found) {
+    notify->clear();
+  }
+  return {};
+}
+
+void Notifies::close_device(int device) {
+  for (HandleTable<Notify>* table : {&flags_, &counters_}) {
+    for (void* handle : table->handles()) {
+      if (const Notify* notify = table->find(handle);
+          notify != nullptr && notify->device() == device) {
+        table->remove(handle);
+      }
+    }
+  }
+}
+
+}  // namespace canopy

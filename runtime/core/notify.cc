@@ -1,0 +1,39 @@
+#include "runtime/core/notify.h"
+
+#include "runtime/core/stream.h"
+#include "runtime/device/notify_cell.h"
+
+namespace canopy {
+
+Notify::Notify(int device, Kind kind, uint32_t id, IdPool& ids)
+    : device_(device),
+      kind_(kind),
+      ids_(ids),
+      cell_(new NotifyCell(kind == Kind::flag ? "notify" : "counting notify", id)) {}
+
+Notify::~Notify() {
+  ids_.give(id());
+  cell_->drop_reference();
+}
+
+uint32_t Notify::id() const { return cell_->id(); }
+
+void Notify::record(Stream& stream, NotifyChange change, uint32_t value) {
+  cell_->acquire_reference();  // the task's
+  stream.post(0, [&](Sqe& sqe, std::byte*) {
+    sqe.kind = SqeKind::notify_record;
+    sqe.body.notify_record = {cell_, value, change};
+  });
+}
+
+void Notify::wait(Stream& stream, NotifyTest test, uint32_t value, bool clear, uint32_t limit_s) {
+  cell_->acquire_reference();  // the task's
+  stream.post(0, [&](Sqe& sqe, std::byte*) {
+    sqe.kind = SqeKind::notify_wait;
+    sqe.body.notify_wait = {cell_, value, limit_s, test, clear};
+  });
+}
+
+void Notify::clear() { cell_->clear(); }
+
+}  // namespace canopy

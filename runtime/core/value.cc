@@ -1,0 +1,52 @@
+#include "runtime/core/value.h"
+
+#include "runtime/core/runtime.h"
+
+namespace canopy {
+namespace {
+
+Result<uint64_t*> device_word(Runtime& runtime, void* address, Stream& stream) {
+  if (reinterpret_cast<uintptr_t>(address) % sizeof(uint64_t) != 0) {
+    return fail(Errc::misaligned, "stream {}: {} is not a multiple of 8", stream.id(),
+                fmt::ptr(address));
+  }
+  CANOPY_ASSIGN(Driver * driver, runtime.driver());
+  const auto range = driver->find_memory(address);
+  if (!range || range->kind == MemoryKind::pinned_host ||
+      !range->contains(address, sizeof(uint64_t))) {
+    return fail(Errc::invalid_argument, "stream {}: 8 bytes at {} are not device memory",
+                stream.id(), fmt::ptr(address));
+  }
+  const int here = stream.context().device().id();
+  if (range->kind == MemoryKind::device && range->device != here && !range->peer_mapped &&
+      !runtime.peers().enabled(here, range->device)) {
+    return fail(Errc::no_permission,
+                "a stream of device {} and memory of device {} need aclrtDeviceEnablePeerAccess "
+                "first",
+                here, range->device);
+  }
+  return static_cast<uint64_t*>(address);
+}
+
+}  // namespace
+
+Result<> write_value(Runtime& runtime, void* address, uint64_t value, Stream& stream) {
+  CANOPY_ASSIGN(uint64_t * word, device_word(runtime, address, stream));
+  stream.post(0, [&](Sqe& sqe, std::byte*) {
+    sqe.kind = SqeKind::value_write;
+    sqe.body.value = {word, value, ValueTest::equal};
+  });
+  return {};
+}
+
+Result<> wait_for_value(Runtime& runtime, void* address, uint64_t value, ValueTest test,
+                        Stream& stream) {
+  CANOPY_ASSIGN(uint64_t * word, device_word(runtime, address, stream));
+  stream.post(0, [&](Sqe& sqe, std::byte*) {
+    sqe.kind = SqeKind::value_wait;
+    sqe.body.value = {word, value, test};
+  });
+  return {};
+}
+
+}  // namespace canopy

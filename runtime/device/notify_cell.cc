@@ -1,0 +1,212 @@
+#include "runtime/device/notify_cell.h"
+
+#include "runtime/base/clock.h"
+#include "runtime/device/abi/fault_code.h"
+#include "runtime/device/scheduler.h"
+#include "runtime/device/strand.h"
+
+#include <mutex>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace canopy {
+namespace {
+
+uint32_t changed(uint32_t word, NotifyChange change, uint32_t value) {
+  switch (change) {
+    case NotifyChange::set:
+      return value;
+    case NotifyChange::add:
+      return word + value;
+    case NotifyChange::bit_or:
+      return word | value;
+    case NotifyChange::bit_and:
+      return word & value;
+  }
+  return word;
+}
+
+bool holds(uint32_t word, NotifyTest test, uint32_t value) {
+  switch (test) {
+    case NotifyTest::below:
+      return word < value;
+    case NotifyTest::equal:
+      return word == value;
+    case NotifyTest::above:
+      return word > value;
+    case NotifyTest::at_least:
+      return word >= value;
+    case NotifyTest::has_bits:
+      return (word & value) == value;
+  }
+  return false;
+}
+
+const char* wanted(NotifyTest test) {
+  switch (test) {
+    case NotifyTest::below:
+      return "below";
+    case NotifyTest::equal:
+      return "equal to";
+    case NotifyTest::above:
+      return "above";
+    case NotifyTest::at_least:
+      return "at least";
+    case NotifyTest::has_bits:
+      return "with all bits of";
+  }
+  return "";
+}
+
+}  // namespace
+
+void NotifyCell::drop_references(uint32_t count) {
+  // acq_rel: the last one sees what all others did with the cell.
+  if (references_.fetch_sub(count, std::memory_order_acq_rel) == count) {
+    delete this;
+  }
+}
+
+bool NotifyCell::satisfied(const Sqe& sqe) {
+  const Sqe::Body::NotifyWait& wait = sqe.body.notify_wait;
+  if (!holds(word_, wait.test, wait.value)) {
+    return false;
+  }
+  if (wait.clear) {
+    word_ = 0;
+  }
+  return true;
+}
+
+Strand* NotifyCell::take_satisfied() {
+  Strand* over = nullptr;
+  Strand** end_of_over = &over;
+  bool again = true;
+  while (again) {  // a wait that clears the word may satisfy one before it
+    again = false;
+    Strand* list = std::exchange(first_, nullptr);
+    last_ = nullptr;
+    while (list != nullptr) {
+      Strand* strand = std::exchange(list, list->next_waiter);
+      const Sqe& sqe = *strand->front();
+      if (satisfied(sqe)) {
+        strand->next_waiter = nullptr;
+        *end_of_over = strand;
+        end_of_over = &strand->next_waiter;
+        again = again || sqe.body.notify_wait.clear;
+      } else {
+        append(strand);
+      }
+    }
+  }
+  return over;
+}
+
+Strand* NotifyCell::let_go(Strand* over) {
+  uint32_t waits = 0;
+  for (Strand* strand = over; strand != nullptr; strand = strand->next_waiter) {
+    ++waits;
+    if (strand->front()->body.notify_wait.limit_s != 0) {
+      strand->scheduler().wait_timer().cancel(&strand->limit);
+    }
+  }
+  // Relaxed: never the last ones, the caller has its own.
+  references_.fetch_sub(waits, std::memory_order_relaxed);
+  return over;
+}
+
+Strand* NotifyCell::record(NotifyChange change, uint32_t value) {
+  Strand* over;
+  {
+    std::lock_guard lock(lock_);
+    word_ = changed(word_, change, value);
+    if (first_ == nullptr) [[likely]] {
+      return nullptr;
+    }
+    over = take_satisfied();
+  }
+  return let_go(over);
+}
+
+bool NotifyCell::wait(Strand* strand, Strand** over) {
+  const Sqe& sqe = *strand->front();
+  const uint32_t limit_s = sqe.body.notify_wait.limit_s;
+  WaitTimer& timer = strand->scheduler().wait_timer();
+  bool parked = false;
+  bool first_to_end = false;
+  {
+    std::lock_guard lock(lock_);
+    if (satisfied(sqe)) {
+      *over = sqe.body.notify_wait.clear && first_ != nullptr ? take_satisfied() : nullptr;
+    } else {
+      parked = true;
+      append(strand);
+      if (limit_s != 0) {
+        // Under the lock: nobody can end the wait, and cancel its limit, before it is armed.
+        strand->limit.at_ns = monotonic_ns() + uint64_t{limit_s} * 1'000'000'000;
+        strand->limit.expire = &NotifyCell::run_out;
+        strand->limit.strand = strand;
+        first_to_end = timer.arm(&strand->limit);
+      }
+    }
+  }
+  if (parked) {
+    if (first_to_end) {
+      timer.wake();
+    }
+    return false;
+  }
+  *over = let_go(*over);
+  drop_reference();
+  return true;
+}
+
+void NotifyCell::clear() {
+  std::lock_guard lock(lock_);
+  word_ = 0;
+}
+
+// On the timer's thread. A record that has taken the strand meanwhile waits for the end of this in
+// cancel(), so the strand, its head and the cell are there in any case.
+void NotifyCell::run_out(WaitTimer::Node* node) {
+  Strand* strand = node->strand;
+  const Sqe::Body::NotifyWait wait = strand->front()->body.notify_wait;
+  uint32_t seen;
+  {
+    std::lock_guard lock(wait.cell->lock_);
+    if (!wait.cell->unlink(strand)) {
+      return;
+    }
+    seen = wait.cell->word_;
+  }
+  strand->record_error(
+      kWaitTimeout,
+      fmt::format("the wait for {} {} ran past its limit of {} s: {} {} wanted, {} seen",
+                  wait.cell->what_, wait.cell->id_, wait.limit_s, wanted(wait.test), wait.value,
+                  seen));
+  wait.cell->drop_reference();
+  strand->scheduler().submit(strand, true);
+}
+
+void NotifyCell::append(Strand* strand) {
+  strand->next_waiter = nullptr;
+  (last_ == nullptr ? first_ : last_->next_waiter) = strand;
+  last_ = strand;
+}
+
+bool NotifyCell::unlink(Strand* strand) {
+  Strand* before = nullptr;
+  for (Strand* each = first_; each != nullptr; before = each, each = each->next_waiter) {
+    if (each == strand) {
+      (before == nullptr ? first_ : before->next_waiter) = strand->next_waiter;
+      if (last_ == strand) {
+        last_ = before;
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace canopy

@@ -1,0 +1,61 @@
+// NotifyCell: a 32-bit word that streams change and wait for: a notify, which is set and cleared by
+// the wait that it lets through, or a counting notify.
+//
+// A level, not an edge: what was recorded before a wait is still there for it. Waiting strands are
+// served in the order of their waits, each by the word as the one before left it. Thread-safe.
+#pragma once
+
+#include "runtime/base/spin_lock.h"
+#include "runtime/device/abi/sqe.h"
+#include "runtime/device/wait_timer.h"
+
+#include <atomic>
+#include <cstdint>
+
+namespace canopy {
+
+class Strand;
+
+class NotifyCell {
+ public:
+  // `what` and `id` name it in reports. One share, the caller's. `what` must outlive the cell.
+  NotifyCell(const char* what, uint32_t id) : what_(what), id_(id) {}
+
+  // Shares: its handle, and every queued task. The last one deletes the cell.
+  void acquire_reference() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void drop_reference() { drop_references(1); }
+  void drop_references(uint32_t count);
+
+  // Changes the word; returns the strands whose waits are over with it, linked by next_waiter.
+  // REQUIRES: the caller holds a share.
+  Strand* record(NotifyChange change, uint32_t value);
+  // The wait at the head of `strand`: true when it is satisfied, with the strands in *over that the
+  // word it cleared lets go; after false another executor may be running the strand already. The
+  // wait's share goes with its end.
+  bool wait(Strand* strand, Strand** over);
+  // Sets the word to 0; lets nobody go.
+  void clear();
+  uint32_t id() const { return id_; }
+
+ private:
+  ~NotifyCell() = default;
+  static void run_out(WaitTimer::Node* node);
+  // Ends the limits and shares of waits that are off the list: a limit that runs out just now finds
+  // them gone.
+  Strand* let_go(Strand* over);
+  // These REQUIRE lock_ held.
+  bool satisfied(const Sqe& sqe);  // and clears, if the wait asks for it
+  Strand* take_satisfied();
+  void append(Strand* strand);
+  bool unlink(Strand* strand);
+
+  const char* const what_;
+  const uint32_t id_;
+  std::atomic<uint32_t> references_{1};
+  SpinLock lock_;  // guards all below, and the heads of the strands on the list
+  uint32_t word_ = 0;
+  Strand* first_ = nullptr;
+  Strand* last_ = nullptr;
+};
+
+}  // namespace canopy
