@@ -32,7 +32,7 @@ struct Line {
   uint64_t ns;
   double ns_per_tick;
   uint64_t refine_at_ns;
-  const Line* before;  // lines are never freed: a reader may hold one
+  const Line* before;  // lines are never freed: what came before this one's start stays on them
 
   uint64_t at(uint64_t t) const {
     return ns + static_cast<int64_t>(static_cast<double>(static_cast<int64_t>(t - tick)) * ns_per_tick);
@@ -90,6 +90,10 @@ uint64_t TickScale::to_ns(uint64_t tick) {
   Scale& s = scale();
   // Acquire: pairs with the release in refine().
   const Line* line = s.line.load(std::memory_order_acquire);
+  // The same tick is always the same time, also after a refinement.
+  while (tick < line->tick && line->before != nullptr) [[unlikely]] {
+    line = line->before;
+  }
   const uint64_t ns = line->at(tick);
   if (ns >= line->refine_at_ns) [[unlikely]] {
     s.refine(line);

@@ -1,0 +1,216 @@
+// Waits of streams that are not for a plain record: notifies, limits, words in memory.
+#include "tests/unit/device/rig.h"
+
+#include "runtime/base/clock.h"
+#include "runtime/device/notify_cell.h"
+#include "runtime/device/timed_event_wait.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace canopy::test {
+namespace {
+
+void post_record(RigStream& stream, NotifyCell* cell, NotifyChange change, uint32_t value) {
+  cell->acquire_reference();
+  stream.post([&](Sqe& sqe) {
+    sqe.kind = SqeKind::notify_record;
+    sqe.body.notify_record = {cell, value, change};
+  });
+}
+
+void post_wait(RigStream& stream, NotifyCell* cell, NotifyTest test, uint32_t value, bool clear,
+               uint32_t limit_s = 0) {
+  cell->acquire_reference();
+  stream.post([&](Sqe& sqe) {
+    sqe.kind = SqeKind::notify_wait;
+    sqe.body.notify_wait = {cell, value, limit_s, test, clear};
+  });
+}
+
+void post_timed_wait(RigStream& stream, EventCell* cell, uint32_t limit_s) {
+  cell->add_shares(EventCell::kWait);
+  auto* wait = new TimedEventWait(cell, 17, limit_s);
+  stream.post([&](Sqe& sqe) {
+    sqe.kind = SqeKind::timed_event_wait;
+    sqe.body.timed_event.wait = wait;
+  });
+}
+
+void post_value_wait(RigStream& stream, uint64_t* word, uint64_t value) {
+  stream.post([&](Sqe& sqe) {
+    sqe.kind = SqeKind::value_wait;
+    sqe.body.value = {word, value, ValueTest::equal};
+  });
+}
+
+void count(void* argument) { ++*static_cast<uint64_t*>(argument); }
+
+class StreamWait : public testing::TestWithParam<uint32_t> {};
+
+// Every lap needs every hand-over: one that is lost hangs, one that is made twice shows as a wrong
+// count.
+TEST_P(StreamWait, NotifiesHandARingOfStreamsOn) {
+  Rig rig({.executors = GetParam()});
+  constexpr uint32_t kStreams = 8;
+  constexpr uint32_t kLaps = 20'000 / kSlowdown;
+  std::vector<NotifyCell*> cells;
+  std::vector<std::unique_ptr<RigStream>> streams;
+  for (uint32_t i = 0; i < kStreams; ++i) {
+    cells.push_back(new NotifyCell("notify", i));
+    streams.push_back(std::make_unique<RigStream>(rig));
+  }
+  RigStream starter(rig);
+  post_record(starter, cells[0], NotifyChange::set, 1);
+  uint64_t visits = 0;  // a plain word: the notifies are its only protection
+  {
+    std::vector<std::jthread> threads;
+    for (uint32_t i = 0; i < kStreams; ++i) {
+      threads.emplace_back([&, i] {
+        for (uint32_t lap = 0; lap < kLaps; ++lap) {
+          post_wait(*streams[i], cells[i], NotifyTest::equal, 1, true,
+                    (lap + i) % 2 == 0 ? 0 : 1'000);
+          streams[i]->call(&count, &visits);
+          post_record(*streams[i], cells[(i + 1) % kStreams], NotifyChange::set, 1);
+        }
+      });
+    }
+  }
+  for (auto& stream : streams) {
+    stream->sync();
+  }
+  EXPECT_EQ(visits, uint64_t{kStreams} * kLaps);
+  EXPECT_EQ(rig.scheduler.wait_timer().armed(), 0u);
+  for (NotifyCell* cell : cells) {
+    cell->drop_reference();
+  }
+}
+
+TEST_P(StreamWait, ExecutorsServeOthersWhileStreamsWait) {
+  Rig rig({.executors = GetParam()});
+  alignas(8) uint64_t word = 0;
+  auto* cell = new NotifyCell("notify", 0);
+  EventCell* event = *rig.cores.events().take(EventCell::kHolder + EventCell::kRecord);
+  std::vector<std::unique_ptr<RigStream>> waiting;
+  for (int i = 0; i < 30; ++i) {
+    waiting.push_back(std::make_unique<RigStream>(rig));
+    switch (i % 3) {
+      case 0:
+        post_value_wait(*waiting.back(), &word, 1);
+        break;
+      case 1:
+        post_wait(*waiting.back(), cell, NotifyTest::at_least, 1, false, 1'000);
+        break;
+      default:
+        post_timed_wait(*waiting.back(), event, 1'000);
+    }
+  }
+  uint64_t ran = 0;
+  RigStream busy(rig);
+  for (int i = 0; i < 1'000; ++i) {
+    busy.call(&count, &ran);
+  }
+  busy.sync();
+  EXPECT_EQ(ran, 1'000u);
+  busy.post([&](Sqe& sqe) {
+    sqe.kind = SqeKind::value_write;
+    sqe.body.value = {&word, 1, ValueTest::equal};
+  });
+  post_record(busy, cell, NotifyChange::set, 1);
+  busy.post([&](Sqe& sqe) {
+    sqe.kind = SqeKind::event_record;
+    sqe.timed = 0;
+    sqe.body.event.cell = event;
+  });
+  for (auto& stream : waiting) {
+    stream->sync();
+    EXPECT_EQ(stream->strand().take_error(), 0);
+  }
+  event->drop_reference();
+  cell->drop_reference();
+  EXPECT_EQ(rig.cores.events().in_use(), 0u);
+}
+
+// Limits that run out while the record comes: one of the two ends each wait, never both, never
+// none.
+TEST_P(StreamWait, ARecordAndALimitThatRaceEndAWaitOnce) {
+  Rig rig({.executors = GetParam()});
+  RigStream waiting(rig);
+  RigStream recording(rig);
+  uint64_t ran = 0;
+  uint64_t expired = 0;
+  constexpr uint64_t kRounds = 2;  // a second each: limits are whole seconds
+  for (uint64_t i = 0; i < kRounds; ++i) {
+    auto* cell = new NotifyCell("notify", 0);
+    const uint64_t begin = monotonic_ns();
+    EventCell* event = *rig.cores.events().take(EventCell::kHolder + EventCell::kRecord);
+    post_wait(waiting, cell, NotifyTest::equal, 1, true, 1);
+    waiting.call(&count, &ran);
+    post_timed_wait(waiting, event, 1);
+    waiting.call(&count, &ran);
+    struct Until {
+      uint64_t ns;
+    } until{begin + 1'000'000'000 + i * 20'000};
+    recording.call(
+        [](void* p) {
+          while (monotonic_ns() < static_cast<Until*>(p)->ns) {
+          }
+        },
+        &until);
+    post_record(recording, cell, NotifyChange::set, 1);
+    recording.post([&](Sqe& sqe) {
+      sqe.kind = SqeKind::event_record;
+      sqe.timed = 0;
+      sqe.body.event.cell = event;
+    });
+    recording.sync();
+    waiting.sync();
+    expired += waiting.strand().take_error() == kWaitTimeout;
+    cell->drop_reference();
+    event->drop_reference();
+    EXPECT_EQ(rig.cores.events().in_use(), 0u);
+  }
+  EXPECT_EQ(ran, 2 * kRounds);
+  EXPECT_LE(expired, kRounds);
+  EXPECT_EQ(rig.scheduler.wait_timer().armed(), 0u);
+}
+
+TEST(StreamWaits, AnExpiredWaitLeavesItsSentenceOnce) {
+  Rig rig;
+  RigStream stream(rig);
+  auto* cell = new NotifyCell("a test's notify", 5);
+  post_wait(stream, cell, NotifyTest::above, 9, false, 1);
+  stream.sync();
+  std::string sentence;
+  EXPECT_EQ(stream.strand().take_error(&sentence), kWaitTimeout);
+  EXPECT_EQ(sentence,
+            "the wait for a test's notify 5 ran past its limit of 1 s: above 9 wanted, 0 seen");
+  EXPECT_EQ(stream.strand().take_error(&sentence), 0);
+  cell->drop_reference();
+}
+
+TEST(StreamWaits, AHangReportNamesTheStreamThatWaitsForAValue) {
+  Rig rig;
+  RigStream stream(rig);
+  alignas(8) uint64_t word = 0;
+  post_value_wait(stream, &word, 1);
+  rig.await(
+      [&] {
+        return rig.scheduler.describe().find("stream 1: waits for a value in memory") !=
+               std::string::npos;
+      },
+      nullptr, "the report to name the stream");
+  std::atomic_ref(word).store(1, std::memory_order_release);
+  stream.sync();
+  EXPECT_EQ(rig.scheduler.describe(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Executors, StreamWait, testing::Values(1u, 2u, 4u));
+
+}  // namespace
+}  // namespace canopy::test
