@@ -20,6 +20,10 @@ TEST_F(NullArgument, Is100000AndNamesTheParameter) {
   void* memory = nullptr;
   aclrtEventStatus event_status;
   aclrtEventRecordedStatus recorded_status;
+  aclrtEventWaitStatus wait_status;
+  uint32_t id = 0;
+  aclrtCntNotifyRecordInfo change{ACL_RT_CNT_NOTIFY_RECORD_ADD_MODE, 1};
+  aclrtCntNotifyWaitInfo want{ACL_RT_CNT_NOTIFY_WAIT_EQUAL_MODE, 1, 0, 0, {}};
   ACL_OK(aclrtCreateEvent(&event));
   ACL_OK(aclrtCreateStream(&stream));
   ACL_OK(aclrtMalloc(&memory, 64, ACL_MEM_MALLOC_HUGE_FIRST));
@@ -65,6 +69,41 @@ TEST_F(NullArgument, Is100000AndNamesTheParameter) {
       {"aclrtEventElapsedTime: endEvent", [&] { return aclrtEventElapsedTime(&ms, event, nullptr); }},
       {"aclrtEventGetTimestamp: event", [&] { return aclrtEventGetTimestamp(nullptr, &stamp); }},
       {"aclrtEventGetTimestamp: timestamp", [&] { return aclrtEventGetTimestamp(event, nullptr); }},
+      {"aclrtRecordEventWithFlag: event", [&] { return aclrtRecordEventWithFlag(nullptr, stream, 0); }},
+      {"aclrtResetEvent: event", [&] { return aclrtResetEvent(nullptr, stream); }},
+      {"aclrtStreamWaitEventWithTimeout: event", [&] { return aclrtStreamWaitEventWithTimeout(stream, nullptr, 1); }},
+      {"aclrtStreamWaitEventWithFlag: event", [&] { return aclrtStreamWaitEventWithFlag(stream, nullptr, 0, 0); }},
+      {"aclrtQueryEventWaitStatus: event", [&] { return aclrtQueryEventWaitStatus(nullptr, &wait_status); }},
+      {"aclrtQueryEventWaitStatus: status", [&] { return aclrtQueryEventWaitStatus(event, nullptr); }},
+      {"aclrtGetEventId: event", [&] { return aclrtGetEventId(nullptr, &id); }},
+      {"aclrtGetEventId: eventId", [&] { return aclrtGetEventId(event, nullptr); }},
+      {"aclrtGetEventAvailNum: eventCount", [&] { return aclrtGetEventAvailNum(nullptr); }},
+      {"aclrtCreateNotify: notify", [&] { return aclrtCreateNotify(nullptr, 0); }},
+      {"aclrtDestroyNotify: notify", [&] { return aclrtDestroyNotify(nullptr); }},
+      {"aclrtRecordNotify: notify", [&] { return aclrtRecordNotify(nullptr, stream); }},
+      {"aclrtWaitAndResetNotify: notify", [&] { return aclrtWaitAndResetNotify(nullptr, stream, 1); }},
+      {"aclrtGetNotifyId: notify", [&] { return aclrtGetNotifyId(nullptr, &id); }},
+      {"aclrtGetNotifyId: notifyId", [&] { return aclrtGetNotifyId(kInvented, nullptr); }},
+      {"aclrtNotifyBatchReset: notifies", [&] { return aclrtNotifyBatchReset(nullptr, 1); }},
+      {"aclrtCntNotifyCreate: cntNotify", [&] { return aclrtCntNotifyCreate(nullptr, 0); }},
+      {"aclrtCntNotifyDestroy: cntNotify", [&] { return aclrtCntNotifyDestroy(nullptr); }},
+      {"aclrtCntNotifyRecord: cntNotify", [&] { return aclrtCntNotifyRecord(nullptr, stream, &change); }},
+      {"aclrtCntNotifyRecord: info", [&] { return aclrtCntNotifyRecord(kInvented, stream, nullptr); }},
+      {"aclrtCntNotifyWaitWithTimeout: cntNotify", [&] { return aclrtCntNotifyWaitWithTimeout(nullptr, stream, &want); }},
+      {"aclrtCntNotifyWaitWithTimeout: info", [&] { return aclrtCntNotifyWaitWithTimeout(kInvented, stream, nullptr); }},
+      {"aclrtCntNotifyReset: cntNotify", [&] { return aclrtCntNotifyReset(nullptr, stream); }},
+      {"aclrtCntNotifyGetId: cntNotify", [&] { return aclrtCntNotifyGetId(nullptr, &id); }},
+      {"aclrtCntNotifyGetId: notifyId", [&] { return aclrtCntNotifyGetId(kInvented, nullptr); }},
+      {"aclrtValueWrite: devAddr", [&] { return aclrtValueWrite(nullptr, 1, 0, stream); }},
+      {"aclrtValueWait: devAddr", [&] { return aclrtValueWait(nullptr, 1, 0, stream); }},
+      {"aclrtCreateLabel: label", [&] { return aclrtCreateLabel(nullptr); }},
+      {"aclrtDestroyLabel: label", [&] { return aclrtDestroyLabel(nullptr); }},
+      {"aclrtCreateLabelList: labels", [&] { return aclrtCreateLabelList(nullptr, 1, &out); }},
+      {"aclrtCreateLabelList: labelList", [&] { return aclrtCreateLabelList(&out, 1, nullptr); }},
+      {"aclrtDestroyLabelList: labelList", [&] { return aclrtDestroyLabelList(nullptr); }},
+      {"aclrtSetLabel: label", [&] { return aclrtSetLabel(nullptr, stream); }},
+      {"aclrtSwitchLabelByIndex: ptr", [&] { return aclrtSwitchLabelByIndex(nullptr, 1, kInvented, stream); }},
+      {"aclrtSwitchLabelByIndex: labelList", [&] { return aclrtSwitchLabelByIndex(memory, 1, nullptr, stream); }},
       {"aclrtMalloc: devPtr", [&] { return aclrtMalloc(nullptr, 64, ACL_MEM_MALLOC_HUGE_FIRST); }},
       {"aclrtFree: devPtr", [&] { return aclrtFree(nullptr); }},
       {"aclrtMallocHost: hostPtr", [&] { return aclrtMallocHost(nullptr, 64); }},
