@@ -35,17 +35,13 @@ aclError aclrtDestroyStream(aclrtStream stream) {
 }
 
 aclError aclrtSynchronizeStream(aclrtStream stream) {
-  return guard([&]() -> Result<> {
-    CANOPY_ASSIGN(Stream * found, runtime().stream(stream));
-    return found->synchronize(Deadline::user_default());
-  });
+  return guard([&] { return runtime().synchronize_stream(stream, Deadline::user_default()); });
 }
 
 aclError aclrtSynchronizeStreamWithTimeout(aclrtStream stream, int32_t timeout) {
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(const Deadline deadline, acl::deadline_of(timeout));
-    CANOPY_ASSIGN(Stream * found, runtime().stream(stream));
-    return found->synchronize(deadline);
+    return runtime().synchronize_stream(stream, deadline);
   });
 }
 

@@ -14,7 +14,7 @@ Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   CANOPY_ASSIGN(CopyEnd range, find_allocation(runtime, address));
   if (!range) {
-    if (count != 0 && driver->is_pool_address(address)) {
+    if (count != 0 && (driver->is_pool_address(address) || runtime.pools().contains(address))) {
       return fail(Errc::invalid_argument, "{} ({}) lies in no live allocation: freed, or never given out",
                   fmt::ptr(address), end);
     }

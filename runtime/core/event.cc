@@ -108,6 +108,7 @@ Result<> Event::record(Stream& stream) {
   }
   // Queued before anybody can find it: a wait for a record that is not in its queue yet could get in
   // front of it there, and two of those block each other for ever.
+  const StreamPoint at = stream.point();
   post_record(stream, cell, timed());
   EventCell* opened = nullptr;
   {
@@ -120,6 +121,7 @@ Result<> Event::record(Stream& stream) {
     }
     replace_newest(cell, &dropped);
     recorded_on_ = &stream;
+    recorded_at_ = at;
   }
   if (opened != nullptr) [[unlikely]] {
     post_record(stream, opened, false);
@@ -137,6 +139,7 @@ void Event::replace_newest(EventCell* cell, Dropped* dropped) {
   set_open(Open::no);
   was_reset_ = false;
   recorded_on_ = nullptr;
+  recorded_at_ = StreamPoint();
   if (before != nullptr && before != cell && family_ == Family::old_style && before->has_waits()) {
     before->next_free = nullptr;
     (older_ == nullptr ? older_ : older_last_->next_free) = before;
@@ -187,20 +190,21 @@ Result<> Event::reset(Stream& stream) {
 
 // ---- Waits.
 
-EventCell* Event::bind_wait(const Stream& stream) {
+EventCell* Event::bind_wait(const Stream& stream, StreamPoint* behind) {
   if (recorded_on_ == &stream || newest_->complete()) {
     return nullptr;
   }
   newest_->add_shares(EventCell::kWait);
+  *behind = recorded_at_;
   return newest_;
 }
 
-Result<EventCell*> Event::cell_to_wait_for(Stream& stream) {
+Result<EventCell*> Event::cell_to_wait_for(Stream& stream, StreamPoint* behind) {
   bool will_be_recorded;
   {
     std::lock_guard lock(lock_);
     if (newest_ != nullptr) [[likely]] {
-      return bind_wait(stream);
+      return bind_wait(stream, behind);
     }
     will_be_recorded = was_reset_ || (flags_ & ACL_EVENT_EXTERNAL) != 0;
   }
@@ -219,7 +223,7 @@ Result<EventCell*> Event::cell_to_wait_for(Stream& stream) {
   } else {
     dropped.add(open);  // another thread was faster, with an open cell or a record
   }
-  return bind_wait(stream);
+  return bind_wait(stream, behind);
 }
 
 Result<> Event::wait(Stream& stream, uint32_t limit_s) {
@@ -227,7 +231,8 @@ Result<> Event::wait(Stream& stream, uint32_t limit_s) {
     return fail(Errc::invalid_argument, "stream {}: wait for an event made with flags {:#x}, without ACL_EVENT_SYNC",
                 stream.id(), flags_);
   }
-  CANOPY_ASSIGN(EventCell * cell, cell_to_wait_for(stream));
+  StreamPoint behind;
+  CANOPY_ASSIGN(EventCell * cell, cell_to_wait_for(stream, &behind));
   if (cell == nullptr) {
     return {};
   }
@@ -236,6 +241,9 @@ Result<> Event::wait(Stream& stream, uint32_t limit_s) {
       sqe.kind = SqeKind::event_wait;
       sqe.body.event.cell = cell;
     });
+    if (behind.stream_id >= 0) [[unlikely]] {
+      stream.note_follows(behind);
+    }
     return {};
   }
   // Relaxed: a number, for the sentence.

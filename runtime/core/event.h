@@ -13,14 +13,13 @@
 #include "runtime/base/spin_lock.h"
 #include "runtime/base/waiter.h"
 #include "runtime/core/id_pool.h"
+#include "runtime/core/stream.h"
 #include "runtime/device/event_bank.h"
 
 #include <atomic>
 #include <cstdint>
 
 namespace canopy {
-
-class Stream;
 
 class Event {
  public:
@@ -76,10 +75,11 @@ class Event {
   void replace_newest(EventCell* cell, Dropped* dropped);
   // REQUIRES: lock_ held.
   void forget_passed_waits(Dropped* dropped);
-  // The cell to wait for, with a wait's share; null when there is nothing to wait for.
-  Result<EventCell*> cell_to_wait_for(Stream& stream);
+  // The cell to wait for, with a wait's share; null when there is nothing to wait for. `behind`: where its
+  // record is, if that is known.
+  Result<EventCell*> cell_to_wait_for(Stream& stream, StreamPoint* behind);
   // The same of newest_, which is not null. REQUIRES: lock_ held.
-  EventCell* bind_wait(const Stream& stream);
+  EventCell* bind_wait(const Stream& stream, StreamPoint* behind);
 
   const int device_;
   const Family family_;
@@ -95,6 +95,7 @@ class Event {
   void set_open(Open open) { open_.store(open, std::memory_order_relaxed); }
   bool was_reset_ = false;               // not recorded since
   const Stream* recorded_on_ = nullptr;  // compared only, never followed
+  StreamPoint recorded_at_;
   // Of a reset whose stream may not have got to it: its own record, and what the event shows until then.
   EventCell* reset_ = nullptr;
   EventCell* before_reset_ = nullptr;

@@ -70,6 +70,9 @@ Result<> free_after_sync(Runtime& runtime, Result<> (*free)(Runtime&, void*), vo
 }
 
 Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address) {
+  if (runtime.pools().any() && runtime.pools().contains(address)) {
+    return runtime.pools().find(address);
+  }
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   return driver->find_memory(address);
 }
@@ -101,7 +104,9 @@ Result<size_t> memory_use(Runtime& runtime, int device, MemoryUse* out, size_t l
   if (Device* open = driver->find_device(device)) {
     held = open->memory().held();
   }
-  std::array<MemoryUse, 1> all = {{{"aclrtMalloc", held.bytes, held.peak}}};
+  const MemoryPool::Held pooled = runtime.pools().held(device);
+  std::array<MemoryUse, kMemoryComponents> all = {{{"aclrtMalloc", held.bytes, held.peak},
+                                                   {"aclrtMemPool", pooled.bytes, pooled.peak}}};
   std::stable_sort(all.begin(), all.end(), [](const MemoryUse& a, const MemoryUse& b) { return a.bytes > b.bytes; });
   const size_t count = std::min(limit, all.size());
   std::copy_n(all.begin(), count, out);

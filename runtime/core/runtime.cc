@@ -3,6 +3,8 @@
 #include "runtime/base/log.h"
 #include "runtime/device/scheduler.h"
 
+#include "acl/rt/event.h"
+
 #include <algorithm>
 
 namespace canopy {
@@ -74,6 +76,7 @@ void Runtime::close_unused_device(int device) {
     }
   }
   notifies_.close_device(device);
+  pools_.forget_device(device);
   (*current)->close_device(device);
   peers_.reset(device);
 }
@@ -259,6 +262,9 @@ void Runtime::retire_stream(void* handle) {
   if (owner != nullptr) {
     owner->drain();
     owner->await_holders();
+    if (pools_.any()) {
+      pools_.forget_stream(handle);
+    }
   }
 }
 
@@ -284,6 +290,31 @@ Result<Stream*> Runtime::stream_slow(void* handle) {
   return found;
 }
 
+Result<> Runtime::synchronize_stream(void* handle, Deadline deadline) {
+  CANOPY_ASSIGN(Stream * found, stream(handle));
+  auto done = found->synchronize(deadline);
+  if (pools_.any()) [[unlikely]] {
+    pools_.after_synchronize(found->context().device_id());
+  }
+  return done;
+}
+
+bool Runtime::stream_reached(void* handle, uint64_t ticket) {
+  std::lock_guard lock(holds_mutex_);
+  const Stream* found = streams_.find(handle);
+  return found != nullptr && const_cast<Stream*>(found)->strand().completed() >= ticket;
+}
+
+Result<bool> Runtime::order_after(Stream& later, void* earlier) {
+  const int device = later.context().device_id();
+  Result<bool> ordered = false;
+  with_stream(earlier, [&](Stream& stream) {
+    Event mark(device, Event::Family::new_style, ACL_EVENT_SYNC, event_ids_[static_cast<size_t>(device)]);
+    ordered = mark.record(stream).and_then([&] { return mark.wait(later, 0); }).map([] { return true; });
+  });
+  return ordered;
+}
+
 Result<> Runtime::synchronize_device(Deadline deadline) {
   CANOPY_ASSIGN(Context * context, current_context());
   Result<> first;
@@ -294,6 +325,9 @@ Result<> Runtime::synchronize_device(Deadline deadline) {
         first = std::move(done);
       }
     });
+  }
+  if (pools_.any()) [[unlikely]] {
+    pools_.after_synchronize(context->device_id());
   }
   return first;
 }

@@ -18,6 +18,7 @@
 #include "runtime/core/peer_access.h"
 #include "runtime/core/stream.h"
 #include "runtime/core/stream_allocators.h"
+#include "runtime/core/stream_pools.h"
 #include "runtime/core/system_parameters.h"
 #include "runtime/driver/driver.h"
 
@@ -94,7 +95,14 @@ class Runtime {
     }
     return found;
   }
+  Result<> synchronize_stream(void* handle, Deadline deadline);
   Result<> synchronize_device(Deadline deadline);
+  // Whether a stream has completed `ticket` tasks. False while a stream that was destroyed drains: who asks is
+  // told by StreamPools::forget_stream() when it has.
+  bool stream_reached(void* handle, uint64_t ticket);
+  // What is submitted to `later` from here on runs behind what was submitted to `earlier`. False when that is
+  // being destroyed.
+  Result<bool> order_after(Stream& later, void* earlier);
   // Of a live stream of the current context; gone with the stream.
   Result<> set_stream_allocator(void* stream, const StreamAllocator& allocator);
   Result<> remove_stream_allocator(void* stream);
@@ -128,6 +136,7 @@ class Runtime {
 
   PeerAccess& peers() { return peers_; }
   HostRegistrations& registrations() { return registrations_; }
+  StreamPools& pools() { return pools_; }
 
  private:
   Runtime();
@@ -181,6 +190,7 @@ class Runtime {
   std::atomic<uint32_t> wait_limit_s_{0};  // relaxed: a number, nothing else
   PeerAccess peers_;
   HostRegistrations registrations_;
+  StreamPools pools_{*this};
   SystemParameters system_parameters_;
   StreamAllocators stream_allocators_;
   NamedCallbacks<aclrtDeviceStateCallback> device_callbacks_{"device state"};

@@ -62,6 +62,30 @@ void Stream::drain() {
              [&] { return describe_wait(target); });
 }
 
+void Stream::note_follows(const StreamPoint& point) {
+  std::lock_guard lock(follows_lock_);
+  const auto known = std::find_if(follows_.begin(), follows_.end(),
+                                  [&](const StreamPoint& one) { return one.stream_id == point.stream_id; });
+  if (known != follows_.end()) {
+    known->ticket = std::max(known->ticket, point.ticket);
+    return;
+  }
+  if (follows_.size() == kMaxFollows) {
+    follows_.erase(follows_.begin());
+  }
+  follows_.push_back(point);
+}
+
+uint64_t Stream::follows(int32_t id) const {
+  std::lock_guard lock(follows_lock_);
+  for (const StreamPoint& one : follows_) {
+    if (one.stream_id == id) {
+      return one.ticket;
+    }
+  }
+  return 0;
+}
+
 void Stream::await_holders() {
   wait_until([&] { return holders_.load(std::memory_order_acquire) == 0; }, nullptr, BellScope::process,
              Deadline::never(), [&] { return fmt::format("stream {}: other threads to leave it", id()); });

@@ -13,10 +13,17 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace canopy {
 
 class Context;
+
+// A place in a stream: behind its first `ticket` tasks.
+struct StreamPoint {
+  int32_t stream_id = -1;
+  uint64_t ticket = 0;
+};
 
 class Stream {
  public:
@@ -62,6 +69,19 @@ class Stream {
   Result<> synchronize(Deadline deadline);
   // Waits until nothing of the stream is left with the device.
   void drain();
+  // ---- Order across streams, for who hands memory from one to another. Kept of those streams only that ask.
+  // From here on the events that this stream records tell who waits for them how far it had got.
+  void note_followers() { followed_.store(true, std::memory_order_relaxed); }
+  // Where the stream is; nowhere unless note_followers() was called.
+  StreamPoint point() const {
+    // Relaxed: who asks for followers and then records does both in one thread.
+    return followed_.load(std::memory_order_relaxed) ? StreamPoint{id(), submitted()} : StreamPoint();
+  }
+  // What is submitted from here on runs behind `point`.
+  void note_follows(const StreamPoint& point);
+  // How many tasks of the stream `id` this one is known to run behind.
+  uint64_t follows(int32_t id) const;
+
   // Threads that work with the stream without their caller having named it, so that he cannot know not
   // to destroy it: who destroys it drains it, then waits for them.
   void hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
@@ -70,6 +90,7 @@ class Stream {
   void await_holders();
 
  private:
+  static constexpr size_t kMaxFollows = 64;  // what is forgotten costs a chance to use memory again, nothing else
   bool take_args(size_t bytes, Sqe* sqe, std::byte** args);
   void wait_for_room();
   std::string describe_wait(uint64_t target) const;
@@ -80,6 +101,9 @@ class Stream {
   const uint32_t flags_;
   const bool default_;
   std::atomic<uint32_t> holders_{0};
+  std::atomic<bool> followed_{false};
+  mutable SpinLock follows_lock_;       // guards follows_
+  std::vector<StreamPoint> follows_;    // one per stream, the newest kMaxFollows
 };
 
 }  // namespace canopy
