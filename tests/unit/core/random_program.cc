@@ -1,6 +1,7 @@
 #include "tests/unit/core/random_program.h"
 
 #include "canopy/kernel.h"
+#include "tests/unit/core/hand_over.h"
 
 #include <fmt/format.h>
 
@@ -59,6 +60,10 @@ void RandomProgram::set_up() {
     must(aclrtGetCurrentContext(&lanes_[i].context), "aclrtGetCurrentContext");
     must(aclrtCreateStreamWithConfig(&lanes_[i].stream, draw(3), 0), "aclrtCreateStreamWithConfig");
   }
+  void* words = nullptr;
+  must(aclrtMalloc(&words, kStreams * kStreams * sizeof *words_, ACL_MEM_MALLOC_HUGE_FIRST), "aclrtMalloc");
+  must(aclrtMemset(words, kStreams * kStreams * sizeof *words_, 0, kStreams * kStreams * sizeof *words_), "aclrtMemset");
+  words_ = static_cast<uint64_t*>(words);
   for (Region& region : regions_) {
     void* memory = nullptr;
     if (pinned(region)) {
@@ -80,6 +85,7 @@ void RandomProgram::tear_down() {
     must(aclrtSetCurrentContext(lane.context), "aclrtSetCurrentContext");
     must(aclrtDestroyStream(lane.stream), "aclrtDestroyStream");
   }
+  must(aclrtFree(words_), "a free");
   for (Region& region : regions_) {
     must(pinned(region) ? aclrtFreeHost(region.memory) : aclrtFree(region.memory), "a free");
   }
@@ -139,13 +145,9 @@ void RandomProgram::wait_for(Lane& lane, int stream, uint32_t task) {
   }
   // The record comes after everything queued there so far, and covers what that stream has waited for.
   Lane& source = lanes_[static_cast<size_t>(stream)];
-  aclrtEvent event = nullptr;
-  must(draw(2) == 0 ? aclrtCreateEvent(&event) : aclrtCreateEventExWithFlag(&event, ACL_EVENT_SYNC), "creating an event");
-  must(aclrtSetCurrentContext(source.context), "aclrtSetCurrentContext");
-  must(aclrtRecordEvent(event, source.stream), "aclrtRecordEvent");
-  must(aclrtSetCurrentContext(lane.context), "aclrtSetCurrentContext");
-  must(aclrtStreamWaitEvent(lane.stream, event), "aclrtStreamWaitEvent");
-  must(aclrtDestroyEvent(event), "aclrtDestroyEvent");  // legal while both are pending
+  const HandOver hand_over([this](aclError code, const char* what) { must(code, what); });
+  hand_over.run(draw(HandOver::kWays), {source.context, source.stream}, {lane.context, lane.stream},
+                words_ + stream * kStreams + me, ++hand_overs_);
   lane.covers[static_cast<size_t>(stream)] = source.queued;
   for (size_t i = 0; i < kStreams; ++i) {
     lane.covers[i] = std::max(lane.covers[i], source.covers[i]);

@@ -2,9 +2,10 @@
 // and, at the same time, carried out one after another on plain arrays: the model.
 //
 // Every task touches whole regions of cells. The generator keeps, for each stream, how much of every
-// other stream it has waited for, and queues a record and a wait exactly where a task touches what an
-// uncovered task of another stream touched. So the graph is free of races, the model has one answer, and
-// a wait that passes too early shows as a wrong cell (and as a race under ThreadSanitizer).
+// other stream it has waited for, and queues a hand-over - an event, a notify, a word in memory - exactly
+// where a task touches what an uncovered task of another stream touched. So the graph is free of races, the
+// model has one answer, and a wait that passes too early shows as a wrong cell (and as a race under
+// ThreadSanitizer).
 #pragma once
 
 #include "acl/acl.h"
@@ -80,6 +81,8 @@ class RandomProgram {
   std::mt19937_64 random_;
   std::array<Lane, kStreams> lanes_;
   std::array<Region, kRegions> regions_;
+  uint64_t* words_ = nullptr;  // of the hand-overs by value: one for each pair of streams
+  uint64_t hand_overs_ = 0;
   std::deque<HostWork> host_work_;  // addresses stay valid
   std::string failure_;
 };
