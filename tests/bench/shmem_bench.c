@@ -174,7 +174,7 @@ static void check_barrier(const char* name) {
   }
 }
 
-static void barrier(const char* name, int wanted) {
+static void barrier(const char* name, int wanted, double unit_ns) {
   if (npes != wanted) {
     fail("%s needs %d PEs, there are %d", name, wanted, npes);
   }
@@ -186,7 +186,7 @@ static void barrier(const char* name, int wanted) {
     for (int i = 0; i < ops; ++i) {
       shmem_barrier_all();
     }
-    samples[b] = elapsed_ns(start) / ops;
+    samples[b] = elapsed_ns(start) / ops / unit_ns;
   }
   check_barrier(name);
   if (me == 0) {
@@ -204,11 +204,13 @@ static void run(const char* name) {
   } else if (strcmp(name, "amo_fadd_ns") == 0) {
     amo_fadd();
   } else if (strcmp(name, "barrier2_ns") == 0) {
-    barrier(name, 2);
+    barrier(name, 2, 1);
   } else if (strcmp(name, "barrier4_ns") == 0) {
-    barrier(name, 4);
+    barrier(name, 4, 1);
   } else if (strcmp(name, "barrier8_ns") == 0) {
-    barrier(name, 8);
+    barrier(name, 8, 1);
+  } else if (strcmp(name, "ofi_barrier_us") == 0) {
+    barrier(name, 4, 1000);
   } else {
     fail("no benchmark is called %s", name);
   }

@@ -18,6 +18,7 @@ struct Program {
   int pes = 0;  // 0: started directly; else by mpirun, two pinned, more of them as users run them
   std::vector<std::pair<std::string, std::string>> env;
   std::vector<std::string> mpirun_args;
+  int hosts = 0;  // > 0: on so many fake hosts
   // Measures the run itself under this name instead of reading RESULT lines.
   std::string wall_clock_metric;
 };
@@ -62,6 +63,7 @@ Program oshmem(std::string name, int pes) {
                  pes,
                  {{"UCX_TLS", "posix,cma,self"}},
                  {"--mca", "opal_common_ucx_opal_mem_hooks", "0"},
+                 0,
                  ""};
 }
 
@@ -83,7 +85,7 @@ std::vector<Entry> device_entries() {
       {{limited("blocks48_us", "us", 15)}, device, {}, ""},
       // Three seconds each, and nothing that varies: three rounds tell.
       {{limited("idle_cpu", "%", 0)},
-       {"device_bench", {}, 0, {{"CANOPY_SOC_SPEC", "atlas-800t-a2"}}, {}, ""},
+       {"device_bench", {}, 0, {{"CANOPY_SOC_SPEC", "atlas-800t-a2"}}, {}, 0, ""},
        {},
        "",
        3},
@@ -93,7 +95,7 @@ std::vector<Entry> device_entries() {
 std::vector<Entry> shmem_entries() {
   Metric memcpy_rate = rate(plain("put1m_over_memcpy_GBps", "GB/s"));
   memcpy_rate.printed_as = "put1m_GBps";
-  Program init_ours{"shmem_start", {}, 2, {}, {}, "job_start_ms"};
+  Program init_ours{"shmem_start", {}, 2, {}, {}, 0, "job_start_ms"};
   Program init_peer = oshmem("oshmem_start", 2);
   init_peer.wall_clock_metric = "job_start_ms";
   const std::string openmpi = "OpenMPI OSHMEM";
@@ -129,6 +131,45 @@ std::vector<Entry> network_entries() {
   };
 }
 
+Metric printed_as(Metric metric, std::string name) {
+  metric.printed_as = std::move(name);
+  return metric;
+}
+
+// The same between fake hosts, and what only hosts show: a barrier, the fused kernel, the start of jobs.
+std::vector<Entry> hosts_entries() {
+  const auto between = [](std::vector<Metric> metrics) {
+    return Entry{std::move(metrics),
+                 {"ofi_bench", {}, 2, {}, {}, 2},
+                 {"ofi_raw_bench", {}, 2, {}, {}, 2},
+                 "libfabric"};
+  };
+  const auto start = [](int pes, int hosts, Metric metric) {
+    Program ours{"shmem_start", {}, pes, {}, {}, hosts, metric.name};
+    Program bare{"/bin/true", {}, pes, {}, {}, hosts, metric.name};
+    return Entry{{std::move(metric)}, std::move(ours), std::move(bare), "mpirun /bin/true", 5};
+  };
+  return {
+      between({printed_as(beats_peer("ofi_put8_hosts_us", "us", 0.9), "ofi_put8_us"),
+               printed_as(beats_peer("ofi_get8_hosts_us", "us", 0.9), "ofi_get8_us")}),
+      between({printed_as(rate(beats_peer("ofi_put1m_hosts_GBps", "GB/s", 0.95)), "ofi_put1m_GBps"),
+               printed_as(rate(beats_peer("ofi_get1m_hosts_GBps", "GB/s", 0.95)), "ofi_get1m_GBps")}),
+      between({printed_as(rate(beats_peer("ofi_rate8_hosts_Mps", "M/s", 0.9)), "ofi_rate8_Mps")}),
+      between({printed_as(beats_peer("ofi_amo_hosts_us", "us", 1 / 1.2), "ofi_amo_us")}),
+      {{beats_peer("ofi_barrier_us", "us", 1 / 1.3)},
+       {"shmem_bench", {}, 4, {}, {}, 4},
+       {"ofi_raw_bench", {}, 4, {}, {}, 4},
+       "two round trips of libfabric"},
+      {{rate(limited("agmm_overlap", "", 0.8)), rate(limited("agmm_speedup", "", 1.5))},
+       {"bench_fused"},
+       {},
+       "",
+       5},
+      start(2, 2, plain("start2_ms", "ms")),
+      start(64, 4, limited("start64_ms", "ms", 4000)),
+  };
+}
+
 Command command_of(const Program& program, const CatalogueOptions& options,
                    const std::vector<Metric>& metrics) {
   Command command;
@@ -137,7 +178,15 @@ Command command_of(const Program& program, const CatalogueOptions& options,
     command.limit = std::chrono::seconds(30);
     command.env.emplace_back("CANOPY_BENCH_QUICK", "1");
   }
-  if (program.pes > 0) {
+  const std::filesystem::path path = options.programs / program.name;  // "/bin/true" stays what it is
+  if (program.hosts > 0) {
+    command.args = {(options.programs / "bench_on_hosts").string()};
+    if (!program.wall_clock_metric.empty()) {
+      command.args.insert(command.args.end(), {"--wall", program.wall_clock_metric});
+    }
+    command.args.insert(command.args.end(),
+                        {std::to_string(program.hosts), std::to_string(program.pes), "full"});
+  } else if (program.pes > 0) {
     command.args = {env::text("CANOPY_MPIRUN").value_or("mpirun"),
                     "-n",
                     std::to_string(program.pes),
@@ -151,7 +200,7 @@ Command command_of(const Program& program, const CatalogueOptions& options,
     command.env.emplace_back("OMPI_ALLOW_RUN_AS_ROOT", "1");
     command.env.emplace_back("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
   }
-  command.args.push_back((options.programs / program.name).string());
+  command.args.push_back(path.string());
   if (program.wall_clock_metric.empty()) {
     for (const Metric& metric : metrics) {
       command.args.push_back(metric.printed_name());
@@ -163,7 +212,7 @@ Command command_of(const Program& program, const CatalogueOptions& options,
 Side side_of(const Program& program, const CatalogueOptions& options,
              const std::vector<Metric>& metrics) {
   return [command = command_of(program, options, metrics),
-          wall_clock = program.wall_clock_metric]() -> Result<Measurements> {
+          wall_clock = program.hosts > 0 ? std::string() : program.wall_clock_metric]() -> Result<Measurements> {
     CANOPY_ASSIGN(const ChildOutput output, run_child(command));
     if (!wall_clock.empty()) {
       return Measurements{{wall_clock, Measurement{output.wall_ms, std::nullopt}}};
@@ -197,7 +246,7 @@ Experiment experiment_of(Entry entry, const CatalogueOptions& options) {
 
 Result<std::vector<Experiment>> make_catalogue(const CatalogueOptions& options) {
   std::vector<Entry> entries = device_entries();
-  for (auto more : {shmem_entries, network_entries}) {
+  for (auto more : {shmem_entries, network_entries, hosts_entries}) {
     for (Entry& entry : more()) {
       entries.push_back(std::move(entry));
     }

@@ -21,6 +21,7 @@ namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr size_t kShownStderr = 2000;
+constexpr int kMachineCannot = 3;  // as the command line tool says it
 
 sigset_t child_signal() {
   sigset_t set;
@@ -130,7 +131,8 @@ Result<ChildOutput> run_child(const Command& command) {
                 command.limit.count(), tail(contents(err)));
   }
   if (!WIFEXITED(*status) || WEXITSTATUS(*status) != 0) {
-    return fail(Errc::closed, "{}: {} {}; its stderr: {}", to_string(command),
+    const bool cannot = WIFEXITED(*status) && WEXITSTATUS(*status) == kMachineCannot;
+    return fail(cannot ? Errc::not_supported : Errc::closed, "{}: {} {}; its stderr: {}", to_string(command),
                 WIFEXITED(*status) ? "exit status" : "signal",
                 WIFEXITED(*status) ? WEXITSTATUS(*status) : WTERMSIG(*status), tail(contents(err)));
   }

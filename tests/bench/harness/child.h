@@ -27,7 +27,8 @@ struct ChildOutput {
 void block_child_signals();
 
 // The output of a command that ended with status 0. stderr goes to the error sentence when it did
-// not. Errors: timeout (it got SIGTERM, then SIGKILL), closed (another status or a signal), io.
+// not. Errors: timeout (it got SIGTERM, then SIGKILL), not_supported (status 3: this machine cannot do
+// it), closed (another status or a signal), io.
 Result<ChildOutput> run_child(const Command& command);
 
 // For messages: the words, separated by blanks.

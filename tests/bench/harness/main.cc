@@ -67,6 +67,14 @@ bool run_all(const std::vector<Experiment>& experiments) {
   bool all_good = true;
   for (const Experiment& experiment : experiments) {
     auto outcome = run_experiment(experiment, progress);
+    if (!outcome && outcome.error().code == Errc::not_supported) {
+      const std::string why = error_text::take_newest();
+      for (const Metric& metric : experiment.metrics) {
+        progress(fmt::format("{}: NOT MEASURED, this machine cannot: {}", metric.name, why));
+        fmt::print("{}\n", Json{{"metric", metric.name}, {"not_measured", why}}.dump());
+      }
+      continue;
+    }
     if (!outcome) {
       progress(
           fmt::format("{}: FAILED: {}", experiment.metrics[0].name, error_text::take_newest()));

@@ -186,6 +186,58 @@ void amo(Run& run, const char* name) {
       [&] { check(run.word(kWord) == (batches + 1) * kOps, name, "the sum is wrong"); });
 }
 
+// What a barrier of four cannot do without: two messages to and fro, one with each of two others, while all
+// four do the same. Of each pair the lower one asks and the other answers.
+void two_round_trips(Bootstrap& job, const char* name) {
+  constexpr uint64_t kOps = 100;
+  const size_t batches = bench_repeats(100);
+  const int me = job.pe();
+  struct Link {
+    int with;
+    Mapping memory;
+    std::unique_ptr<NetworkSide> side;
+  };
+  std::vector<Link> links;
+  for (const int distance : {1, 2}) {
+    auto memory = Mapping::anonymous(kBytes);
+    if (!memory) {
+      give_up(error_text::newest());
+    }
+    std::memset(memory->base(), 0, kBytes);
+    auto side = make_side(memory->base(), kBytes);
+    const auto cards = job.exchange(side->address());
+    if (!cards) {
+      give_up(error_text::newest());
+    }
+    side->connect((*cards)[static_cast<size_t>(me ^ distance)]);
+    links.push_back({me ^ distance, std::move(*memory), std::move(side)});
+  }
+  std::vector<double> samples;
+  uint64_t round = 0;
+  for (size_t b = 0; b < batches + 1; ++b) {  // the first one warms up, and connects
+    const uint64_t start = bench_ticks();
+    for (uint64_t i = 0; i < kOps; ++i) {
+      ++round;
+      for (const Link& link : links) {
+        if (me > link.with) {
+          link.side->serve_until(kWord, round);
+        } else {
+          check(link.side->fetch_add(kWord) == round - 1, name, "a message came twice or not at all");
+        }
+      }
+    }
+    if (b > 0) {
+      samples.push_back(static_cast<double>(bench_ticks() - start) * bench_ns_per_tick() / kOps / 1000);
+    }
+  }
+  if (!job.barrier()) {  // nobody goes while another one still has a reply under way
+    give_up(error_text::newest());
+  }
+  if (me == 0) {
+    bench_report(name, samples.data(), samples.size(), 0);
+  }
+}
+
 const std::map<std::string_view, void (*)(Run&, const char*)> kBenchmarks = {
     {"ofi_put8_us", put8},     {"ofi_get8_us", get8},    {"ofi_put1m_GBps", put1m},
     {"ofi_get1m_GBps", get1m}, {"ofi_rate8_Mps", rate8}, {"ofi_amo_us", amo},
@@ -200,6 +252,10 @@ void give_up(const std::string& sentence) {
 
 int run_benchmarks(int argc, char** argv) {
   auto job = Bootstrap::create();
+  if (job && (*job)->n_pes() == 4 && argc == 2 && std::strcmp(argv[1], "ofi_barrier_us") == 0) {
+    two_round_trips(**job, argv[1]);
+    return (*job)->finalize() ? 0 : 1;
+  }
   if (!job || (*job)->n_pes() != 2) {
     give_up(job ? "start it with mpirun -n 2" : error_text::newest());
   }

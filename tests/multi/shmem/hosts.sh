@@ -23,7 +23,7 @@ run() {
     options+=(-x "$2")
     shift 2
   done
-  rm -f "$said"/*
+  rm -f "$said"/[0-9]*
   # shellcheck disable=SC2016 # the PE's own rank
   timeout -k 1 "$limit" "$canopy" cluster mpirun --name "$name" -n "$n" --host "$list" \
     --oversubscribe "${options[@]}" \
@@ -31,13 +31,13 @@ run() {
     </dev/null >"$work/log" 2>&1 &
   job=$!
 }
-everything() { cat "$work/log" "$said"/* 2>/dev/null; }
+everything() { cat "$work/log" "$said"/[0-9]* 2>/dev/null; }
 finish() {
   wait "$job"
   status=$?
 }
 until_busy() { until_true 30 "the job is under way" grep -qx 'busy' "$work/log"; }
-reports() { cat "$said"/* | grep -E '^canopy( pe [0-9]+)?: '; }
+reports() { cat "$said"/[0-9]* | grep -E '^canopy( pe [0-9]+)?: '; }
 one_report() { # PATTERN...: one line in all, which has every pattern
   local pattern
   [ "$(reports | wc -l)" -eq 1 ] || fail "$(reports | wc -l) reports: $(everything)"
@@ -49,11 +49,11 @@ one_report() { # PATTERN...: one line in all, which has every pattern
 # PE says.
 late() {
   local file came
-  file=$(grep -lE '^canopy( pe [0-9]+)?: ' "$said"/*)
+  file=$(grep -lE '^canopy( pe [0-9]+)?: ' "$said"/[0-9]*)
   came=$(date -r "$file" +%s%3N)
   between $((came - $1)) 0 "$2" "$3, ms"
 }
-died_at() { cat "$said"/* | sed -n 's/^victim [0-9]* dies at //p'; }
+died_at() { cat "$said"/[0-9]* | sed -n 's/^victim [0-9]* dies at //p'; }
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 # The host's PEs are gone, whatever the launcher does.
 gone_from() { ! on "$1" pgrep -x "$(basename "$probe" | cut -c 1-15)" >/dev/null; }
@@ -66,6 +66,52 @@ case $case in
       finish
       [ "$status" = 0 ] || fail "$program: $(everything)"
     done
+    ;;
+  job)
+    # job HOSTS PES PROGRAM ARGUMENTS...
+    hosts=$1 pes=$2
+    shift 2
+    start "$hosts"
+    run 110 "$hosts" "$pes" "$@"
+    finish
+    [ "$status" = 0 ] || fail "$*: $(everything)"
+    ;;
+  same_shm)
+    # Two network namespaces that share /dev/shm: brokers do not reach each other, so the network has to.
+    start 2
+    mkdir "$said/shm" && chmod 1777 "$said/shm"
+    for host in h0 h1; do
+      on "$host" mount --bind "$said/shm" /dev/shm || skip "no bind mounts on a fake host"
+    done
+    run 60 2 4 "$@"
+    finish
+    [ "$status" = 0 ] || fail "$*: $(everything)"
+    run 60 2 2 -x CANOPY_PATH=mapped "$@"
+    finish
+    [ "$status" != 0 ] || fail "PEs of different networks are mapped"
+    reports | grep -q 'PE 1 cannot be mapped: .*another network namespace' ||
+      fail "the reason is not told: $(everything)"
+    ;;
+  other_pids)
+    # The same network, but the second PE counts processes on its own: it is mapped, and its death is known.
+    unshare --pid --fork true 2>/dev/null || skip "no pid namespaces here"
+    here=$(dirname "$0")/../../support/mpirun.sh
+    inside=(unshare --pid --fork --kill-child)
+    CANOPY_PATH=mapped "$here" 1 "$1" : -n 1 "${inside[@]}" "$1" >"$work/log" 2>&1 || fail "$1: $(everything)"
+    # Not as the first process of its namespace, which no signal of its own would kill.
+    "$here" 1 "$probe" put 1 : -n 1 "${inside[@]}" sh -c '"$@"; exit $?' sh "$probe" put 1 \
+      >"$work/log" 2>&1 && fail "the job ends well: $(everything)"
+    grep -Eq '^canopy pe 0: PE 1 \(pid [0-9]+ on host .*\) died without finalize' "$work/log" ||
+      fail "nobody names PE 1: $(everything)"
+    ;;
+  dies_init)
+    # One that has not joined is known to the launcher and to the PEs of its host only.
+    start 2
+    run 40 2 4 "$probe" init 3
+    finish
+    [ "$status" != 0 ] || fail "the job ends well: $(everything)"
+    everything | grep -Eq 'pe 3 of 4 on h1 ended before it joined|process rank 3 with PID' ||
+      fail "nobody names PE 3: $(everything)"
     ;;
   dies_*)
     # dies_WHAT_WHO: one of two PEs of the second host; `leader` is the one that speaks for it.
@@ -86,6 +132,31 @@ case $case in
     [ "$status" != 0 ] || fail "the job ends well: $(everything)"
     one_report 'PE 1 on host h1 .*'
     late "$(died_at)" 1000 "known after the death"
+    ;;
+  killed_*)
+    # The host with everything on it, as by a power loss; a finalize that had begun as well.
+    export CANOPY_HOST_TIMEOUT_MS=2000
+    start 2
+    run 40 2 4 -x CANOPY_HOST_TIMEOUT_MS "$probe" "${case#killed_}"
+    until_busy
+    from=$(now_ms)
+    cluster kill h1 || fail "kill"
+    until_true 15 "the PEs of h0 end" gone_from h0
+    one_report 'PE 2(, 3)? on host h1'
+    late "$from" 5000 "known after the loss"
+    cluster down
+    finish
+    ;;
+  silent_init)
+    # Before PEs know each other only the launcher connects them: the user's time limit ends the wait.
+    start 2
+    run 40 2 4 -x CANOPY_TIMEOUT=6 "$probe" init
+    until_busy
+    cluster link h1 down || fail "link down"
+    until_true 20 "the PEs of h0 end" gone_from h0
+    reports | grep -Eq 'did not complete within [0-9]+ s' || fail "no time limit is named: $(everything)"
+    cluster down
+    finish
     ;;
   frozen_*)
     export CANOPY_HOST_TIMEOUT_MS=2000

@@ -2,7 +2,8 @@
  * something happens to one of them; hosts.sh judges what is said then.
  *
  *   put get amo wait barrier   what is done
- *   finalize                   the victim dies while the others leave
+ *   init                       the victim dies before it joins; without one, PE 0 comes 2 s late
+ *   finalize                   the victim dies while the others leave; without one, the last PE leaves 4 s late
  *   VICTIM                     this PE kills itself once others have reached it (-1: nobody)
  *   MS                         so long without a loss, and the job ends with a check of what was done
  *
@@ -25,10 +26,35 @@ static void die(void) {
   raise(SIGKILL);
 }
 
+static void busy(void) {
+  printf("busy\n");
+  fflush(stdout);
+}
+
+/* Somebody who comes late, while something happens to the others. */
+static void late(long seconds) { nanosleep(&(struct timespec){.tv_sec = seconds}, NULL); }
+
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "";
   const int victim = argc > 2 ? atoi(argv[2]) : -1;
   const long ms = argc > 3 ? atol(argv[3]) : 3600 * 1000L;
+  const char* rank_text = getenv("OMPI_COMM_WORLD_RANK"); /* there is no PE number before init */
+  const int rank = rank_text != NULL ? atoi(rank_text) : -1;
+  if (strcmp(what, "init") == 0) {
+    if (rank == victim) {
+      fprintf(stderr, "victim %d dies at %ld\n", rank, now_ms());
+      raise(SIGKILL);
+    }
+    if (rank == 0 && victim < 0) {
+      busy();
+      late(2);
+    }
+    shmem_init();
+    shmem_barrier_all();
+    if (shmem_my_pe() == 0) printf("OK: 1 round\n");
+    shmem_finalize();
+    return 0;
+  }
   shmem_init();
   const int me = shmem_my_pe();
   const int n = shmem_n_pes();
@@ -44,7 +70,11 @@ int main(int argc, char** argv) {
 
   if (strcmp(what, "finalize") == 0) {
     if (me == victim) die();
+    shmem_barrier_all();
+    if (me == 0) busy();
+    if (victim < 0 && me == n - 1) late(4);
     shmem_finalize();
+    if (me == 0) printf("OK: 1 round\n");
     return 0;
   }
   /* Everybody has reached its target once: from here on a loss is that of a connection. */
@@ -70,10 +100,7 @@ int main(int argc, char** argv) {
       shmem_global_exit(2);
     }
     shmem_long_atomic_inc(hits, there);
-    if (me == 0 && rounds == 20) {
-      printf("busy\n");
-      fflush(stdout);
-    }
+    if (me == 0 && rounds == 20) busy();
     if (me == victim && *(volatile long*)hits >= 50) die();
     /* Those who wait for each other stop after the same round: PE 0 tells it before they meet. */
     if (me == 0 && now_ms() >= end) {

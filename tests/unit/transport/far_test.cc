@@ -214,8 +214,10 @@ TEST_F(Far, APeerWithoutTheRegionIsLostWithASentence) {
 TEST_F(Far, APeerThatIsGoneIsLostAndTold) {
   auto near = open();
   std::string told;
+  std::atomic<bool> was_told{false};
   near->on_error([&](int peer, Errc code, std::string_view sentence) {
     told = fmt::format("{} {} {}", peer, to_string(code), sentence);
+    was_told.store(true, std::memory_order_release);
   });
   {
     auto far = open();
@@ -225,6 +227,8 @@ TEST_F(Far, APeerThatIsGoneIsLostAndTold) {
   const auto put = transport::put(*near, {1, 0, 0}, &value, 8, wait);
   ASSERT_FALSE(put);
   EXPECT_EQ(put.error().code, Errc::peer_lost);
+  // By another thread, and perhaps after the put has failed. Acquire: pairs with the release above.
+  wait([&] { return was_told.load(std::memory_order_acquire); });
   EXPECT_EQ(told.substr(0, 11), "1 peer lost") << told;
   EXPECT_EQ(near->post_quiet(1, nullptr).error().code, Errc::peer_lost);
 }
