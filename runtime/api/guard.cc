@@ -29,6 +29,7 @@ aclError fault_code_of(int32_t code) {
     case DeviceFault::exception: return vector ? ACL_ERROR_RT_VECTOR_CORE_EXCEPTION : ACL_ERROR_RT_AICORE_EXCEPTION;
     case DeviceFault::timeout: return vector ? ACL_ERROR_RT_VECTOR_CORE_TIMEOUT : ACL_ERROR_RT_AICORE_TIMEOUT;
     case DeviceFault::wait_timeout: return ACL_ERROR_RT_TASK_TIMEOUT;
+    case DeviceFault::copy: return ACL_ERROR_RT_SYS_DMA;
   }
   return ACL_ERROR_RT_INTERNAL_ERROR;
 }

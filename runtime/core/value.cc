@@ -1,5 +1,6 @@
 #include "runtime/core/value.h"
 
+#include "runtime/core/memory.h"
 #include "runtime/core/runtime.h"
 
 namespace canopy {
@@ -10,8 +11,7 @@ Result<uint64_t*> device_word(Runtime& runtime, void* address, Stream& stream) {
     return fail(Errc::misaligned, "stream {}: {} is not a multiple of 8", stream.id(),
                 fmt::ptr(address));
   }
-  CANOPY_ASSIGN(Driver * driver, runtime.driver());
-  const auto range = driver->find_memory(address);
+  CANOPY_ASSIGN(const auto range, find_allocation(runtime, address));
   if (!range || range->kind == MemoryKind::pinned_host ||
       !range->contains(address, sizeof(uint64_t))) {
     return fail(Errc::invalid_argument, "stream {}: 8 bytes at {} are not device memory",
