@@ -69,7 +69,7 @@ Strand* Executor::steal_strand() { return pop_strand(Strand::kPriorities); }
 
 bool Executor::should_rotate(const Strand& strand, uint32_t* budget, uint64_t started) {
   const uint32_t bits = ready_bits_.load(std::memory_order_relaxed);
-  if (bits == 0 && !scheduler_.has_open_launches()) [[likely]] {
+  if (bits == 0 && !scheduler_.has_open_launches() && !has_polls()) [[likely]] {
     return false;
   }
   if (highest_priority(bits) < strand.priority()) {
@@ -84,6 +84,7 @@ bool Executor::should_rotate(const Strand& strand, uint32_t* budget, uint64_t st
 void Executor::run_strand(Strand* strand) {
   uint32_t budget = kRotateTasks;
   uint64_t started = 0;
+  bool called_for_help = false;
   Executor* self = current();
   for (;;) {
     // Written only when it changes: others read this line of the strand.
@@ -98,6 +99,7 @@ void Executor::run_strand(Strand* strand) {
         return;
       }
       started = 0;
+      called_for_help = false;
       continue;
     }
     if (!strand->retire()) {
@@ -112,10 +114,14 @@ void Executor::run_strand(Strand* strand) {
       // ends this stream's turn, and then the other runs next, here.)
       self->scheduler_.submit(std::exchange(self->woken_strand_, nullptr), true);
     }
-    if (self->has_work() || self->scheduler_.has_open_launches()) [[unlikely]] {
+    const bool others_could = self->has_work() || self->scheduler_.has_open_launches();
+    if (others_could || self->has_polls()) [[unlikely]] {
       if (started == 0) {
         started = TickScale::to_ns(ticks());
+      }
+      if (others_could && !called_for_help) {
         // Others' work waits behind this stream: somebody asleep should take it.
+        called_for_help = true;
         self->scheduler_.wake_one_sleeper();
       }
       if (self->should_rotate(*strand, &budget, started)) {
@@ -124,6 +130,7 @@ void Executor::run_strand(Strand* strand) {
       }
     } else {
       started = 0;  // whatever comes next waits anew, and calls for help anew
+      called_for_help = false;
     }
   }
 }

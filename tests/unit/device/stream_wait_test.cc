@@ -194,6 +194,36 @@ TEST(StreamWaits, AnExpiredWaitLeavesItsSentenceOnce) {
   cell->drop_reference();
 }
 
+TEST(StreamWaits, AValueIsSeenWhileItsExecutorRunsAnotherStream) {
+  Rig rig({.executors = 1});
+  RigStream waiting(rig);
+  RigStream busy(rig);
+  alignas(8) uint64_t word = 0;
+  struct Seen {
+    std::atomic<bool> went_on{false};
+    uint64_t after = 0;  // tasks of the busy stream that ran behind the one that went on
+  } seen;
+  post_value_wait(waiting, &word, 1);
+  waiting.call([](void* p) { static_cast<Seen*>(p)->went_on.store(true); }, &seen);
+  busy.post([&](Sqe& sqe) {
+    sqe.kind = SqeKind::value_write;
+    sqe.body.value = {&word, 1, ValueTest::equal};
+  });
+  for (int i = 0; i < 1'000; ++i) {
+    busy.call(
+        [](void* p) {
+          const uint64_t begin = monotonic_ns();
+          while (monotonic_ns() - begin < 20'000) {
+          }
+          static_cast<Seen*>(p)->after += static_cast<Seen*>(p)->went_on.load();
+        },
+        &seen);
+  }
+  busy.sync();
+  waiting.sync();
+  EXPECT_GT(seen.after, 0u) << "the stream that waits for a value has to take its turn";
+}
+
 TEST(StreamWaits, AHangReportNamesTheStreamThatWaitsForAValue) {
   Rig rig;
   RigStream stream(rig);
