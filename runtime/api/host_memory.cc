@@ -90,6 +90,7 @@ aclError aclrtHostUnregister(void* ptr) {
   return guard(
       [&]() -> Result<> {
         CANOPY_ASSIGN(Driver * driver, runtime().driver());
+        const FreeNote note(runtime().task_memory());
         return runtime().registrations().remove(*driver, ptr);
       },
       registration_code);

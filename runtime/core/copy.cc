@@ -4,8 +4,6 @@
 #include "runtime/core/runtime.h"
 #include "runtime/device/dma.h"
 
-#include <new>
-
 namespace canopy {
 namespace {
 
@@ -22,24 +20,11 @@ struct Words {
   uint32_t value;
 };
 
-void run_copy_2d(void* argument) {
-  const auto& copy = *static_cast<const Copy2d*>(argument);
+void run_copy_2d(const Copy2d& copy) {
   copy_rows(copy.dst, copy.dst_pitch, copy.src, copy.src_pitch, copy.width, copy.height);
 }
 
-void run_fill_words(void* argument) {
-  const auto& words = *static_cast<const Words*>(argument);
-  fill_words(words.dst, words.value, words.count);
-}
-
-// Queues function(a copy of `argument`).
-template <class Argument>
-void post_call(Stream& stream, CallFunction function, const Argument& argument, const char* what) {
-  stream.post(sizeof(Argument), [&](Sqe& sqe, std::byte* memory) {
-    sqe.kind = SqeKind::call;
-    sqe.body.call = {function, new (memory) Argument(argument), what};
-  });
-}
+void run_fill_words(const Words& words) { fill_words(words.dst, words.value, words.count); }
 
 // From the first byte of the first row to the last of the last.
 Result<size_t> span_of(size_t pitch, size_t width, size_t height) {
@@ -94,6 +79,7 @@ Result<> copy_now(Runtime& runtime, void* dst, size_t dst_max, const void* src, 
 
 Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count, void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
+  const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(const CopyEnds ends, check_copy(runtime, dst, dst_max, src, count));
   CANOPY_TRY(refuse_host_to_host(ends));
   if (count == 0 || dst == src) {
@@ -106,7 +92,7 @@ Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void*
   }
   stream->post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::copy;
-    sqe.body.copy = {dst, src, count};
+    sqe.body.copy = {dst, src, count, &runtime.task_memory(), frees};
   });
   return {};
 }
@@ -126,6 +112,7 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
                 copy.width, kMaxHeight, kMaxWidth);
   }
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
+  const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(const CopyEnds ends, check_copy_2d(runtime, copy));
   CANOPY_TRY(refuse_host_to_host(ends));
   if (copy.width == 0 || copy.height == 0) {
@@ -136,7 +123,9 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
     copy_rows(copy.dst, copy.dst_pitch, copy.src, copy.src_pitch, copy.width, copy.height);
     return {};
   }
-  post_call(*stream, run_copy_2d, copy, "copy 2d");
+  const size_t dst_span = copy.dst_pitch * (copy.height - 1) + copy.width;  // as checked
+  const size_t src_span = copy.src_pitch * (copy.height - 1) + copy.width;
+  post_on_memory(*stream, runtime.task_memory(), frees, {copy.dst, dst_span, copy.src, src_span}, run_copy_2d, copy, "copy 2d");
   return {};
 }
 
@@ -148,6 +137,7 @@ Result<> fill_now(Runtime& runtime, void* dst, size_t dst_max, int32_t value, si
 
 Result<> fill_on_stream(Runtime& runtime, void* dst, size_t dst_max, int32_t value, size_t count, void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
+  const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(const CopyEnd range, check_fill(runtime, dst, dst_max, count));
   if (count == 0) {
     return {};
@@ -159,7 +149,7 @@ Result<> fill_on_stream(Runtime& runtime, void* dst, size_t dst_max, int32_t val
   }
   stream->post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::fill;
-    sqe.body.fill = {dst, count, value};
+    sqe.body.fill = {dst, count, value, &runtime.task_memory(), frees};
   });
   return {};
 }
@@ -172,6 +162,7 @@ Result<> fill_words_now(Runtime& runtime, void* dst, size_t dst_max, uint32_t va
 
 Result<> fill_words_on_stream(Runtime& runtime, void* dst, size_t dst_max, uint32_t value, size_t words, void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
+  const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(const CopyEnd range, check_fill_words(runtime, dst, dst_max, words));
   if (words == 0) {
     return {};
@@ -181,7 +172,8 @@ Result<> fill_words_on_stream(Runtime& runtime, void* dst, size_t dst_max, uint3
     fill_words(dst, value, words);
     return {};
   }
-  post_call(*stream, run_fill_words, Words{dst, words, value}, "fill");
+  post_on_memory(*stream, runtime.task_memory(), frees, {dst, words * sizeof(uint32_t), nullptr, 0}, run_fill_words,
+                 Words{dst, words, value}, "fill");
   return {};
 }
 

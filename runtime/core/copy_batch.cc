@@ -5,6 +5,8 @@
 #include "runtime/device/dma.h"
 
 #include <new>
+#include <string>
+#include <utility>
 
 namespace canopy {
 namespace {
@@ -18,6 +20,9 @@ struct Item {
 // The arguments of the task: a count, and the items behind it.
 struct ItemList {
   size_t count;
+  const MemoryWatch* watch;
+  uint64_t frees;
+  Strand* strand;
   Item* items() { return reinterpret_cast<Item*>(this + 1); }
 };
 static_assert(sizeof(ItemList) % alignof(Item) == 0);
@@ -25,7 +30,15 @@ static_assert(sizeof(ItemList) % alignof(Item) == 0);
 void run_items(void* argument) {
   auto* list = static_cast<ItemList*>(argument);
   for (size_t i = 0; i < list->count; ++i) {
-    copy_bytes(list->items()[i].dst, list->items()[i].src, list->items()[i].bytes);
+    const Item& item = list->items()[i];
+    if (list->watch->frees() != list->frees) [[unlikely]] {
+      std::string why = list->watch->refuse(item.dst, item.bytes, item.src, item.bytes);
+      if (!why.empty()) {
+        list->strand->record_error(kCopyFault, std::move(why));
+        return;
+      }
+    }
+    copy_bytes(item.dst, item.src, item.bytes);
   }
 }
 
@@ -119,6 +132,7 @@ Result<> copy_batch_now(Runtime& runtime, const CopyBatch& batch, size_t* failed
 Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* failed, void* handle) {
   *failed = kNoItem;
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
+  const uint64_t frees = runtime.task_memory().frees();
   bool some_pageable = false;
   bool host_to_host = false;
   CANOPY_TRY(check_batch(runtime, batch, failed, [&](const CopyEnds& ends) {
@@ -134,7 +148,7 @@ Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* 
     return {};
   }
   stream->post(sizeof(ItemList) + batch.count * sizeof(Item), [&](Sqe& sqe, std::byte* memory) {
-    auto* list = new (memory) ItemList{batch.count};
+    auto* list = new (memory) ItemList{batch.count, &runtime.task_memory(), frees, &stream->strand()};
     for (size_t i = 0; i < batch.count; ++i) {
       new (list->items() + i) Item{batch.dsts[i], batch.srcs[i], batch.sizes[i]};
     }

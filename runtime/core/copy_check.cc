@@ -10,9 +10,9 @@ bool one_device(const CopyEnd& end) { return end && end->kind == MemoryKind::dev
 
 }  // namespace
 
-Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count) {
+Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count, LookUp when) {
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
-  CANOPY_ASSIGN(CopyEnd range, find_allocation(runtime, address));
+  CANOPY_ASSIGN(CopyEnd range, find_allocation(runtime, address, when));
   if (!range) {
     if (count != 0 && (driver->is_pool_address(address) || runtime.pools().contains(address))) {
       return fail(Errc::invalid_argument, "{} ({}) lies in no live allocation: freed, or never given out",
@@ -30,10 +30,11 @@ Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address
               count, fmt::ptr(address), end, range->bytes, fmt::ptr(range->base));
 }
 
-Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src, size_t src_count) {
+Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src, size_t src_count,
+                            LookUp when) {
   CopyEnds ends;
-  CANOPY_ASSIGN(ends.dst, check_end(runtime, "destination", dst, dst_count));
-  CANOPY_ASSIGN(ends.src, check_end(runtime, "source", src, src_count));
+  CANOPY_ASSIGN(ends.dst, check_end(runtime, "destination", dst, dst_count, when));
+  CANOPY_ASSIGN(ends.src, check_end(runtime, "source", src, src_count, when));
   const bool two_devices = one_device(ends.dst) && one_device(ends.src) && ends.dst->device != ends.src->device;
   // A peer PE's heap is mapped here on purpose: that mapping is the access.
   if (two_devices && !ends.dst->peer_mapped && !ends.src->peer_mapped) {

@@ -42,7 +42,7 @@ void end_task(const Task& task, const Result<>& done) {
 }
 
 Result<> copy_checked(Runtime& runtime, void* dst, const void* src, size_t count) {
-  CANOPY_ASSIGN(const CopyEnds ends, check_copy(runtime, dst, count, src, count));
+  CANOPY_ASSIGN(const CopyEnds ends, check_ends(runtime, dst, count, src, count, LookUp::running));
   if (count != 0 && (pageable(ends.dst) || pageable(ends.src))) {
     return fail(Errc::invalid_argument, "a copy in stream order from {} to {} needs device or pinned memory at both ends",
                 fmt::ptr(src), fmt::ptr(dst));
@@ -54,7 +54,7 @@ Result<> copy_checked(Runtime& runtime, void* dst, const void* src, size_t count
 }
 
 Result<> device_or_pinned(Runtime& runtime, const char* what, const void* address, size_t bytes) {
-  CANOPY_ASSIGN(const CopyEnd range, check_end(runtime, what, address, bytes));
+  CANOPY_ASSIGN(const CopyEnd range, check_end(runtime, what, address, bytes, LookUp::running));
   if (pageable(range)) {
     return fail(Errc::invalid_argument, "{} ({}) was freed", fmt::ptr(address), what);
   }
@@ -99,7 +99,7 @@ struct DescriptorTask {
 };
 
 Result<Descriptor> read_descriptor(const DescriptorTask& task, uint64_t kind) {
-  CANOPY_TRY(device_range(*task.task.runtime, "descriptor", task.descriptor, kDescriptorBytes));
+  CANOPY_TRY(device_range(*task.task.runtime, "descriptor", task.descriptor, kDescriptorBytes, LookUp::running));
   Descriptor descriptor;
   std::memcpy(&descriptor, task.descriptor, sizeof descriptor);
   if (descriptor.kind != kind) {
@@ -118,7 +118,7 @@ void run_descriptor_copy(void* argument) {
 void run_descriptor_cache(void* argument) {
   const auto& task = *static_cast<const DescriptorTask*>(argument);
   end_task(task.task, read_descriptor(task, kCacheKind).and_then([&](const Descriptor& found) -> Result<> {
-    CANOPY_TRY(device_range(*task.task.runtime, "range", found.src, found.bytes));
+    CANOPY_TRY(device_range(*task.task.runtime, "range", found.src, found.bytes, LookUp::running));
     if (task.prefetch) {
       touch(found.src, found.bytes);
     }

@@ -31,6 +31,7 @@ Result<void*> allocate_device(Runtime& runtime, const DeviceRequest& request) {
 }
 
 Result<> free_device(Runtime& runtime, void* address) {
+  const FreeNote note(runtime.task_memory());
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   for (int id = 0; id < driver->machine().count(); ++id) {
     Device* device = driver->find_device(id);
@@ -52,6 +53,7 @@ Result<void*> allocate_pinned(Runtime& runtime, size_t bytes) {
 }
 
 Result<> free_pinned(Runtime& runtime, void* address) {
+  const FreeNote note(runtime.task_memory());
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   CANOPY_ASSIGN(MemoryPool * pool, driver->host_memory());
   if (!pool->contains(address)) {
@@ -69,9 +71,9 @@ Result<> free_after_sync(Runtime& runtime, Result<> (*free)(Runtime&, void*), vo
   return synchronized;
 }
 
-Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address) {
+Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address, LookUp when) {
   if (runtime.pools().any() && runtime.pools().contains(address)) {
-    return runtime.pools().find(address);
+    return when == LookUp::queued ? runtime.pools().find(address) : runtime.pools().find_chunk(address);
   }
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   return driver->find_memory(address);
@@ -85,8 +87,9 @@ Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* a
   return range;
 }
 
-Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address, uint64_t bytes) {
-  CANOPY_ASSIGN(const auto range, find_allocation(runtime, address));
+Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address, uint64_t bytes,
+                                 LookUp when) {
+  CANOPY_ASSIGN(const auto range, find_allocation(runtime, address, when));
   if (!range || range->kind == MemoryKind::pinned_host) {
     return fail(Errc::invalid_argument, "{} ({}) is no live device memory", fmt::ptr(address), what);
   }

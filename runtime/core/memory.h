@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/base/result.h"
+#include "runtime/core/copy_check.h"
 #include "runtime/driver/address_space.h"
 
 #include <cstddef>
@@ -31,11 +32,12 @@ Result<> free_pinned(Runtime& runtime, void* address);
 Result<> free_after_sync(Runtime& runtime, Result<> (*free)(Runtime&, void*), void* address);
 
 // The live allocation that `address` lies in; nothing for memory that is not ours.
-Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address);
+Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address, LookUp when = LookUp::queued);
 // The same, but all host memory that is registered with devices counts as pinned.
 Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* address);
 // All of [address, +bytes) in one live allocation of device or managed memory.
-Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address, uint64_t bytes);
+Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address, uint64_t bytes,
+                                 LookUp when = LookUp::queued);
 
 // Bytes that this process holds of a device, by what it holds them for.
 struct MemoryUse {

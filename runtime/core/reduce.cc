@@ -3,8 +3,6 @@
 #include "runtime/core/memory.h"
 #include "runtime/core/runtime.h"
 
-#include <new>
-
 namespace canopy {
 namespace {
 
@@ -15,8 +13,7 @@ struct Reduction {
   ReduceFunction function;
 };
 
-void run_reduction(void* argument) {
-  const auto& reduction = *static_cast<const Reduction*>(argument);
+void run_reduction(const Reduction& reduction) {
   reduction.function(reduction.dst, reduction.src, reduction.elements);
 }
 
@@ -39,6 +36,7 @@ Result<> check_operand(Runtime& runtime, const Stream& stream, const char* what,
 Result<> reduce_on_stream(Runtime& runtime, void* dst, const void* src, uint64_t bytes, ReduceKind kind, ReduceType type,
                           void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
+  const uint64_t frees = runtime.task_memory().frees();
   const size_t element = element_bytes(type);
   if (bytes % element != 0) {
     return fail(Errc::invalid_argument, "a reduction of {} bytes, elements have {}", bytes, element);
@@ -48,10 +46,8 @@ Result<> reduce_on_stream(Runtime& runtime, void* dst, const void* src, uint64_t
   if (bytes == 0) {
     return {};
   }
-  stream->post(sizeof(Reduction), [&](Sqe& sqe, std::byte* memory) {
-    sqe.kind = SqeKind::call;
-    sqe.body.call = {run_reduction, new (memory) Reduction{dst, src, bytes / element, reducer(kind, type)}, "reduce"};
-  });
+  post_on_memory(*stream, runtime.task_memory(), frees, {dst, bytes, src, bytes}, run_reduction,
+                 Reduction{dst, src, bytes / element, reducer(kind, type)}, "reduce");
   return {};
 }
 

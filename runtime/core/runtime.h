@@ -20,6 +20,7 @@
 #include "runtime/core/stream_allocators.h"
 #include "runtime/core/stream_pools.h"
 #include "runtime/core/system_parameters.h"
+#include "runtime/core/task_memory.h"
 #include "runtime/driver/driver.h"
 
 #include "acl/rt/device.h"
@@ -136,6 +137,7 @@ class Runtime {
 
   PeerAccess& peers() { return peers_; }
   HostRegistrations& registrations() { return registrations_; }
+  TaskMemory& task_memory() { return task_memory_; }
   StreamPools& pools() { return pools_; }
 
  private:
@@ -189,6 +191,7 @@ class Runtime {
   Labels labels_;
   std::atomic<uint32_t> wait_limit_s_{0};  // relaxed: a number, nothing else
   PeerAccess peers_;
+  TaskMemory task_memory_{*this};
   HostRegistrations registrations_;
   StreamPools pools_{*this};
   SystemParameters system_parameters_;

@@ -84,6 +84,7 @@ void StreamPool::trim(uint64_t keep) {
       continue;
     }
     reserved_ -= chunk.bytes;
+    const FreeNote note(watch_);
     CHECK(memory_.free(it->first), "a chunk must be a live allocation");
     it = chunks_.erase(it);
   }

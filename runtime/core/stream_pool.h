@@ -6,6 +6,7 @@
 #pragma once
 
 #include "runtime/base/range_allocator.h"
+#include "runtime/device/memory_watch.h"
 #include "runtime/driver/memory_pool.h"
 
 #include <cstddef>
@@ -27,9 +28,9 @@ class StreamPool {
  public:
   static constexpr uint64_t kGrain = 512;  // of blocks
 
-  // `memory` is what the chunks come from; `max_bytes` bounds what is reserved.
-  StreamPool(MemoryPool& memory, int device, uint64_t max_bytes)
-      : memory_(memory), device_(device), max_bytes_(max_bytes) {}
+  // `memory` is what the chunks come from, `watch` is told when they go back; `max_bytes` bounds what is reserved.
+  StreamPool(MemoryPool& memory, MemoryWatch& watch, int device, uint64_t max_bytes)
+      : memory_(memory), watch_(watch), device_(device), max_bytes_(max_bytes) {}
 
   int device() const { return device_; }
   uint64_t max_bytes() const { return max_bytes_; }
@@ -112,6 +113,7 @@ class StreamPool {
   void give_back(std::byte* address);
 
   MemoryPool& memory_;
+  MemoryWatch& watch_;
   const int device_;
   const uint64_t max_bytes_;
   std::map<std::byte*, Chunk> chunks_;

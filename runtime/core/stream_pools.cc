@@ -23,7 +23,8 @@ Result<void*> StreamPools::create(int device, uint64_t max_bytes) {
     reclaims_ = true;
   }
   const uint64_t all = driver->machine().npu(device).hbm_bytes;
-  auto pool = std::make_unique<StreamPool>(*memory, device, max_bytes == 0 ? all : std::min(max_bytes, all));
+  auto pool = std::make_unique<StreamPool>(*memory, runtime_.task_memory(), device,
+                                           max_bytes == 0 ? all : std::min(max_bytes, all));
   void* handle = handles_.insert(std::make_unique<Handle>(Handle{pool.get()}));
   if (handle == nullptr) {
     return fail(Errc::limit, "device {}: no more memory pools", device);
@@ -332,6 +333,16 @@ std::optional<MemoryRange> StreamPools::find(const void* address) const {
   for (const auto& pool : pools_) {
     if (const auto block = pool->find(static_cast<const std::byte*>(address))) {
       return MemoryRange{.base = block->first, .bytes = block->second, .device = pool->device(), .pages = PageKind::huge};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<MemoryRange> StreamPools::find_chunk(const void* address) const {
+  std::lock_guard lock(mutex_);
+  for (const auto& memory : memories_) {
+    if (memory != nullptr && memory->contains(address)) {
+      return memory->find(address);
     }
   }
   return std::nullopt;

@@ -53,6 +53,8 @@ class StreamPools {
   void forget_device(int device);
   bool contains(const void* address) const;
   std::optional<MemoryRange> find(const void* address) const;
+  // What pools keep around `address`, whoever has it.
+  std::optional<MemoryRange> find_chunk(const void* address) const;
   MemoryPool::Held held(int device) const;
 
  private:

@@ -2,19 +2,37 @@
 #include "runtime/device/executor.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/device/abi/fault_code.h"
 #include "runtime/device/dma.h"
+#include "runtime/device/memory_watch.h"
 #include "runtime/device/notify_cell.h"
 #include "runtime/device/scheduler.h"
 #include "runtime/device/timed_event_wait.h"
 
 #include <mutex>
 #include <new>
+#include <string>
+#include <utility>
 
 namespace canopy {
 namespace {
 
 constexpr uint32_t kRotateTasks = 64;
 constexpr uint64_t kRotateNs = 100'000;
+
+// Of a copy or fill: false, and the task has failed, when its memory was freed since it was queued.
+template <class Body>
+bool may_touch(Strand& strand, const Body& body, const void* src) {
+  if (body.watch == nullptr || body.watch->frees() == body.frees) [[likely]] {
+    return true;
+  }
+  std::string why = body.watch->refuse(body.dst, body.bytes, src, body.bytes);
+  if (why.empty()) {
+    return true;
+  }
+  strand.record_error(kCopyFault, std::move(why));
+  return false;
+}
 
 // Polled: any agent may store the word.
 int value_reached(void* sqe) {
@@ -142,12 +160,18 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       return start_kernel(self, strand, sqe);
     case SqeKind::copy: {
       TraceScope span("copy", strand->device().device(), strand->device().dma_track(), -1);
-      copy_bytes(sqe->body.copy.dst, sqe->body.copy.src, sqe->body.copy.bytes);
+      const auto& copy = sqe->body.copy;
+      if (may_touch(*strand, copy, copy.src)) [[likely]] {
+        copy_bytes(copy.dst, copy.src, copy.bytes);
+      }
       return true;
     }
     case SqeKind::fill: {
       TraceScope span("fill", strand->device().device(), strand->device().dma_track(), -1);
-      fill_bytes(sqe->body.fill.dst, sqe->body.fill.value, sqe->body.fill.bytes);
+      const auto& fill = sqe->body.fill;
+      if (may_touch(*strand, fill, nullptr)) [[likely]] {
+        fill_bytes(fill.dst, fill.value, fill.bytes);
+      }
       return true;
     }
     case SqeKind::event_record: {

@@ -8,6 +8,7 @@
 
 namespace canopy {
 
+class MemoryWatch;
 struct EventCell;
 struct KernelImage;
 struct TimedEventWait;
@@ -67,11 +68,15 @@ struct alignas(kCacheLine) Sqe {
       void* dst;
       const void* src;
       uint64_t bytes;
+      const MemoryWatch* watch;  // asked when frees differs from its count; null: never
+      uint64_t frees;
     } copy;
     struct Fill {
       void* dst;
       uint64_t bytes;
       int32_t value;
+      const MemoryWatch* watch;  // as above
+      uint64_t frees;
     } fill;
     struct Event {
       EventCell* cell;
