@@ -65,6 +65,9 @@ class SpscRing {
   // Consumer: asks the cache for the entry after the oldest one.
   void prefetch_next() const { __builtin_prefetch(&entries_[(consumer_head_ + 1) & mask_]); }
 
+  // The entry of a free-running index. REQUIRES: published, and not reserved again meanwhile.
+  const T& at(uint32_t index) const { return entries_[index & mask_]; }
+
   // Any thread; a snapshot.
   uint32_t size() const { return load_acquire(&tail_) - load_acquire(&head_); }
 

@@ -214,6 +214,7 @@ Result<EventCell*> Event::cell_to_wait_for(Stream& stream, StreamPoint* behind) 
     }
     return fail(Errc::invalid_argument, "stream {}: wait for an event that was never recorded", stream.id());
   }
+  CANOPY_TRY(id());
   CANOPY_ASSIGN(EventCell * open, stream.strand().device().events().take(EventCell::kHolder));
   Dropped dropped;
   std::lock_guard lock(lock_);
@@ -236,21 +237,21 @@ Result<> Event::wait(Stream& stream, uint32_t limit_s) {
   if (cell == nullptr) {
     return {};
   }
+  const uint32_t number = id_.load(std::memory_order_relaxed);  // for reports
   if (limit_s == 0) [[likely]] {
     stream.post(0, [&](Sqe& sqe, std::byte*) {
       sqe.kind = SqeKind::event_wait;
-      sqe.body.event.cell = cell;
+      sqe.body.event = {cell, number};
     });
     if (behind.stream_id >= 0) [[unlikely]] {
       stream.note_follows(behind);
     }
     return {};
   }
-  // Relaxed: a number, for the sentence.
-  auto* wait = new TimedEventWait(cell, id_.load(std::memory_order_relaxed), limit_s);
+  auto* wait = new TimedEventWait(cell, number, limit_s);
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::timed_event_wait;
-    sqe.body.timed_event.wait = wait;
+    sqe.body.timed_event = {wait, number, limit_s};
   });
   return {};
 }

@@ -4,13 +4,6 @@
 #include <vector>
 
 namespace canopy {
-namespace {
-
-const char* name_of(Notify::Kind kind) {
-  return kind == Notify::Kind::flag ? "notify" : "counting notify";
-}
-
-}  // namespace
 
 IdPool& Notifies::ids_of(int device, Notify::Kind kind) {
   std::lock_guard lock(mutex_);
@@ -22,11 +15,11 @@ Result<void*> Notifies::create(int device, Notify::Kind kind) {
   const auto id = ids.take();
   if (!id) {
     return fail(Errc::no_notify, "device {}: all {} of kind {} are in use", device, kPerDevice,
-                name_of(kind));
+                Notify::name_of(kind));
   }
   void* handle = table(kind).insert(std::make_unique<Notify>(device, kind, *id, ids));
   if (handle == nullptr) {
-    return fail(Errc::no_notify, "device {}: no more handles for a {}", device, name_of(kind));
+    return fail(Errc::no_notify, "device {}: no more handles for a {}", device, Notify::name_of(kind));
   }
   return handle;
 }
@@ -35,12 +28,12 @@ Result<Notify*> Notifies::find(void* handle, Notify::Kind kind) const {
   if (Notify* found = table(kind).find(handle)) [[likely]] {
     return found;
   }
-  return fail(Errc::stale_handle, "{} is not a live {}", fmt::ptr(handle), name_of(kind));
+  return fail(Errc::stale_handle, "{} is not a live {}", fmt::ptr(handle), Notify::name_of(kind));
 }
 
 Result<> Notifies::destroy(void* handle, Notify::Kind kind) {
   if (table(kind).remove(handle) == nullptr) {
-    return fail(Errc::stale_handle, "{} is not a live {}", fmt::ptr(handle), name_of(kind));
+    return fail(Errc::stale_handle, "{} is not a live {}", fmt::ptr(handle), Notify::name_of(kind));
   }
   return {};
 }

@@ -6,17 +6,12 @@
 namespace canopy {
 
 Notify::Notify(int device, Kind kind, uint32_t id, IdPool& ids)
-    : device_(device),
-      kind_(kind),
-      ids_(ids),
-      cell_(new NotifyCell(kind == Kind::flag ? "notify" : "counting notify", id)) {}
+    : device_(device), kind_(kind), id_(id), ids_(ids), cell_(new NotifyCell) {}
 
 Notify::~Notify() {
-  ids_.give(id());
+  ids_.give(id_);
   cell_->drop_reference();
 }
-
-uint32_t Notify::id() const { return cell_->id(); }
 
 void Notify::record(Stream& stream, NotifyChange change, uint32_t value) {
   cell_->acquire_reference();  // the task's
@@ -30,7 +25,7 @@ void Notify::wait(Stream& stream, NotifyTest test, uint32_t value, bool clear, u
   cell_->acquire_reference();  // the task's
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::notify_wait;
-    sqe.body.notify_wait = {cell_, value, limit_s, test, clear};
+    sqe.body.notify_wait = {cell_, name_of(kind_), id_, value, limit_s, test, clear};
   });
 }
 

@@ -19,8 +19,9 @@ class Stream;
 class Notify {
  public:
   enum class Kind : uint8_t { flag, counter };
+  static const char* name_of(Kind kind) { return kind == Kind::flag ? "notify" : "counting notify"; }
 
-  // `id` goes back to `ids`, which outlives the notify.
+  // `id`, its number on the device, goes back to `ids`, which outlives the notify.
   Notify(int device, Kind kind, uint32_t id, IdPool& ids);
   ~Notify();
   Notify(const Notify&) = delete;
@@ -36,11 +37,12 @@ class Notify {
 
   int device() const { return device_; }
   Kind kind() const { return kind_; }
-  uint32_t id() const;
+  uint32_t id() const { return id_; }
 
  private:
   const int device_;
   const Kind kind_;
+  const uint32_t id_;
   IdPool& ids_;
   NotifyCell* const cell_;
 };

@@ -5,8 +5,10 @@
 #include "runtime/core/task_error.h"
 #include "runtime/device/launch_board.h"
 #include "runtime/device/scheduler.h"
+#include "runtime/device/task_text.h"
 
 #include <algorithm>
+#include <optional>
 #include <cstdlib>
 
 namespace canopy {
@@ -34,8 +36,17 @@ void Stream::wait_for_room() {
 
 std::string Stream::describe_wait(uint64_t target) const {
   auto& strand = const_cast<Strand&>(strand_);
-  return fmt::format("device {} stream {}: {} of {} tasks completed{}", strand.device().device(),
-                     strand.stream_id(), strand.completed(), target, context_.scheduler().describe());
+  std::optional<Sqe> oldest;
+  {
+    std::lock_guard lock(lock_);
+    if (const Sqe* entry = strand_.oldest()) {
+      oldest = *entry;
+    }
+  }
+  const std::string next = oldest ? canopy::describe_wait(*oldest) : std::string();
+  return fmt::format("device {} stream {}: {} of {} tasks completed{}{}{}", strand.device().device(), strand.stream_id(),
+                     strand.completed(), target, next.empty() ? "" : ", the next one waits for ", next,
+                     context_.scheduler().describe());
 }
 
 Result<> Stream::synchronize(Deadline deadline) {

@@ -96,7 +96,7 @@ class Stream {
   std::string describe_wait(uint64_t target) const;
 
   Context& context_;
-  SpinLock lock_;  // serialises producers
+  mutable SpinLock lock_;  // serialises producers
   Strand strand_;
   const uint32_t flags_;
   const bool default_;

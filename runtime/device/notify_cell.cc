@@ -4,6 +4,7 @@
 #include "runtime/device/abi/fault_code.h"
 #include "runtime/device/scheduler.h"
 #include "runtime/device/strand.h"
+#include "runtime/device/task_text.h"
 
 #include <mutex>
 #include <utility>
@@ -41,22 +42,6 @@ bool holds(uint32_t word, NotifyTest test, uint32_t value) {
       return (word & value) == value;
   }
   return false;
-}
-
-const char* wanted(NotifyTest test) {
-  switch (test) {
-    case NotifyTest::below:
-      return "below";
-    case NotifyTest::equal:
-      return "equal to";
-    case NotifyTest::above:
-      return "above";
-    case NotifyTest::at_least:
-      return "at least";
-    case NotifyTest::has_bits:
-      return "with all bits of";
-  }
-  return "";
 }
 
 }  // namespace
@@ -182,9 +167,8 @@ void NotifyCell::run_out(WaitTimer::Node* node) {
   }
   strand->record_error(
       kWaitTimeout,
-      fmt::format("the wait for {} {} ran past its limit of {} s: {} {} wanted, {} seen",
-                  wait.cell->what_, wait.cell->id_, wait.limit_s, wanted(wait.test), wait.value,
-                  seen));
+      fmt::format("the wait for {} {} ran past its limit of {} s: {} {} wanted, {} seen", wait.what,
+                  wait.id, wait.limit_s, describe(wait.test), wait.value, seen));
   wait.cell->drop_reference();
   strand->scheduler().submit(strand, true);
 }

@@ -18,10 +18,7 @@ class Strand;
 
 class NotifyCell {
  public:
-  // `what` and `id` name it in reports. One share, the caller's. `what` must outlive the cell.
-  NotifyCell(const char* what, uint32_t id) : what_(what), id_(id) {}
-
-  // Shares: its handle, and every queued task. The last one deletes the cell.
+  // Made with one share, the caller's. Others: every queued task. The last one deletes the cell.
   void acquire_reference() { references_.fetch_add(1, std::memory_order_relaxed); }
   void drop_reference() { drop_references(1); }
   void drop_references(uint32_t count);
@@ -35,7 +32,6 @@ class NotifyCell {
   bool wait(Strand* strand, Strand** over);
   // Sets the word to 0; lets nobody go.
   void clear();
-  uint32_t id() const { return id_; }
 
  private:
   ~NotifyCell() = default;
@@ -49,8 +45,6 @@ class NotifyCell {
   void append(Strand* strand);
   bool unlink(Strand* strand);
 
-  const char* const what_;
-  const uint32_t id_;
   std::atomic<uint32_t> references_{1};
   SpinLock lock_;  // guards all below, and the heads of the strands on the list
   uint32_t word_ = 0;

@@ -42,6 +42,12 @@ class Strand {
   // Publishes the reserved entry and, if the strand was idle, hands it to the scheduler.
   void publish();
   uint64_t submitted() const { return submitted_.load(std::memory_order_relaxed); }
+  // The oldest task that has not completed, null when there is none; for reports. The owner may complete it
+  // any time, but only a producer writes over it.
+  const Sqe* oldest() const {
+    const uint64_t done = completed();
+    return done < submitted() ? &ring_.at(static_cast<uint32_t>(done)) : nullptr;
+  }
 
   // ---- Any thread.
   // Tasks completed since creation. Acquire: shows what they did; pairs with retire().

@@ -80,9 +80,12 @@ struct alignas(kCacheLine) Sqe {
     } fill;
     struct Event {
       EventCell* cell;
+      uint32_t id;  // of event_wait: the event's number, for reports
     } event;
     struct TimedEvent {
       TimedEventWait* wait;
+      uint32_t id;
+      uint32_t limit_s;
     } timed_event;
     struct NotifyRecord {
       NotifyCell* cell;
@@ -91,6 +94,8 @@ struct alignas(kCacheLine) Sqe {
     } notify_record;
     struct NotifyWait {
       NotifyCell* cell;
+      const char* what;  // with the id it names the notify in reports; outlives the task
+      uint32_t id;
       uint32_t value;
       uint32_t limit_s;  // 0: none
       NotifyTest test;

@@ -29,7 +29,7 @@ void post_wait(RigStream& stream, NotifyCell* cell, NotifyTest test, uint32_t va
   cell->acquire_reference();
   stream.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::notify_wait;
-    sqe.body.notify_wait = {cell, value, limit_s, test, clear};
+    sqe.body.notify_wait = {cell, "a test's notify", 5, value, limit_s, test, clear};
   });
 }
 
@@ -38,7 +38,7 @@ void post_timed_wait(RigStream& stream, EventCell* cell, uint32_t limit_s) {
   auto* wait = new TimedEventWait(cell, 17, limit_s);
   stream.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::timed_event_wait;
-    sqe.body.timed_event.wait = wait;
+    sqe.body.timed_event = {wait, 17, limit_s};
   });
 }
 
@@ -62,7 +62,7 @@ TEST_P(StreamWait, NotifiesHandARingOfStreamsOn) {
   std::vector<NotifyCell*> cells;
   std::vector<std::unique_ptr<RigStream>> streams;
   for (uint32_t i = 0; i < kStreams; ++i) {
-    cells.push_back(new NotifyCell("notify", i));
+    cells.push_back(new NotifyCell);
     streams.push_back(std::make_unique<RigStream>(rig));
   }
   RigStream starter(rig);
@@ -94,7 +94,7 @@ TEST_P(StreamWait, NotifiesHandARingOfStreamsOn) {
 TEST_P(StreamWait, ExecutorsServeOthersWhileStreamsWait) {
   Rig rig({.executors = GetParam()});
   alignas(8) uint64_t word = 0;
-  auto* cell = new NotifyCell("notify", 0);
+  auto* cell = new NotifyCell;
   EventCell* event = *rig.cores.events().take(EventCell::kHolder + EventCell::kRecord);
   std::vector<std::unique_ptr<RigStream>> waiting;
   for (int i = 0; i < 30; ++i) {
@@ -146,7 +146,7 @@ TEST_P(StreamWait, ARecordAndALimitThatRaceEndAWaitOnce) {
   uint64_t expired = 0;
   constexpr uint64_t kRounds = 2;  // a second each: limits are whole seconds
   for (uint64_t i = 0; i < kRounds; ++i) {
-    auto* cell = new NotifyCell("notify", 0);
+    auto* cell = new NotifyCell;
     const uint64_t begin = monotonic_ns();
     EventCell* event = *rig.cores.events().take(EventCell::kHolder + EventCell::kRecord);
     post_wait(waiting, cell, NotifyTest::equal, 1, true, 1);
@@ -183,7 +183,7 @@ TEST_P(StreamWait, ARecordAndALimitThatRaceEndAWaitOnce) {
 TEST(StreamWaits, AnExpiredWaitLeavesItsSentenceOnce) {
   Rig rig;
   RigStream stream(rig);
-  auto* cell = new NotifyCell("a test's notify", 5);
+  auto* cell = new NotifyCell;
   post_wait(stream, cell, NotifyTest::above, 9, false, 1);
   stream.sync();
   std::string sentence;

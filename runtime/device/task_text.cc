@@ -1,0 +1,66 @@
+#include "runtime/device/task_text.h"
+
+#include <fmt/format.h>
+
+namespace canopy {
+namespace {
+
+const char* describe(ValueTest test) {
+  switch (test) {
+    case ValueTest::at_least:
+      return "at least (in signed distance)";
+    case ValueTest::equal:
+      return "equal to";
+    case ValueTest::some_bits:
+      return "with a bit of";
+    case ValueTest::some_zero:
+      return "without a bit outside of";
+  }
+  return "";
+}
+
+std::string describe_limit(uint32_t seconds) {
+  return seconds == 0 ? "" : fmt::format(", for {} s at most", seconds);
+}
+
+}  // namespace
+
+const char* describe(NotifyTest test) {
+  switch (test) {
+    case NotifyTest::below:
+      return "below";
+    case NotifyTest::equal:
+      return "equal to";
+    case NotifyTest::above:
+      return "above";
+    case NotifyTest::at_least:
+      return "at least";
+    case NotifyTest::has_bits:
+      return "with all bits of";
+  }
+  return "";
+}
+
+std::string describe_wait(const Sqe& sqe) {
+  switch (sqe.kind) {
+    case SqeKind::event_wait:
+      return fmt::format("the record of event {}", sqe.body.event.id);
+    case SqeKind::timed_event_wait:
+      return fmt::format("the record of event {}{}", sqe.body.timed_event.id,
+                         describe_limit(sqe.body.timed_event.limit_s));
+    case SqeKind::notify_wait: {
+      const auto& wait = sqe.body.notify_wait;
+      return fmt::format("{} {} to be {} {}{}", wait.what, wait.id, describe(wait.test), wait.value,
+                         describe_limit(wait.limit_s));
+    }
+    case SqeKind::value_wait: {
+      const auto& wait = sqe.body.value;
+      return fmt::format("the word at {} to be {} {:#x}", fmt::ptr(wait.address),
+                         describe(wait.test), wait.value);
+    }
+    default:
+      return {};
+  }
+}
+
+}  // namespace canopy

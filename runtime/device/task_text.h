@@ -1,0 +1,16 @@
+// What a task of a stream waits for, in words: for sentences of errors and for hang reports.
+#pragma once
+
+#include "runtime/device/abi/sqe.h"
+
+#include <string>
+
+namespace canopy {
+
+// "notify 7 to be equal to 1". Looks at the entry only, not at what it points to: the task may be
+// over by now, and that gone. "" for tasks that wait for nothing.
+std::string describe_wait(const Sqe& sqe);
+// "equal to", to stand before the value.
+const char* describe(NotifyTest test);
+
+}  // namespace canopy
