@@ -8,8 +8,8 @@
 #include "runtime/device/task_text.h"
 
 #include <algorithm>
-#include <optional>
 #include <cstdlib>
+#include <optional>
 
 namespace canopy {
 
