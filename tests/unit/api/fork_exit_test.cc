@@ -136,6 +136,30 @@ TEST_F(Exit, WithKernelsThatWaitOrYieldForEverEndsQuickly) {
   EXPECT_LT(monotonic_ns() - begin, 10'000'000'000u);
 }
 
+TEST_F(Exit, WithStreamsThatWaitForEverEndsQuickly) {
+  const uint64_t begin = monotonic_ns();
+  EXPECT_EXIT(exit_with([] {
+                aclrtStream streams[4] = {};
+                for (aclrtStream& stream : streams) {
+                  aclrtCreateStream(&stream);
+                }
+                aclrtNotify notify = nullptr;
+                aclrtEvent event = nullptr;
+                void* word = nullptr;
+                aclrtCreateNotify(&notify, 0);
+                aclrtCreateEventWithFlag(&event, ACL_EVENT_EXTERNAL);
+                aclrtMalloc(&word, 64, ACL_MEM_MALLOC_HUGE_FIRST);
+                aclrtMemset(word, 64, 0, 64);
+                aclrtWaitAndResetNotify(notify, streams[0], 0);
+                aclrtWaitAndResetNotify(notify, streams[1], 900);
+                aclrtStreamWaitEventWithTimeout(streams[2], event, 900);
+                aclrtValueWait(word, 1, ACL_STREAM_WAIT_VALUE_EQ, streams[3]);
+                aclrtSynchronizeStreamWithTimeout(streams[3], 20);  // all have got to their waits
+              }),
+              testing::ExitedWithCode(7), "");
+  EXPECT_LT(monotonic_ns() - begin, 10'000'000'000u);
+}
+
 TEST_F(Exit, WithAKernelThatSpinsForEverEndsAfterAShortPatience) {
 #if defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a thread is left behind on purpose, for which ThreadSanitizer changes the exit code";

@@ -1,12 +1,16 @@
 // Nothing to do costs nothing.
 #include "tests/unit/device/rig.h"
 
+#include "runtime/device/notify_cell.h"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
 #include <ctime>
+#include <memory>
 #include <thread>
+#include <vector>
 
 namespace canopy::test {
 namespace {
@@ -71,6 +75,33 @@ TEST(Idle, AStreamThatWaitsForAnEventUsesNoProcessor) {
     sqe.body.event.cell = cell;
   });
   waiting.sync();
+  cell->drop_reference();
+}
+
+TEST(Idle, StreamsThatWaitForANotifyWithALimitUseNoProcessor) {
+  Rig rig;
+  auto* cell = new NotifyCell;
+  std::vector<std::unique_ptr<RigStream>> waiting;
+  for (uint32_t i = 0; i < 20; ++i) {
+    waiting.push_back(std::make_unique<RigStream>(rig));
+    cell->acquire_reference();
+    waiting.back()->post([&](Sqe& sqe) {
+      sqe.kind = SqeKind::notify_wait;
+      sqe.body.notify_wait = {cell, "notify", 0, 1, 900 + i, NotifyTest::equal, false};
+    });
+  }
+  EXPECT_TRUE(falls_idle());
+  EXPECT_EQ(rig.scheduler.wait_timer().armed(), 20u);
+  RigStream recording(rig);
+  cell->acquire_reference();
+  recording.post([&](Sqe& sqe) {
+    sqe.kind = SqeKind::notify_record;
+    sqe.body.notify_record = {cell, 1, NotifyChange::set};
+  });
+  for (auto& stream : waiting) {
+    stream->sync();
+  }
+  EXPECT_EQ(rig.scheduler.wait_timer().armed(), 0u);
   cell->drop_reference();
 }
 
