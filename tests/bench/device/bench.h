@@ -89,5 +89,9 @@ void event_sync_same_ns(double ns_per_tick);
 void event_sync_other_ns(double ns_per_tick);
 void blocks48_us(double ns_per_tick);
 void idle_cpu(double ns_per_tick);
+void malloc_ns(double ns_per_tick);
+void malloc64m_us(double ns_per_tick);
+void soma_malloc_ns(double ns_per_tick);
+void soma_free_ns(double ns_per_tick);
 
 }  // namespace canopy::bench

@@ -18,6 +18,10 @@ int main(int argc, char** argv) {
       {"event_sync_other_ns", event_sync_other_ns},
       {"blocks48_us", blocks48_us},
       {"idle_cpu", idle_cpu},
+      {"malloc_ns", malloc_ns},
+      {"malloc64m_us", malloc64m_us},
+      {"soma_malloc_ns", soma_malloc_ns},
+      {"soma_free_ns", soma_free_ns},
   };
   const double ns_per_tick = bench_ns_per_tick();
   for (int i = 1; i < argc; ++i) {

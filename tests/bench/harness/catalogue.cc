@@ -83,6 +83,10 @@ std::vector<Entry> device_entries() {
       {{limited("event_sync_same_ns", "ns", 60)}, device, {}, ""},
       {{other_core}, device, {}, ""},
       {{limited("blocks48_us", "us", 15)}, device, {}, ""},
+      {{limited("malloc_ns", "ns", 200)}, device, {}, ""},
+      {{limited("malloc64m_us", "us", 20)}, device, {}, ""},
+      {{limited("soma_malloc_ns", "ns", 1000)}, device, {}, ""},
+      {{limited("soma_free_ns", "ns", 1000)}, device, {}, ""},
       // Three seconds each, and nothing that varies: three rounds tell.
       {{limited("idle_cpu", "%", 0)},
        {"device_bench", {}, 0, {{"CANOPY_SOC_SPEC", "atlas-800t-a2"}}, {}, 0, ""},
