@@ -104,6 +104,19 @@ TEST(Mapping, AnImpossibleSizeIsAnErrorWithErrno) {
   EXPECT_EQ(failed.error().native, ENOMEM);
 }
 
+TEST(Mapping, ReservesAtAnAddressThatIsFreeAndNowhereElse) {
+  auto somewhere = Mapping::reserve(4 * page_size(), page_size());
+  ASSERT_TRUE(somewhere);
+  const auto address = reinterpret_cast<uintptr_t>(somewhere->base());
+  const auto taken = Mapping::reserve_at(address + page_size(), page_size());
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code, Errc::busy);
+  somewhere->reset();
+  const auto again = Mapping::reserve_at(address, 4 * page_size());
+  ASSERT_TRUE(again);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(again->base()), address);
+}
+
 TEST(UniqueFd, ClosesOnceAndMovesOwnership) {
   int raw = ::dup(0);
   if (raw < 0) {

@@ -62,6 +62,17 @@ TEST(MemoryRange, ContainsCountsFromItsAddress) {
   EXPECT_FALSE(some.contains(at(0x10001), ~uint64_t{0})) << "the end must not wrap round";
 }
 
+TEST(AddressSpace, TryAddRefusesWhatIsThereInPart) {
+  AddressSpace space;
+  ASSERT_TRUE(space.try_add(range(0x10000, 0x1000, 1)));
+  EXPECT_FALSE(space.try_add(range(0x10000, 0x1000, 2)));
+  EXPECT_FALSE(space.try_add(range(0x10FFF, 1, 2)));
+  EXPECT_FALSE(space.try_add(range(0xF000, 0x1001, 2)));
+  EXPECT_EQ(space.find(at(0x10000))->device, 1);
+  EXPECT_TRUE(space.try_add(range(0xF000, 0x1000, 2)));
+  EXPECT_TRUE(space.try_add(range(0x11000, 0x1000, 2)));
+}
+
 TEST(AddressSpace, LooksUpWhileOthersAddAndRemove) {
   AddressSpace space;
   space.add(range(0x1000000, 0x1000, 7));

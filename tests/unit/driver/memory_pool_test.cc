@@ -59,6 +59,34 @@ TEST_F(MemoryPoolTest, GivesAlignedDistinctMemoryForEverySize) {
   EXPECT_EQ(pool_->allocations(), 0u);
 }
 
+TEST_F(MemoryPoolTest, KnowsWhatWasAskedForToTheByte) {
+  for (uint64_t bytes : {uint64_t{100}, 3 * kMiB + 1}) {
+    for (PageKind pages : {PageKind::normal, PageKind::huge, PageKind::huge_1g}) {
+      auto* memory = static_cast<std::byte*>(pool_->allocate(bytes, pages).value());
+      const auto found = pool_->find(memory + bytes - 1);
+      ASSERT_TRUE(found);
+      EXPECT_EQ(found->base, memory);
+      EXPECT_EQ(found->bytes, bytes);
+      EXPECT_EQ(found->pages, pages);
+      EXPECT_EQ(pool_->find(memory + bytes), std::nullopt) << "the rest of its cell or granule is nobody's";
+      EXPECT_EQ(free_code(memory), Errc::ok);
+    }
+  }
+}
+
+TEST_F(MemoryPoolTest, TellsWhatItHoldsAndHeldAtMost) {
+  EXPECT_EQ(pool_->held().bytes, 0u);
+  std::byte* large = take(5 * kMiB);
+  take(100);
+  EXPECT_EQ(pool_->held().bytes, 8 * kMiB);
+  EXPECT_EQ(pool_->held().bytes, table_->used_bytes(0));
+  EXPECT_EQ(free_code(large), Errc::ok);
+  EXPECT_EQ(pool_->held().bytes, 2 * kMiB);
+  EXPECT_EQ(pool_->held().peak, 8 * kMiB);
+  pool_->release_all();
+  EXPECT_EQ(pool_->held().bytes, 0u);
+}
+
 TEST_F(MemoryPoolTest, RefusesADoubleFree) {
   for (uint64_t bytes : {uint64_t{100}, 4 * kMiB}) {
     std::byte* memory = take(bytes);
