@@ -12,7 +12,8 @@ namespace {
 
 Result<> check_type(aclrtCmoType type) {
   if (static_cast<uint32_t>(type) > ACL_RT_CMO_TYPE_FLUSH) {
-    return fail(Errc::invalid_argument, "{} is not one of aclrtCmoType", static_cast<uint32_t>(type));
+    return fail(Errc::invalid_argument, "{} is not one of aclrtCmoType",
+                static_cast<uint32_t>(type));
   }
   return {};
 }
@@ -33,7 +34,8 @@ aclError aclrtCmoAsync(void* src, size_t size, aclrtCmoType cmoType, aclrtStream
   return guard([&]() -> Result<> {
     CANOPY_TRY(check_type(cmoType));
     if (cmoType != ACL_RT_CMO_TYPE_PREFETCH) {
-      return fail(Errc::not_supported, "aclrtCmoAsync: type {}: only ACL_RT_CMO_TYPE_PREFETCH goes without a descriptor",
+      return fail(Errc::not_supported,
+                  "aclrtCmoAsync: type {}: only ACL_RT_CMO_TYPE_PREFETCH goes without a descriptor",
                   static_cast<uint32_t>(cmoType));
     }
     CANOPY_TRY(check_size(size));
@@ -55,7 +57,8 @@ aclError aclrtCmoSetDesc(void* cmoDesc, void* src, size_t size) {
   });
 }
 
-aclError aclrtCmoAsyncWithDesc(void* cmoDesc, aclrtCmoType cmoType, aclrtStream stream, const void* reserve) {
+aclError aclrtCmoAsyncWithDesc(void* cmoDesc, aclrtCmoType cmoType, aclrtStream stream,
+                               const void* reserve) {
   CANOPY_ACL_NOT_NULL(cmoDesc);
   return guard([&]() -> Result<> {
     CANOPY_TRY(check_type(cmoType));

@@ -13,17 +13,20 @@ namespace {
 // The direction comes from the addresses; the kind must only be one.
 Result<> check_kind(aclrtMemcpyKind kind) {
   if (static_cast<uint32_t>(kind) > ACL_MEMCPY_INTER_DEVICE_TO_DEVICE) {
-    return fail(Errc::invalid_argument, "copy kind {} is not one of aclrtMemcpyKind", static_cast<uint32_t>(kind));
+    return fail(Errc::invalid_argument, "copy kind {} is not one of aclrtMemcpyKind",
+                static_cast<uint32_t>(kind));
   }
   return {};
 }
 
 // Copies of rows go between host and device. 0, or the code of the interface.
 aclError check_kind_2d(const char* function, aclrtMemcpyKind kind) {
-  if (kind == ACL_MEMCPY_HOST_TO_DEVICE || kind == ACL_MEMCPY_DEVICE_TO_HOST || kind == ACL_MEMCPY_DEFAULT) {
+  if (kind == ACL_MEMCPY_HOST_TO_DEVICE || kind == ACL_MEMCPY_DEVICE_TO_HOST ||
+      kind == ACL_MEMCPY_DEFAULT) {
     return ACL_SUCCESS;
   }
-  (void)fail(Errc::invalid_argument, "{}: kind {}: host to device, device to host or default is wanted", function,
+  (void)fail(Errc::invalid_argument,
+             "{}: kind {}: host to device, device to host or default is wanted", function,
              static_cast<uint32_t>(kind));
   return acl::remember(ACL_ERROR_INVALID_PARAM);
 }
@@ -32,7 +35,8 @@ aclError check_kind_2d(const char* function, aclrtMemcpyKind kind) {
 
 extern "C" {
 
-aclError aclrtMemcpy(void* dst, size_t destMax, const void* src, size_t count, aclrtMemcpyKind kind) {
+aclError aclrtMemcpy(void* dst, size_t destMax, const void* src, size_t count,
+                     aclrtMemcpyKind kind) {
   CANOPY_ACL_NOT_NULL(dst);
   CANOPY_ACL_NOT_NULL(src);
   return guard([&]() -> Result<> {
@@ -41,8 +45,8 @@ aclError aclrtMemcpy(void* dst, size_t destMax, const void* src, size_t count, a
   });
 }
 
-aclError aclrtMemcpyAsync(void* dst, size_t destMax, const void* src, size_t count, aclrtMemcpyKind kind,
-                          aclrtStream stream) {
+aclError aclrtMemcpyAsync(void* dst, size_t destMax, const void* src, size_t count,
+                          aclrtMemcpyKind kind, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(dst);
   CANOPY_ACL_NOT_NULL(src);
   return guard([&]() -> Result<> {
@@ -51,8 +55,8 @@ aclError aclrtMemcpyAsync(void* dst, size_t destMax, const void* src, size_t cou
   });
 }
 
-aclError aclrtMemcpyAsyncWithCondition(void* dst, size_t destMax, const void* src, size_t count, aclrtMemcpyKind kind,
-                                       aclrtStream stream) {
+aclError aclrtMemcpyAsyncWithCondition(void* dst, size_t destMax, const void* src, size_t count,
+                                       aclrtMemcpyKind kind, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(dst);
   CANOPY_ACL_NOT_NULL(src);
   return guard([&]() -> Result<> {
@@ -61,8 +65,8 @@ aclError aclrtMemcpyAsyncWithCondition(void* dst, size_t destMax, const void* sr
   });
 }
 
-aclError aclrtMemcpy2d(void* dst, size_t dpitch, const void* src, size_t spitch, size_t width, size_t height,
-                       aclrtMemcpyKind kind) {
+aclError aclrtMemcpy2d(void* dst, size_t dpitch, const void* src, size_t spitch, size_t width,
+                       size_t height, aclrtMemcpyKind kind) {
   CANOPY_ACL_NOT_NULL(dst);
   CANOPY_ACL_NOT_NULL(src);
   if (const aclError code = check_kind_2d(__func__, kind)) {
@@ -71,18 +75,21 @@ aclError aclrtMemcpy2d(void* dst, size_t dpitch, const void* src, size_t spitch,
   return guard([&] { return copy_2d_now(runtime(), {dst, dpitch, src, spitch, width, height}); });
 }
 
-aclError aclrtMemcpy2dAsync(void* dst, size_t dpitch, const void* src, size_t spitch, size_t width, size_t height,
-                            aclrtMemcpyKind kind, aclrtStream stream) {
+aclError aclrtMemcpy2dAsync(void* dst, size_t dpitch, const void* src, size_t spitch, size_t width,
+                            size_t height, aclrtMemcpyKind kind, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(dst);
   CANOPY_ACL_NOT_NULL(src);
   if (const aclError code = check_kind_2d(__func__, kind)) {
     return code;
   }
-  return guard([&] { return copy_2d_on_stream(runtime(), {dst, dpitch, src, spitch, width, height}, stream); });
+  return guard([&] {
+    return copy_2d_on_stream(runtime(), {dst, dpitch, src, spitch, width, height}, stream);
+  });
 }
 
-aclError aclrtMemcpyBatch(void** dsts, size_t* destMaxs, void** srcs, size_t* sizes, size_t numBatches,
-                          aclrtMemcpyBatchAttr* attrs, size_t* attrsIndexes, size_t numAttrs, size_t* failIndex) {
+aclError aclrtMemcpyBatch(void** dsts, size_t* destMaxs, void** srcs, size_t* sizes,
+                          size_t numBatches, aclrtMemcpyBatchAttr* attrs, size_t* attrsIndexes,
+                          size_t numAttrs, size_t* failIndex) {
   CANOPY_ACL_NOT_NULL(dsts);
   CANOPY_ACL_NOT_NULL(destMaxs);
   CANOPY_ACL_NOT_NULL(srcs);
@@ -91,19 +98,23 @@ aclError aclrtMemcpyBatch(void** dsts, size_t* destMaxs, void** srcs, size_t* si
   CANOPY_ACL_NOT_NULL(attrsIndexes);
   CANOPY_ACL_NOT_NULL(failIndex);
   return guard([&] {
-    return copy_batch_now(runtime(), {dsts, destMaxs, srcs, sizes, numBatches, attrs, attrsIndexes, numAttrs}, failIndex);
+    return copy_batch_now(runtime(),
+                          {dsts, destMaxs, srcs, sizes, numBatches, attrs, attrsIndexes, numAttrs},
+                          failIndex);
   });
 }
 
-aclError aclrtMemcpyBatchV2(void** dsts, size_t* destMaxs, void** srcs, size_t* sizes, size_t numBatches,
-                            aclrtMemcpyBatchAttr* attrs, size_t* attrsIndexes, size_t numAttrs) {
+aclError aclrtMemcpyBatchV2(void** dsts, size_t* destMaxs, void** srcs, size_t* sizes,
+                            size_t numBatches, aclrtMemcpyBatchAttr* attrs, size_t* attrsIndexes,
+                            size_t numAttrs) {
   size_t failed = kNoItem;
-  return aclrtMemcpyBatch(dsts, destMaxs, srcs, sizes, numBatches, attrs, attrsIndexes, numAttrs, &failed);
+  return aclrtMemcpyBatch(dsts, destMaxs, srcs, sizes, numBatches, attrs, attrsIndexes, numAttrs,
+                          &failed);
 }
 
-aclError aclrtMemcpyBatchAsync(void** dsts, size_t* destMaxs, void** srcs, size_t* sizes, size_t numBatches,
-                               aclrtMemcpyBatchAttr* attrs, size_t* attrsIndexes, size_t numAttrs, size_t* failIndex,
-                               aclrtStream stream) {
+aclError aclrtMemcpyBatchAsync(void** dsts, size_t* destMaxs, void** srcs, size_t* sizes,
+                               size_t numBatches, aclrtMemcpyBatchAttr* attrs, size_t* attrsIndexes,
+                               size_t numAttrs, size_t* failIndex, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(dsts);
   CANOPY_ACL_NOT_NULL(destMaxs);
   CANOPY_ACL_NOT_NULL(srcs);
@@ -112,15 +123,18 @@ aclError aclrtMemcpyBatchAsync(void** dsts, size_t* destMaxs, void** srcs, size_
   CANOPY_ACL_NOT_NULL(attrsIndexes);
   CANOPY_ACL_NOT_NULL(failIndex);
   return guard([&] {
-    return copy_batch_on_stream(runtime(), {dsts, destMaxs, srcs, sizes, numBatches, attrs, attrsIndexes, numAttrs},
-                                failIndex, stream);
+    return copy_batch_on_stream(
+        runtime(), {dsts, destMaxs, srcs, sizes, numBatches, attrs, attrsIndexes, numAttrs},
+        failIndex, stream);
   });
 }
 
-aclError aclrtMemcpyBatchAsyncV2(void** dsts, size_t* destMaxs, void** srcs, size_t* sizes, size_t numBatches,
-                                 aclrtMemcpyBatchAttr* attrs, size_t* attrsIndexes, size_t numAttrs, aclrtStream stream) {
+aclError aclrtMemcpyBatchAsyncV2(void** dsts, size_t* destMaxs, void** srcs, size_t* sizes,
+                                 size_t numBatches, aclrtMemcpyBatchAttr* attrs,
+                                 size_t* attrsIndexes, size_t numAttrs, aclrtStream stream) {
   size_t failed = kNoItem;
-  return aclrtMemcpyBatchAsync(dsts, destMaxs, srcs, sizes, numBatches, attrs, attrsIndexes, numAttrs, &failed, stream);
+  return aclrtMemcpyBatchAsync(dsts, destMaxs, srcs, sizes, numBatches, attrs, attrsIndexes,
+                               numAttrs, &failed, stream);
 }
 
 aclError aclrtMemset(void* devPtr, size_t maxCount, int32_t value, size_t count) {
@@ -128,7 +142,8 @@ aclError aclrtMemset(void* devPtr, size_t maxCount, int32_t value, size_t count)
   return guard([&] { return fill_now(runtime(), devPtr, maxCount, value, count); });
 }
 
-aclError aclrtMemsetAsync(void* devPtr, size_t maxCount, int32_t value, size_t count, aclrtStream stream) {
+aclError aclrtMemsetAsync(void* devPtr, size_t maxCount, int32_t value, size_t count,
+                          aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(devPtr);
   return guard([&] { return fill_on_stream(runtime(), devPtr, maxCount, value, count, stream); });
 }
@@ -138,7 +153,8 @@ aclError aclrtMemsetD32(void* ptr, size_t memSize, uint32_t value, size_t N) {
   return guard([&] { return fill_words_now(runtime(), ptr, memSize, value, N); });
 }
 
-aclError aclrtMemsetD32Async(void* ptr, size_t memSize, uint32_t value, size_t N, aclrtStream stream) {
+aclError aclrtMemsetD32Async(void* ptr, size_t memSize, uint32_t value, size_t N,
+                             aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(ptr);
   return guard([&] { return fill_words_on_stream(runtime(), ptr, memSize, value, N, stream); });
 }

@@ -12,7 +12,8 @@ namespace {
 
 Result<> check_kind(aclrtMemcpyKind kind) {
   if (static_cast<uint32_t>(kind) > ACL_MEMCPY_INTER_DEVICE_TO_DEVICE) {
-    return fail(Errc::invalid_argument, "copy kind {} is not one of aclrtMemcpyKind", static_cast<uint32_t>(kind));
+    return fail(Errc::invalid_argument, "copy kind {} is not one of aclrtMemcpyKind",
+                static_cast<uint32_t>(kind));
   }
   return {};
 }
@@ -20,7 +21,8 @@ Result<> check_kind(aclrtMemcpyKind kind) {
 Result<> check_descriptor_kind(aclrtMemcpyKind kind) {
   CANOPY_TRY(check_kind(kind));
   if (kind != ACL_MEMCPY_INNER_DEVICE_TO_DEVICE) {
-    return fail(Errc::not_supported, "copy kind {}: descriptors are for ACL_MEMCPY_INNER_DEVICE_TO_DEVICE",
+    return fail(Errc::not_supported,
+                "copy kind {}: descriptors are for ACL_MEMCPY_INNER_DEVICE_TO_DEVICE",
                 static_cast<uint32_t>(kind));
   }
   return {};
@@ -30,13 +32,15 @@ Result<> check_descriptor_kind(aclrtMemcpyKind kind) {
 
 extern "C" {
 
-aclError aclrtMemcpyAsyncWithOffset(void** dst, size_t destMax, size_t dstDataOffset, const void** src, size_t count,
-                                    size_t srcDataOffset, aclrtMemcpyKind kind, aclrtStream stream) {
+aclError aclrtMemcpyAsyncWithOffset(void** dst, size_t destMax, size_t dstDataOffset,
+                                    const void** src, size_t count, size_t srcDataOffset,
+                                    aclrtMemcpyKind kind, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(dst);
   CANOPY_ACL_NOT_NULL(src);
   return guard([&]() -> Result<> {
     CANOPY_TRY(check_kind(kind));
-    return copy_with_offset(runtime(), {dst, dstDataOffset, src, srcDataOffset, count}, destMax, stream);
+    return copy_with_offset(runtime(), {dst, dstDataOffset, src, srcDataOffset, count}, destMax,
+                            stream);
   });
 }
 
@@ -48,7 +52,8 @@ aclError aclrtGetMemcpyDescSize(aclrtMemcpyKind kind, size_t* descSize) {
   });
 }
 
-aclError aclrtSetMemcpyDesc(void* desc, aclrtMemcpyKind kind, void* srcAddr, void* dstAddr, size_t count, void* config) {
+aclError aclrtSetMemcpyDesc(void* desc, aclrtMemcpyKind kind, void* srcAddr, void* dstAddr,
+                            size_t count, void* config) {
   CANOPY_ACL_NOT_NULL(desc);
   CANOPY_ACL_NOT_NULL(srcAddr);
   CANOPY_ACL_NOT_NULL(dstAddr);

@@ -38,10 +38,12 @@ aclError aclrtHostRegister(void* ptr, uint64_t size, aclrtHostRegisterType type,
       devPtr,
       [&]() -> Result<void*> {
         if (type == ACL_HOST_REGISTER_IOMEMORY || type == ACL_HOST_REGISTER_READONLY) {
-          return fail(Errc::not_supported, "aclrtHostRegister: type {} is reserved", static_cast<uint32_t>(type));
+          return fail(Errc::not_supported, "aclrtHostRegister: type {} is reserved",
+                      static_cast<uint32_t>(type));
         }
         if (type != ACL_HOST_REGISTER_MAPPED) {
-          return fail(Errc::invalid_argument, "aclrtHostRegister: {} is not one of aclrtHostRegisterType",
+          return fail(Errc::invalid_argument,
+                      "aclrtHostRegister: {} is not one of aclrtHostRegisterType",
                       static_cast<uint32_t>(type));
         }
         CANOPY_TRY(register_host(ptr, size, true, false));
@@ -57,12 +59,15 @@ aclError aclrtHostRegisterV2(void* ptr, uint64_t size, uint32_t flag) {
         constexpr uint32_t kReserved = ACL_HOST_REG_IOMEMORY | ACL_HOST_REG_READONLY;
         constexpr uint32_t kBuilt = ACL_HOST_REG_MAPPED | ACL_HOST_REG_PINNED;
         if (flag == 0 || (flag & ~(kReserved | kBuilt)) != 0) {
-          return fail(Errc::invalid_argument, "aclrtHostRegisterV2: flag {:#x}: an OR of ACL_HOST_REG_* is wanted", flag);
+          return fail(Errc::invalid_argument,
+                      "aclrtHostRegisterV2: flag {:#x}: an OR of ACL_HOST_REG_* is wanted", flag);
         }
         if ((flag & kReserved) != 0) {
-          return fail(Errc::not_supported, "aclrtHostRegisterV2: flag {:#x}: IOMEMORY and READONLY are reserved", flag);
+          return fail(Errc::not_supported,
+                      "aclrtHostRegisterV2: flag {:#x}: IOMEMORY and READONLY are reserved", flag);
         }
-        return register_host(ptr, size, (flag & ACL_HOST_REG_MAPPED) != 0, (flag & ACL_HOST_REG_PINNED) != 0);
+        return register_host(ptr, size, (flag & ACL_HOST_REG_MAPPED) != 0,
+                             (flag & ACL_HOST_REG_PINNED) != 0);
       },
       registration_code);
 }
@@ -74,11 +79,13 @@ aclError aclrtHostGetDevicePointer(void* pHost, void** pDevice, uint32_t flag) {
       pDevice,
       [&]() -> Result<void*> {
         if (flag != 0) {
-          return fail(Errc::invalid_argument, "aclrtHostGetDevicePointer: flag is {}, it must be 0", flag);
+          return fail(Errc::invalid_argument, "aclrtHostGetDevicePointer: flag is {}, it must be 0",
+                      flag);
         }
         const auto found = runtime().registrations().find(pHost);
         if (!found || !found->mapped) {
-          return fail(Errc::not_found, "{} lies in no host memory that is registered as mapped", fmt::ptr(pHost));
+          return fail(Errc::not_found, "{} lies in no host memory that is registered as mapped",
+                      fmt::ptr(pHost));
         }
         return pHost;
       },
@@ -96,7 +103,8 @@ aclError aclrtHostUnregister(void* ptr) {
       registration_code);
 }
 
-aclError aclrtHostMemMapCapabilities(uint32_t deviceId, aclrtHacType hacType, aclrtHostMemMapCapability* capabilities) {
+aclError aclrtHostMemMapCapabilities(uint32_t deviceId, aclrtHacType hacType,
+                                     aclrtHostMemMapCapability* capabilities) {
   CANOPY_ACL_NOT_NULL(capabilities);
   return guard_into(capabilities, [&]() -> Result<aclrtHostMemMapCapability> {
     CANOPY_ASSIGN(Driver * driver, runtime().driver());
@@ -115,7 +123,8 @@ aclError aclrtHostMemMapCapabilities(uint32_t deviceId, aclrtHacType hacType, ac
       case ACL_RT_HAC_TYPE_CCU:
         return ACL_RT_HOST_MEM_MAP_NOT_SUPPORTED;  // simulated devices have no such engine
     }
-    return fail(Errc::invalid_argument, "{} is not one of aclrtHacType", static_cast<uint32_t>(hacType));
+    return fail(Errc::invalid_argument, "{} is not one of aclrtHacType",
+                static_cast<uint32_t>(hacType));
   });
 }
 

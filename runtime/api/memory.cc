@@ -46,7 +46,8 @@ aclError refuse_size_zero(const char* function) {
   return acl::remember(ACL_ERROR_INVALID_PARAM);
 }
 
-aclError malloc_with_config(const char* function, void** out, size_t size, uint32_t policy, const aclrtMallocConfig* cfg) {
+aclError malloc_with_config(const char* function, void** out, size_t size, uint32_t policy,
+                            const aclrtMallocConfig* cfg) {
   if (size == 0) {
     return refuse_size_zero(function);
   }
@@ -62,7 +63,9 @@ aclError malloc_plain(const char* function, void** out, size_t size, aclrtMemMal
   if (size == 0) {
     return refuse_size_zero(function);
   }
-  return guard_into(out, [&] { return allocate_device(runtime(), request_of(size, static_cast<uint32_t>(policy))); });
+  return guard_into(out, [&] {
+    return allocate_device(runtime(), request_of(size, static_cast<uint32_t>(policy)));
+  });
 }
 
 }  // namespace
@@ -92,12 +95,14 @@ aclError aclrtMallocCached(void** devPtr, size_t size, aclrtMemMallocPolicy poli
   return malloc_plain(__func__, devPtr, size, policy);
 }
 
-aclError aclrtMallocWithCfg(void** devPtr, size_t size, aclrtMemMallocPolicy policy, aclrtMallocConfig* cfg) {
+aclError aclrtMallocWithCfg(void** devPtr, size_t size, aclrtMemMallocPolicy policy,
+                            aclrtMallocConfig* cfg) {
   CANOPY_ACL_NOT_NULL(devPtr);
   return malloc_with_config(__func__, devPtr, size, static_cast<uint32_t>(policy), cfg);
 }
 
-aclError aclrtMallocForTaskScheduler(void** devPtr, size_t size, aclrtMemMallocPolicy policy, aclrtMallocConfig* cfg) {
+aclError aclrtMallocForTaskScheduler(void** devPtr, size_t size, aclrtMemMallocPolicy policy,
+                                     aclrtMallocConfig* cfg) {
   CANOPY_ACL_NOT_NULL(devPtr);
   return malloc_with_config(__func__, devPtr, size, static_cast<uint32_t>(policy), cfg);
 }

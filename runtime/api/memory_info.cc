@@ -61,8 +61,8 @@ aclrtPtrAttributes attributes_of(const std::optional<MemoryRange>& range) {
   return attributes;
 }
 
-// The memory is coherent with every cache: nothing is left to write back or to drop once the range is
-// known to be the device's.
+// The memory is coherent with every cache: nothing is left to write back or to drop once the range
+// is known to be the device's.
 aclError check_coherent_range(const char* function, void* address, size_t size) {
   return guard([&]() -> Result<> {
     if (size == 0) {
@@ -91,7 +91,8 @@ aclError aclrtGetMemInfo(aclrtMemAttr attr, size_t* free, size_t* total) {
   });
 }
 
-aclError aclrtGetMemUsageInfo(int32_t deviceId, aclrtMemUsageInfo* memUsageInfo, size_t inputNum, size_t* outputNum) {
+aclError aclrtGetMemUsageInfo(int32_t deviceId, aclrtMemUsageInfo* memUsageInfo, size_t inputNum,
+                              size_t* outputNum) {
   CANOPY_ACL_NOT_NULL(memUsageInfo);
   CANOPY_ACL_NOT_NULL(outputNum);
   return guard([&]() -> Result<> {
@@ -143,14 +144,17 @@ aclError aclrtMemGetAddressRange(void* ptr, void** pbase, size_t* psize) {
   });
 }
 
-aclError aclrtCheckMemType(void** addrList, uint32_t size, uint32_t memType, uint32_t* checkResult, uint32_t reserve) {
+aclError aclrtCheckMemType(void** addrList, uint32_t size, uint32_t memType, uint32_t* checkResult,
+                           uint32_t reserve) {
   CANOPY_ACL_NOT_NULL(addrList);
   CANOPY_ACL_NOT_NULL(checkResult);
   return guard_into(checkResult, [&]() -> Result<uint32_t> {
     constexpr uint32_t kTypes = ACL_RT_MEM_TYPE_DEV | ACL_RT_MEM_TYPE_DVPP | ACL_RT_MEM_TYPE_RSVD;
     if (size == 0 || reserve != 0 || memType == 0 || (memType & ~kTypes) != 0) {
-      return fail(Errc::invalid_argument, "aclrtCheckMemType: size {} must not be 0, reserve {} must be 0, memType {:#x} "
-                  "must be an OR of ACL_RT_MEM_TYPE_*", size, reserve, memType);
+      return fail(Errc::invalid_argument,
+                  "aclrtCheckMemType: size {} must not be 0, reserve {} must be 0, memType {:#x} "
+                  "must be an OR of ACL_RT_MEM_TYPE_*",
+                  size, reserve, memType);
     }
     for (uint32_t i = 0; i < size; ++i) {
       CANOPY_ASSIGN(const auto range, find_allocation(runtime(), addrList[i]));

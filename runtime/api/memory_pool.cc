@@ -12,28 +12,33 @@ namespace {
 
 // The three switches are 32 bits wide, all other attributes 64.
 bool is_switch(aclrtMemPoolAttr attr) {
-  return attr == ACL_RT_MEM_POOL_REUSE_FOLLOW_EVENT_DEPENDENCIES || attr == ACL_RT_MEM_POOL_REUSE_ALLOW_OPPORTUNISTIC ||
+  return attr == ACL_RT_MEM_POOL_REUSE_FOLLOW_EVENT_DEPENDENCIES ||
+         attr == ACL_RT_MEM_POOL_REUSE_ALLOW_OPPORTUNISTIC ||
          attr == ACL_RT_MEM_POOL_REUSE_ALLOW_INTERNAL_DEPENDENCIES;
 }
 
 Result<> check_properties(const aclrtMemPoolProps& properties) {
   if (properties.allocType != ACL_MEM_ALLOCATION_TYPE_PINNED) {
-    return fail(Errc::invalid_argument, "aclrtMemPoolCreate: allocType {} must be ACL_MEM_ALLOCATION_TYPE_PINNED",
+    return fail(Errc::invalid_argument,
+                "aclrtMemPoolCreate: allocType {} must be ACL_MEM_ALLOCATION_TYPE_PINNED",
                 static_cast<int>(properties.allocType));
   }
   if (properties.handleType == ACL_MEM_HANDLE_TYPE_POSIX) {
-    return fail(Errc::not_supported, "aclrtMemPoolCreate: memory of pools cannot be shared by file descriptor");
+    return fail(Errc::not_supported,
+                "aclrtMemPoolCreate: memory of pools cannot be shared by file descriptor");
   }
   if (properties.handleType != ACL_MEM_HANDLE_TYPE_NONE) {
     return fail(Errc::invalid_argument, "aclrtMemPoolCreate: {} is not one of aclrtMemHandleType",
                 static_cast<int>(properties.handleType));
   }
   if (properties.location.type != ACL_MEM_LOCATION_TYPE_DEVICE) {
-    return fail(Errc::invalid_argument, "aclrtMemPoolCreate: location type {}: pools lie on devices",
+    return fail(Errc::invalid_argument,
+                "aclrtMemPoolCreate: location type {}: pools lie on devices",
                 static_cast<int>(properties.location.type));
   }
   if (properties.location.id >= static_cast<uint32_t>(kMaxDevices)) {
-    return fail(Errc::bad_device, "aclrtMemPoolCreate: device {} does not exist", properties.location.id);
+    return fail(Errc::bad_device, "aclrtMemPoolCreate: device {} does not exist",
+                properties.location.id);
   }
   return {};
 }
@@ -60,8 +65,9 @@ aclError aclrtMemPoolSetAttr(aclrtMemPool memPool, aclrtMemPoolAttr attr, void* 
   CANOPY_ACL_NOT_NULL(memPool);
   CANOPY_ACL_NOT_NULL(value);
   return guard([&] {
-    return runtime().pools().set(memPool, attr,
-                                 is_switch(attr) ? *static_cast<uint32_t*>(value) : *static_cast<uint64_t*>(value));
+    return runtime().pools().set(
+        memPool, attr,
+        is_switch(attr) ? *static_cast<uint32_t*>(value) : *static_cast<uint64_t*>(value));
   });
 }
 
@@ -79,7 +85,8 @@ aclError aclrtMemPoolGetAttr(aclrtMemPool memPool, aclrtMemPoolAttr attr, void* 
   });
 }
 
-aclError aclrtMemPoolMallocAsync(void** ptr, size_t size, aclrtMemPool memPool, aclrtStream stream) {
+aclError aclrtMemPoolMallocAsync(void** ptr, size_t size, aclrtMemPool memPool,
+                                 aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(ptr);
   CANOPY_ACL_NOT_NULL(memPool);
   if (size == 0) {

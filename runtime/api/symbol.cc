@@ -11,7 +11,8 @@ using acl::runtime;
 namespace {
 
 aclError symbol_code(aclError code) {
-  return code == ACL_ERROR_KERNEL_NOT_FOUND ? ACL_ERROR_RT_SYMBOL_NOT_FOUND : code;  // of Errc::not_found
+  return code == ACL_ERROR_KERNEL_NOT_FOUND ? ACL_ERROR_RT_SYMBOL_NOT_FOUND
+                                            : code;  // of Errc::not_found
 }
 
 // The variable is the device's end of the copy.
@@ -19,7 +20,8 @@ Result<> check_kind(aclrtMemcpyKind kind, aclrtMemcpyKind with_host) {
   if (kind == with_host || kind == ACL_MEMCPY_DEVICE_TO_DEVICE || kind == ACL_MEMCPY_DEFAULT) {
     return {};
   }
-  return fail(Errc::invalid_argument, "copy kind {} does not fit a variable of the device at this end",
+  return fail(Errc::invalid_argument,
+              "copy kind {} does not fit a variable of the device at this end",
               static_cast<uint32_t>(kind));
 }
 
@@ -31,7 +33,12 @@ aclError aclrtGetSymbolAddress(const void* symbol, void** devPtr) {
   CANOPY_ACL_NOT_NULL(symbol);
   CANOPY_ACL_NOT_NULL(devPtr);
   return guard_into(
-      devPtr, [&] { return find_symbol(runtime(), symbol).map([](const Symbol& found) { return found.address; }); },
+      devPtr,
+      [&] {
+        return find_symbol(runtime(), symbol).map([](const Symbol& found) {
+          return found.address;
+        });
+      },
       symbol_code);
 }
 
@@ -39,11 +46,15 @@ aclError aclrtGetSymbolSize(const void* symbol, size_t* size) {
   CANOPY_ACL_NOT_NULL(symbol);
   CANOPY_ACL_NOT_NULL(size);
   return guard_into(
-      size, [&] { return find_symbol(runtime(), symbol).map([](const Symbol& found) { return found.bytes; }); }, symbol_code);
+      size,
+      [&] {
+        return find_symbol(runtime(), symbol).map([](const Symbol& found) { return found.bytes; });
+      },
+      symbol_code);
 }
 
-aclError aclrtMemcpyFromSymbol(void* dst, size_t dstMax, const void* symbol, size_t count, size_t offset,
-                               aclrtMemcpyKind kind) {
+aclError aclrtMemcpyFromSymbol(void* dst, size_t dstMax, const void* symbol, size_t count,
+                               size_t offset, aclrtMemcpyKind kind) {
   CANOPY_ACL_NOT_NULL(dst);
   CANOPY_ACL_NOT_NULL(symbol);
   return guard(
@@ -54,8 +65,8 @@ aclError aclrtMemcpyFromSymbol(void* dst, size_t dstMax, const void* symbol, siz
       symbol_code);
 }
 
-aclError aclrtMemcpyFromSymbolAsync(void* dst, size_t dstMax, const void* symbol, size_t count, size_t offset,
-                                    aclrtMemcpyKind kind, aclrtStream stream) {
+aclError aclrtMemcpyFromSymbolAsync(void* dst, size_t dstMax, const void* symbol, size_t count,
+                                    size_t offset, aclrtMemcpyKind kind, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(dst);
   CANOPY_ACL_NOT_NULL(symbol);
   return guard(
@@ -66,7 +77,8 @@ aclError aclrtMemcpyFromSymbolAsync(void* dst, size_t dstMax, const void* symbol
       symbol_code);
 }
 
-aclError aclrtMemcpyToSymbol(const void* symbol, const void* src, size_t count, size_t offset, aclrtMemcpyKind kind) {
+aclError aclrtMemcpyToSymbol(const void* symbol, const void* src, size_t count, size_t offset,
+                             aclrtMemcpyKind kind) {
   CANOPY_ACL_NOT_NULL(symbol);
   CANOPY_ACL_NOT_NULL(src);
   return guard(
@@ -77,8 +89,8 @@ aclError aclrtMemcpyToSymbol(const void* symbol, const void* src, size_t count, 
       symbol_code);
 }
 
-aclError aclrtMemcpyToSymbolAsync(const void* symbol, const void* src, size_t count, size_t offset, aclrtMemcpyKind kind,
-                                  aclrtStream stream) {
+aclError aclrtMemcpyToSymbolAsync(const void* symbol, const void* src, size_t count, size_t offset,
+                                  aclrtMemcpyKind kind, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(symbol);
   CANOPY_ACL_NOT_NULL(src);
   return guard(

@@ -30,15 +30,18 @@ void run_fill_words(const Words& words) { fill_words(words.dst, words.value, wor
 Result<size_t> span_of(size_t pitch, size_t width, size_t height) {
   size_t gaps = 0;
   size_t span = 0;
-  if (__builtin_mul_overflow(pitch, height - 1, &gaps) || __builtin_add_overflow(gaps, width, &span)) {
-    return fail(Errc::invalid_argument, "{} rows {} bytes apart are more than an address space", height, pitch);
+  if (__builtin_mul_overflow(pitch, height - 1, &gaps) ||
+      __builtin_add_overflow(gaps, width, &span)) {
+    return fail(Errc::invalid_argument, "{} rows {} bytes apart are more than an address space",
+                height, pitch);
   }
   return span;
 }
 
 Result<CopyEnds> check_copy_2d(Runtime& runtime, const Copy2d& copy) {
   if (copy.width > copy.dst_pitch || copy.width > copy.src_pitch) {
-    return fail(Errc::invalid_argument, "rows of {} bytes do not fit pitches of {} (destination) and {} (source)",
+    return fail(Errc::invalid_argument,
+                "rows of {} bytes do not fit pitches of {} (destination) and {} (source)",
                 copy.width, copy.dst_pitch, copy.src_pitch);
   }
   if (copy.width == 0 || copy.height == 0) {
@@ -51,7 +54,8 @@ Result<CopyEnds> check_copy_2d(Runtime& runtime, const Copy2d& copy) {
 
 Result<CopyEnd> check_fill(Runtime& runtime, void* dst, size_t dst_max, size_t count) {
   if (count > dst_max) {
-    return fail(Errc::invalid_argument, "a fill of {} bytes into a destination of {} bytes", count, dst_max);
+    return fail(Errc::invalid_argument, "a fill of {} bytes into a destination of {} bytes", count,
+                dst_max);
   }
   return check_end(runtime, "destination", dst, count);
 }
@@ -59,7 +63,8 @@ Result<CopyEnd> check_fill(Runtime& runtime, void* dst, size_t dst_max, size_t c
 Result<CopyEnd> check_fill_words(Runtime& runtime, void* dst, size_t dst_max, size_t words) {
   size_t bytes = 0;
   if (__builtin_mul_overflow(words, sizeof(uint32_t), &bytes)) {
-    return fail(Errc::invalid_argument, "{} words of 32 bits are more than an address space", words);
+    return fail(Errc::invalid_argument, "{} words of 32 bits are more than an address space",
+                words);
   }
   if (reinterpret_cast<uintptr_t>(dst) % sizeof(uint32_t) != 0) {
     return fail(Errc::misaligned, "{} is not on a boundary of 4 bytes", fmt::ptr(dst));
@@ -77,7 +82,8 @@ Result<> copy_now(Runtime& runtime, void* dst, size_t dst_max, const void* src, 
   return {};
 }
 
-Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count, void* handle) {
+Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count,
+                        void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
   const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(const CopyEnds ends, check_copy(runtime, dst, dst_max, src, count));
@@ -108,7 +114,8 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
   constexpr size_t kMaxWidth = 5'000'000;
   constexpr size_t kMaxHeight = size_t{5} << 20;
   if (copy.width > kMaxWidth || copy.height > kMaxHeight) {
-    return fail(Errc::invalid_argument, "{} rows of {} bytes: an asynchronous copy takes at most {} of {}", copy.height,
+    return fail(Errc::invalid_argument,
+                "{} rows of {} bytes: an asynchronous copy takes at most {} of {}", copy.height,
                 copy.width, kMaxHeight, kMaxWidth);
   }
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
@@ -125,7 +132,8 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
   }
   const size_t dst_span = copy.dst_pitch * (copy.height - 1) + copy.width;  // as checked
   const size_t src_span = copy.src_pitch * (copy.height - 1) + copy.width;
-  post_on_memory(*stream, runtime.task_memory(), frees, {copy.dst, dst_span, copy.src, src_span}, run_copy_2d, copy, "copy 2d");
+  post_on_memory(*stream, runtime.task_memory(), frees, {copy.dst, dst_span, copy.src, src_span},
+                 run_copy_2d, copy, "copy 2d");
   return {};
 }
 
@@ -135,7 +143,8 @@ Result<> fill_now(Runtime& runtime, void* dst, size_t dst_max, int32_t value, si
   return {};
 }
 
-Result<> fill_on_stream(Runtime& runtime, void* dst, size_t dst_max, int32_t value, size_t count, void* handle) {
+Result<> fill_on_stream(Runtime& runtime, void* dst, size_t dst_max, int32_t value, size_t count,
+                        void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
   const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(const CopyEnd range, check_fill(runtime, dst, dst_max, count));
@@ -160,7 +169,8 @@ Result<> fill_words_now(Runtime& runtime, void* dst, size_t dst_max, uint32_t va
   return {};
 }
 
-Result<> fill_words_on_stream(Runtime& runtime, void* dst, size_t dst_max, uint32_t value, size_t words, void* handle) {
+Result<> fill_words_on_stream(Runtime& runtime, void* dst, size_t dst_max, uint32_t value,
+                              size_t words, void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
   const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(const CopyEnd range, check_fill_words(runtime, dst, dst_max, words));
@@ -172,8 +182,8 @@ Result<> fill_words_on_stream(Runtime& runtime, void* dst, size_t dst_max, uint3
     fill_words(dst, value, words);
     return {};
   }
-  post_on_memory(*stream, runtime.task_memory(), frees, {dst, words * sizeof(uint32_t), nullptr, 0}, run_fill_words,
-                 Words{dst, words, value}, "fill");
+  post_on_memory(*stream, runtime.task_memory(), frees, {dst, words * sizeof(uint32_t), nullptr, 0},
+                 run_fill_words, Words{dst, words, value}, "fill");
   return {};
 }
 

@@ -48,13 +48,17 @@ bool device_type(aclrtMemLocationType type) {
 
 Result<> check_shape(const CopyBatch& batch) {
   if (batch.count == 0 || batch.attr_count == 0 || batch.attr_count > batch.count) {
-    return fail(Errc::invalid_argument, "a batch of {} copies with {} attributes: at least one of each, and not more "
-                "attributes than copies, are wanted", batch.count, batch.attr_count);
+    return fail(Errc::invalid_argument,
+                "a batch of {} copies with {} attributes: at least one of each, and not more "
+                "attributes than copies, are wanted",
+                batch.count, batch.attr_count);
   }
   for (size_t i = 0; i < batch.attr_count; ++i) {
     const size_t index = batch.attr_indexes[i];
     if (i == 0 ? index != 0 : index <= batch.attr_indexes[i - 1] || index >= batch.count) {
-      return fail(Errc::invalid_argument, "attrsIndexes[{}] is {}: they start at 0 and rise, below {}", i, index, batch.count);
+      return fail(Errc::invalid_argument,
+                  "attrsIndexes[{}] is {}: they start at 0 and rise, below {}", i, index,
+                  batch.count);
     }
     const aclrtMemcpyBatchAttr& attr = batch.attrs[i];
     for (const aclrtMemLocation& location : {attr.dstLoc, attr.srcLoc}) {
@@ -65,31 +69,36 @@ Result<> check_shape(const CopyBatch& batch) {
     }
     if (device_type(attr.dstLoc.type) != device_type(batch.attrs[0].dstLoc.type) ||
         device_type(attr.srcLoc.type) != device_type(batch.attrs[0].srcLoc.type)) {
-      return fail(Errc::invalid_argument, "attrs[{}] and attrs[0] differ in direction; a batch has one", i);
+      return fail(Errc::invalid_argument,
+                  "attrs[{}] and attrs[0] differ in direction; a batch has one", i);
     }
   }
   return {};
 }
 
-Result<> check_location(const char* end, const aclrtMemLocation& said, const void* address, const CopyEnd& range) {
+Result<> check_location(const char* end, const aclrtMemLocation& said, const void* address,
+                        const CopyEnd& range) {
   const bool managed = range && range->kind == MemoryKind::managed;  // lies wherever one looks
   const bool device = range && range->kind == MemoryKind::device;
   if (!managed && device_type(said.type) != device) {
-    return fail(Errc::invalid_argument, "{} ({}) is {} memory, its attribute says otherwise", fmt::ptr(address), end,
-                device ? "device" : "host");
+    return fail(Errc::invalid_argument, "{} ({}) is {} memory, its attribute says otherwise",
+                fmt::ptr(address), end, device ? "device" : "host");
   }
   if (device && said.id != static_cast<uint32_t>(range->device)) {
-    return fail(Errc::invalid_argument, "{} ({}) lies on device {}, its attribute says {}", fmt::ptr(address), end,
-                range->device, said.id);
+    return fail(Errc::invalid_argument, "{} ({}) lies on device {}, its attribute says {}",
+                fmt::ptr(address), end, range->device, said.id);
   }
   return {};
 }
 
-Result<CopyEnds> check_item(Runtime& runtime, const CopyBatch& batch, size_t i, const aclrtMemcpyBatchAttr& attr) {
+Result<CopyEnds> check_item(Runtime& runtime, const CopyBatch& batch, size_t i,
+                            const aclrtMemcpyBatchAttr& attr) {
   if (batch.dsts[i] == nullptr || batch.srcs[i] == nullptr) {
-    return fail(Errc::invalid_argument, "copy {} of the batch has no {}", i, batch.dsts[i] == nullptr ? "destination" : "source");
+    return fail(Errc::invalid_argument, "copy {} of the batch has no {}", i,
+                batch.dsts[i] == nullptr ? "destination" : "source");
   }
-  CANOPY_ASSIGN(CopyEnds ends, check_copy(runtime, batch.dsts[i], batch.dst_maxs[i], batch.srcs[i], batch.sizes[i]));
+  CANOPY_ASSIGN(CopyEnds ends, check_copy(runtime, batch.dsts[i], batch.dst_maxs[i], batch.srcs[i],
+                                          batch.sizes[i]));
   CANOPY_TRY(check_location("destination", attr.dstLoc, batch.dsts[i], ends.dst));
   CANOPY_TRY(check_location("source", attr.srcLoc, batch.srcs[i], ends.src));
   return ends;
@@ -129,7 +138,8 @@ Result<> copy_batch_now(Runtime& runtime, const CopyBatch& batch, size_t* failed
   return {};
 }
 
-Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* failed, void* handle) {
+Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* failed,
+                              void* handle) {
   *failed = kNoItem;
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
   const uint64_t frees = runtime.task_memory().frees();
@@ -148,7 +158,8 @@ Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* 
     return {};
   }
   stream->post(sizeof(ItemList) + batch.count * sizeof(Item), [&](Sqe& sqe, std::byte* memory) {
-    auto* list = new (memory) ItemList{batch.count, &runtime.task_memory(), frees, &stream->strand()};
+    auto* list =
+        new (memory) ItemList{batch.count, &runtime.task_memory(), frees, &stream->strand()};
     for (size_t i = 0; i < batch.count; ++i) {
       new (list->items() + i) Item{batch.dsts[i], batch.srcs[i], batch.sizes[i]};
     }

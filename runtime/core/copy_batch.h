@@ -25,9 +25,11 @@ struct CopyBatch {
 
 inline constexpr size_t kNoItem = SIZE_MAX;
 
-// Nothing is copied unless all can be. An error writes to *failed which copy it is about, or kNoItem.
+// Nothing is copied unless all can be. An error writes to *failed which copy it is about, or
+// kNoItem.
 Result<> copy_batch_now(Runtime& runtime, const CopyBatch& batch, size_t* failed);
 // As one task; with pageable host memory anywhere: synchronises the stream, then copies.
-Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* failed, void* stream);
+Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* failed,
+                              void* stream);
 
 }  // namespace canopy

@@ -10,12 +10,14 @@ bool one_device(const CopyEnd& end) { return end && end->kind == MemoryKind::dev
 
 }  // namespace
 
-Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count, LookUp when) {
+Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count,
+                          LookUp when) {
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   CANOPY_ASSIGN(CopyEnd range, find_allocation(runtime, address, when));
   if (!range) {
     if (count != 0 && (driver->is_pool_address(address) || runtime.pools().contains(address))) {
-      return fail(Errc::invalid_argument, "{} ({}) lies in no live allocation: freed, or never given out",
+      return fail(Errc::invalid_argument,
+                  "{} ({}) lies in no live allocation: freed, or never given out",
                   fmt::ptr(address), end);
     }
     return range;
@@ -26,31 +28,36 @@ Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address
   if (range->registered) {
     return CopyEnd();  // the rest is ordinary memory of the caller, so all of it is treated so
   }
-  return fail(Errc::invalid_argument, "{} bytes at {} ({}) run past the end of their allocation of {} bytes at {}",
-              count, fmt::ptr(address), end, range->bytes, fmt::ptr(range->base));
+  return fail(Errc::invalid_argument,
+              "{} bytes at {} ({}) run past the end of their allocation of {} bytes at {}", count,
+              fmt::ptr(address), end, range->bytes, fmt::ptr(range->base));
 }
 
-Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src, size_t src_count,
-                            LookUp when) {
+Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src,
+                            size_t src_count, LookUp when) {
   CopyEnds ends;
   CANOPY_ASSIGN(ends.dst, check_end(runtime, "destination", dst, dst_count, when));
   CANOPY_ASSIGN(ends.src, check_end(runtime, "source", src, src_count, when));
-  const bool two_devices = one_device(ends.dst) && one_device(ends.src) && ends.dst->device != ends.src->device;
+  const bool two_devices =
+      one_device(ends.dst) && one_device(ends.src) && ends.dst->device != ends.src->device;
   // A peer PE's heap is mapped here on purpose: that mapping is the access.
   if (two_devices && !ends.dst->peer_mapped && !ends.src->peer_mapped) {
     const int a = ends.dst->device;
     const int b = ends.src->device;
     if (!runtime.peers().enabled(a, b) && !runtime.peers().enabled(b, a)) {
       return fail(Errc::no_permission,
-                  "a copy from device {} to device {} needs aclrtDeviceEnablePeerAccess first", b, a);
+                  "a copy from device {} to device {} needs aclrtDeviceEnablePeerAccess first", b,
+                  a);
     }
   }
   return ends;
 }
 
-Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count) {
+Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src,
+                            size_t count) {
   if (count > dst_max) {
-    return fail(Errc::invalid_argument, "a copy of {} bytes into a destination of {} bytes", count, dst_max);
+    return fail(Errc::invalid_argument, "a copy of {} bytes into a destination of {} bytes", count,
+                dst_max);
   }
   return check_ends(runtime, dst, count, src, count);
 }

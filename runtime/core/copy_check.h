@@ -24,19 +24,20 @@ inline bool pageable(const CopyEnd& end) { return !end; }
 // Managed memory is memory of every device.
 inline bool on_device(const CopyEnd& end) { return end && end->kind != MemoryKind::pinned_host; }
 
-// When a task is queued its memory must be live. When it runs, blocks of stream-ordered pools may have been
-// freed behind it: they are there as long as their pool keeps them.
+// When a task is queued its memory must be live. When it runs, blocks of stream-ordered pools may
+// have been freed behind it: they are there as long as their pool keeps them.
 enum class LookUp : uint8_t { queued, running };
 
-// Errc::invalid_argument when [address, +count) lies in no live allocation although only ours can lie
-// there, or reaches past the end of one. `end` names it in the sentence.
+// Errc::invalid_argument when [address, +count) lies in no live allocation although only ours can
+// lie there, or reaches past the end of one. `end` names it in the sentence.
 Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count,
                           LookUp when = LookUp::queued);
 // Both ends of a copy, from `dst_count` and `src_count` bytes on: rows and their gaps may differ.
 // Errc::no_permission: two devices without peer access.
-Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src, size_t src_count,
-                            LookUp when = LookUp::queued);
+Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src,
+                            size_t src_count, LookUp when = LookUp::queued);
 // Also count <= dst_max.
-Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count);
+Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src,
+                            size_t count);
 
 }  // namespace canopy

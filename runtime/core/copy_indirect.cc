@@ -44,7 +44,8 @@ void end_task(const Task& task, const Result<>& done) {
 Result<> copy_checked(Runtime& runtime, void* dst, const void* src, size_t count) {
   CANOPY_ASSIGN(const CopyEnds ends, check_ends(runtime, dst, count, src, count, LookUp::running));
   if (count != 0 && (pageable(ends.dst) || pageable(ends.src))) {
-    return fail(Errc::invalid_argument, "a copy in stream order from {} to {} needs device or pinned memory at both ends",
+    return fail(Errc::invalid_argument,
+                "a copy in stream order from {} to {} needs device or pinned memory at both ends",
                 fmt::ptr(src), fmt::ptr(dst));
   }
   if (count != 0 && dst != src) {
@@ -99,11 +100,13 @@ struct DescriptorTask {
 };
 
 Result<Descriptor> read_descriptor(const DescriptorTask& task, uint64_t kind) {
-  CANOPY_TRY(device_range(*task.task.runtime, "descriptor", task.descriptor, kDescriptorBytes, LookUp::running));
+  CANOPY_TRY(device_range(*task.task.runtime, "descriptor", task.descriptor, kDescriptorBytes,
+                          LookUp::running));
   Descriptor descriptor;
   std::memcpy(&descriptor, task.descriptor, sizeof descriptor);
   if (descriptor.kind != kind) {
-    return fail(Errc::invalid_argument, "the memory at {} is no descriptor of this kind", fmt::ptr(task.descriptor));
+    return fail(Errc::invalid_argument, "the memory at {} is no descriptor of this kind",
+                fmt::ptr(task.descriptor));
   }
   return descriptor;
 }
@@ -117,13 +120,15 @@ void run_descriptor_copy(void* argument) {
 
 void run_descriptor_cache(void* argument) {
   const auto& task = *static_cast<const DescriptorTask*>(argument);
-  end_task(task.task, read_descriptor(task, kCacheKind).and_then([&](const Descriptor& found) -> Result<> {
-    CANOPY_TRY(device_range(*task.task.runtime, "range", found.src, found.bytes, LookUp::running));
-    if (task.prefetch) {
-      touch(found.src, found.bytes);
-    }
-    return {};
-  }));
+  end_task(task.task,
+           read_descriptor(task, kCacheKind).and_then([&](const Descriptor& found) -> Result<> {
+             CANOPY_TRY(device_range(*task.task.runtime, "range", found.src, found.bytes,
+                                     LookUp::running));
+             if (task.prefetch) {
+               touch(found.src, found.bytes);
+             }
+             return {};
+           }));
 }
 
 struct TouchTask {
@@ -144,11 +149,12 @@ void post(Stream& stream, CallFunction function, const Argument& argument, const
   });
 }
 
-Result<> post_descriptor(Runtime& runtime, void* descriptor, bool prefetch, void* handle, CallFunction function,
-                         const char* what) {
+Result<> post_descriptor(Runtime& runtime, void* descriptor, bool prefetch, void* handle,
+                         CallFunction function, const char* what) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
   CANOPY_TRY(device_range(runtime, "descriptor", descriptor, kDescriptorBytes));
-  post(*stream, function, DescriptorTask{{&runtime, &stream->strand()}, descriptor, prefetch}, what);
+  post(*stream, function, DescriptorTask{{&runtime, &stream->strand()}, descriptor, prefetch},
+       what);
   return {};
 }
 
@@ -162,11 +168,14 @@ Result<> write_descriptor(Runtime& runtime, void* at, const Descriptor& descript
 
 Result<> copy_with_offset(Runtime& runtime, const OffsetCopy& copy, size_t dst_max, void* handle) {
   if (copy.count > dst_max) {
-    return fail(Errc::invalid_argument, "a copy of {} bytes into a destination of {} bytes", copy.count, dst_max);
+    return fail(Errc::invalid_argument, "a copy of {} bytes into a destination of {} bytes",
+                copy.count, dst_max);
   }
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
-  CANOPY_ASSIGN(const CopyEnd dst_cell, check_end(runtime, "destination's address", copy.dst, sizeof(void*)));
-  CANOPY_ASSIGN(const CopyEnd src_cell, check_end(runtime, "source's address", copy.src, sizeof(void*)));
+  CANOPY_ASSIGN(const CopyEnd dst_cell,
+                check_end(runtime, "destination's address", copy.dst, sizeof(void*)));
+  CANOPY_ASSIGN(const CopyEnd src_cell,
+                check_end(runtime, "source's address", copy.src, sizeof(void*)));
   OffsetTask task = {{&runtime, &stream->strand()}, copy, nullptr, nullptr};
   if (pageable(dst_cell)) {
     task.dst_base = *std::exchange(task.copy.dst, nullptr);
@@ -178,18 +187,22 @@ Result<> copy_with_offset(Runtime& runtime, const OffsetCopy& copy, size_t dst_m
   return {};
 }
 
-Result<> set_copy_descriptor(Runtime& runtime, void* descriptor, const void* src, void* dst, size_t count) {
+Result<> set_copy_descriptor(Runtime& runtime, void* descriptor, const void* src, void* dst,
+                             size_t count) {
   CANOPY_ASSIGN(const MemoryRange from, device_range(runtime, "source", src, count));
   CANOPY_ASSIGN(const MemoryRange to, device_range(runtime, "destination", dst, count));
-  if (from.kind == MemoryKind::device && to.kind == MemoryKind::device && from.device != to.device) {
-    return fail(Errc::invalid_argument, "a descriptor for a copy from device {} to device {}: they are for one device",
+  if (from.kind == MemoryKind::device && to.kind == MemoryKind::device &&
+      from.device != to.device) {
+    return fail(Errc::invalid_argument,
+                "a descriptor for a copy from device {} to device {}: they are for one device",
                 from.device, to.device);
   }
   return write_descriptor(runtime, descriptor, {kCopyKind, src, dst, count, {}});
 }
 
 Result<> copy_with_descriptor(Runtime& runtime, void* descriptor, void* stream) {
-  return post_descriptor(runtime, descriptor, false, stream, run_descriptor_copy, "copy with descriptor");
+  return post_descriptor(runtime, descriptor, false, stream, run_descriptor_copy,
+                         "copy with descriptor");
 }
 
 Result<> prefetch_to_cache(Runtime& runtime, const void* address, size_t bytes, void* handle) {
@@ -199,13 +212,15 @@ Result<> prefetch_to_cache(Runtime& runtime, const void* address, size_t bytes, 
   return {};
 }
 
-Result<> set_cache_descriptor(Runtime& runtime, void* descriptor, const void* address, size_t bytes) {
+Result<> set_cache_descriptor(Runtime& runtime, void* descriptor, const void* address,
+                              size_t bytes) {
   CANOPY_TRY(device_range(runtime, "range", address, bytes));
   return write_descriptor(runtime, descriptor, {kCacheKind, address, nullptr, bytes, {}});
 }
 
 Result<> cache_with_descriptor(Runtime& runtime, void* descriptor, bool prefetch, void* stream) {
-  return post_descriptor(runtime, descriptor, prefetch, stream, run_descriptor_cache, "cache maintenance");
+  return post_descriptor(runtime, descriptor, prefetch, stream, run_descriptor_cache,
+                         "cache maintenance");
 }
 
 }  // namespace canopy

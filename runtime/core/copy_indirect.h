@@ -1,5 +1,5 @@
-// Copies and cache hints whose addresses lie in memory and are read when the stream gets there. What
-// they then find wrong fails the task: the stream's next synchronisation tells.
+// Copies and cache hints whose addresses lie in memory and are read when the stream gets there.
+// What they then find wrong fails the task: the stream's next synchronisation tells.
 #pragma once
 
 #include "runtime/base/result.h"
@@ -26,12 +26,14 @@ Result<> copy_with_offset(Runtime& runtime, const OffsetCopy& copy, size_t dst_m
 inline constexpr size_t kDescriptorBytes = 64;
 
 // Between two ranges of one device.
-Result<> set_copy_descriptor(Runtime& runtime, void* descriptor, const void* src, void* dst, size_t count);
+Result<> set_copy_descriptor(Runtime& runtime, void* descriptor, const void* src, void* dst,
+                             size_t count);
 Result<> copy_with_descriptor(Runtime& runtime, void* descriptor, void* stream);
 
 // Brings device memory near: memory is coherent here, so that is all a cache can do for it.
 Result<> prefetch_to_cache(Runtime& runtime, const void* address, size_t bytes, void* stream);
-Result<> set_cache_descriptor(Runtime& runtime, void* descriptor, const void* address, size_t bytes);
+Result<> set_cache_descriptor(Runtime& runtime, void* descriptor, const void* address,
+                              size_t bytes);
 // `prefetch` false: write back, invalidate, flush - with coherent memory nothing but the check.
 Result<> cache_with_descriptor(Runtime& runtime, void* descriptor, bool prefetch, void* stream);
 

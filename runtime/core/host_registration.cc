@@ -15,28 +15,32 @@ Result<> check_mapped(void* base, uint64_t bytes) {
   if (::msync(base, bytes, MS_ASYNC) == 0) {
     return {};
   }
-  return fail_errno(Errc::invalid_argument, errno, "{} bytes at {} are not all memory of this process", bytes,
-                    fmt::ptr(base));
+  return fail_errno(Errc::invalid_argument, errno,
+                    "{} bytes at {} are not all memory of this process", bytes, fmt::ptr(base));
 }
 
 }  // namespace
 
-Result<> HostRegistrations::add(Driver& driver, void* base, uint64_t bytes, bool mapped, bool pinned) {
+Result<> HostRegistrations::add(Driver& driver, void* base, uint64_t bytes, bool mapped,
+                                bool pinned) {
   const auto at = reinterpret_cast<uintptr_t>(base);
   if (at % kBoundary != 0) {
     return fail(Errc::misaligned, "{} is not on a boundary of {} bytes", fmt::ptr(base), kBoundary);
   }
   if (bytes == 0 || at + bytes < at) {
-    return fail(Errc::invalid_argument, "{} bytes at {} cannot be registered", bytes, fmt::ptr(base));
+    return fail(Errc::invalid_argument, "{} bytes at {} cannot be registered", bytes,
+                fmt::ptr(base));
   }
   const auto ours = driver.find_memory(base);
   const bool registered_already = ours && ours->registered;
   if (ours && !registered_already) {
     if (ours->kind != MemoryKind::pinned_host || !ours->contains(base, bytes)) {
-      return fail(Errc::invalid_argument, "{} bytes at {} are not all host memory", bytes, fmt::ptr(base));
+      return fail(Errc::invalid_argument, "{} bytes at {} are not all host memory", bytes,
+                  fmt::ptr(base));
     }
     if (pinned) {
-      return fail(Errc::busy, "{} is pinned already: it comes from aclrtMallocHost", fmt::ptr(base));
+      return fail(Errc::busy, "{} is pinned already: it comes from aclrtMallocHost",
+                  fmt::ptr(base));
     }
   } else if (!ours && driver.is_pool_address(base)) {
     return fail(Errc::invalid_argument, "{} lies in no live allocation", fmt::ptr(base));
@@ -49,14 +53,16 @@ Result<> HostRegistrations::add(Driver& driver, void* base, uint64_t bytes, bool
   const bool clear_below =
       after == ranges_.begin() || std::prev(after)->first + std::prev(after)->second.bytes <= at;
   if (!clear_above || !clear_below) {
-    return fail(Errc::busy, "some of the {} bytes at {} is registered already", bytes, fmt::ptr(base));
+    return fail(Errc::busy, "some of the {} bytes at {} is registered already", bytes,
+                fmt::ptr(base));
   }
   if (pinned && !driver.address_space().try_add({.base = static_cast<std::byte*>(base),
                                                  .bytes = bytes,
                                                  .kind = MemoryKind::pinned_host,
                                                  .device = kHostMemory,
                                                  .registered = true})) {
-    return fail(Errc::invalid_argument, "some of the {} bytes at {} is memory of a device", bytes, fmt::ptr(base));
+    return fail(Errc::invalid_argument, "some of the {} bytes at {} is memory of a device", bytes,
+                fmt::ptr(base));
   }
   ranges_.emplace(at, Registration{bytes, mapped, pinned});
   return {};

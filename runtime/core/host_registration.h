@@ -1,8 +1,8 @@
 // HostRegistrations: the caller's own host memory that is registered with devices.
 //
-// Simulated devices reach all memory of the process, so MAPPED gives the address itself, and PINNED only
-// changes how asynchronous copies treat the memory; nothing is locked. What is registered must be
-// unregistered before it is unmapped. Thread-safe.
+// Simulated devices reach all memory of the process, so MAPPED gives the address itself, and PINNED
+// only changes how asynchronous copies treat the memory; nothing is locked. What is registered must
+// be unregistered before it is unmapped. Thread-safe.
 #pragma once
 
 #include "runtime/base/result.h"
@@ -17,8 +17,8 @@ namespace canopy {
 
 class HostRegistrations {
  public:
-  // [base, +bytes) must be mapped memory, on a boundary of 4 KiB, and not a device's. Errc::busy: some of it
-  // is registered already, or is pinned already and `pinned` is wanted.
+  // [base, +bytes) must be mapped memory, on a boundary of 4 KiB, and not a device's. Errc::busy:
+  // some of it is registered already, or is pinned already and `pinned` is wanted.
   Result<> add(Driver& driver, void* base, uint64_t bytes, bool mapped, bool pinned);
   // Errc::not_found when no registration starts at `base`.
   Result<> remove(Driver& driver, void* base);
@@ -35,7 +35,7 @@ class HostRegistrations {
     bool mapped;
     bool pinned;
   };
-  mutable std::mutex mutex_;  // guards ranges_
+  mutable std::mutex mutex_;                  // guards ranges_
   std::map<uintptr_t, Registration> ranges_;  // by base; no two overlap
 };
 

@@ -22,7 +22,8 @@ Result<ManagedMemory*> managed_memory(Runtime& runtime) {
 
 Result<> check_pages(uint64_t bytes) {
   if (bytes == 0 || bytes % ManagedMemory::kPage != 0) {
-    return fail(Errc::invalid_argument, "{} bytes of managed memory: a multiple of {} is wanted", bytes, ManagedMemory::kPage);
+    return fail(Errc::invalid_argument, "{} bytes of managed memory: a multiple of {} is wanted",
+                bytes, ManagedMemory::kPage);
   }
   return {};
 }
@@ -58,23 +59,29 @@ Result<ManagedLocation> location_of(Runtime& runtime, const aclrtMemManagedLocat
     case ACL_MEM_LOCATIONTYPE_INVALID:
       break;
   }
-  return fail(Errc::invalid_argument, "{} is not a location of managed memory", static_cast<int>(location.type));
+  return fail(Errc::invalid_argument, "{} is not a location of managed memory",
+              static_cast<int>(location.type));
 }
 
 aclrtMemManagedLocationType type_of(const ManagedLocation& location) {
   switch (location.kind) {
-    case ManagedLocation::Kind::none: return ACL_MEM_LOCATIONTYPE_INVALID;
-    case ManagedLocation::Kind::device: return ACL_MEM_LOCATIONTYPE_DEVICE;
-    case ManagedLocation::Kind::host: return ACL_MEM_LOCATIONTYPE_HOST;
-    case ManagedLocation::Kind::host_numa: return ACL_MEM_LOCATIONTYPE_HOST_NUMA;
+    case ManagedLocation::Kind::none:
+      return ACL_MEM_LOCATIONTYPE_INVALID;
+    case ManagedLocation::Kind::device:
+      return ACL_MEM_LOCATIONTYPE_DEVICE;
+    case ManagedLocation::Kind::host:
+      return ACL_MEM_LOCATIONTYPE_HOST;
+    case ManagedLocation::Kind::host_numa:
+      return ACL_MEM_LOCATIONTYPE_HOST_NUMA;
   }
   return ACL_MEM_LOCATIONTYPE_INVALID;
 }
 
 // The location of all pages, or none.
-ManagedLocation common(std::span<const ManagedPage> pages, ManagedLocation ManagedPage::* which) {
+ManagedLocation common(std::span<const ManagedPage> pages, ManagedLocation ManagedPage::*which) {
   const ManagedLocation first = pages.front().*which;
-  const bool same = std::all_of(pages.begin(), pages.end(), [&](const ManagedPage& page) { return page.*which == first; });
+  const bool same = std::all_of(pages.begin(), pages.end(),
+                                [&](const ManagedPage& page) { return page.*which == first; });
   return same ? first : ManagedLocation();
 }
 
@@ -103,14 +110,22 @@ int32_t number_of(aclrtMemManagedRangeAttribute attribute, std::span<const Manag
   const auto prefetched = [&] { return common(pages, &ManagedPage::prefetched); };
   switch (attribute) {
     case ACL_MEM_RANGE_ATTRIBUTE_READ_MOSTLY:
-      return std::all_of(pages.begin(), pages.end(), [](const ManagedPage& page) { return page.read_mostly; }) ? 1 : 0;
+      return std::all_of(pages.begin(), pages.end(),
+                         [](const ManagedPage& page) { return page.read_mostly; })
+                 ? 1
+                 : 0;
     case ACL_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION:
-    case ACL_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION_ID: return preferred().id;
-    case ACL_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION_TYPE: return type_of(preferred());
+    case ACL_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION_ID:
+      return preferred().id;
+    case ACL_MEM_RANGE_ATTRIBUTE_PREFERRED_LOCATION_TYPE:
+      return type_of(preferred());
     case ACL_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION:
-    case ACL_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION_ID: return prefetched().id;
-    case ACL_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION_TYPE: return type_of(prefetched());
-    case ACL_MEM_RANGE_ATTRIBUTE_ACCESSED_BY: break;
+    case ACL_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION_ID:
+      return prefetched().id;
+    case ACL_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION_TYPE:
+      return type_of(prefetched());
+    case ACL_MEM_RANGE_ATTRIBUTE_ACCESSED_BY:
+      break;
   }
   return 0;
 }
@@ -143,17 +158,22 @@ Result<void*> allocate_managed(Runtime& runtime, uint64_t bytes) {
   return memory->allocate(bytes);
 }
 
-Result<> advise_managed(Runtime& runtime, const void* address, uint64_t bytes, aclrtMemManagedAdviseType advice,
-                        aclrtMemManagedLocation where) {
+Result<> advise_managed(Runtime& runtime, const void* address, uint64_t bytes,
+                        aclrtMemManagedAdviseType advice, aclrtMemManagedLocation where) {
   CANOPY_TRY(check_pages(bytes));
   CANOPY_ASSIGN(ManagedMemory * memory, managed_memory(runtime));
   const auto change = [&](auto&& one) {
-    return memory->with_pages(address, bytes, [&](std::span<ManagedPage> pages) { std::for_each(pages.begin(), pages.end(), one); });
+    return memory->with_pages(address, bytes, [&](std::span<ManagedPage> pages) {
+      std::for_each(pages.begin(), pages.end(), one);
+    });
   };
   switch (advice) {
-    case ACL_MEM_ADVISE_SET_READ_MOSTLY: return change([](ManagedPage& page) { page.read_mostly = true; });
-    case ACL_MEM_ADVISE_UNSET_READ_MOSTLY: return change([](ManagedPage& page) { page.read_mostly = false; });
-    case ACL_MEM_ADVISE_UNSET_PREFERRED_LOCATION: return change([](ManagedPage& page) { page.preferred = ManagedLocation(); });
+    case ACL_MEM_ADVISE_SET_READ_MOSTLY:
+      return change([](ManagedPage& page) { page.read_mostly = true; });
+    case ACL_MEM_ADVISE_UNSET_READ_MOSTLY:
+      return change([](ManagedPage& page) { page.read_mostly = false; });
+    case ACL_MEM_ADVISE_UNSET_PREFERRED_LOCATION:
+      return change([](ManagedPage& page) { page.preferred = ManagedLocation(); });
     case ACL_MEM_ADVISE_SET_PREFERRED_LOCATION: {
       CANOPY_ASSIGN(const ManagedLocation location, location_of(runtime, where));
       return change([&](ManagedPage& page) { page.preferred = location; });
@@ -165,27 +185,33 @@ Result<> advise_managed(Runtime& runtime, const void* address, uint64_t bytes, a
       if (location.kind == ManagedLocation::Kind::device) {
         const uint64_t bit = uint64_t{1} << location.id;
         return change([&](ManagedPage& page) {
-          page.accessed_by_devices = set ? page.accessed_by_devices | bit : page.accessed_by_devices & ~bit;
+          page.accessed_by_devices =
+              set ? page.accessed_by_devices | bit : page.accessed_by_devices & ~bit;
         });
       }
       if (location.kind == ManagedLocation::Kind::host) {
         return change([&](ManagedPage& page) { page.accessed_by_host = set; });
       }
-      return fail(Errc::invalid_argument, "managed memory is accessed by devices and the host, not by NUMA nodes");
+      return fail(Errc::invalid_argument,
+                  "managed memory is accessed by devices and the host, not by NUMA nodes");
     }
   }
-  return fail(Errc::invalid_argument, "{} is not one of aclrtMemManagedAdviseType", static_cast<int>(advice));
+  return fail(Errc::invalid_argument, "{} is not one of aclrtMemManagedAdviseType",
+              static_cast<int>(advice));
 }
 
-Result<> managed_attribute(Runtime& runtime, aclrtMemManagedRangeAttribute attribute, const void* address, uint64_t bytes,
-                           void* data, size_t data_bytes) {
-  if (attribute < ACL_MEM_RANGE_ATTRIBUTE_READ_MOSTLY || attribute > ACL_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION_ID) {
-    return fail(Errc::invalid_argument, "{} is not one of aclrtMemManagedRangeAttribute", static_cast<int>(attribute));
+Result<> managed_attribute(Runtime& runtime, aclrtMemManagedRangeAttribute attribute,
+                           const void* address, uint64_t bytes, void* data, size_t data_bytes) {
+  if (attribute < ACL_MEM_RANGE_ATTRIBUTE_READ_MOSTLY ||
+      attribute > ACL_MEM_RANGE_ATTRIBUTE_LAST_PREFETCH_LOCATION_ID) {
+    return fail(Errc::invalid_argument, "{} is not one of aclrtMemManagedRangeAttribute",
+                static_cast<int>(attribute));
   }
   const bool list = attribute == ACL_MEM_RANGE_ATTRIBUTE_ACCESSED_BY;
-  if (data_bytes == 0 || data_bytes % sizeof(int32_t) != 0 || (!list && data_bytes != sizeof(int32_t))) {
-    return fail(Errc::invalid_argument, "attribute {} of managed memory does not fill {} bytes", static_cast<int>(attribute),
-                data_bytes);
+  if (data_bytes == 0 || data_bytes % sizeof(int32_t) != 0 ||
+      (!list && data_bytes != sizeof(int32_t))) {
+    return fail(Errc::invalid_argument, "attribute {} of managed memory does not fill {} bytes",
+                static_cast<int>(attribute), data_bytes);
   }
   CANOPY_ASSIGN(ManagedMemory * memory, managed_memory(runtime));
   return memory->with_pages(address, bytes, [&](std::span<ManagedPage> pages) {
@@ -208,14 +234,16 @@ Result<> prefetch_managed(Runtime& runtime, std::span<const ManagedPrefetch> ran
     CANOPY_ASSIGN(const ManagedLocation location, location_of(runtime, range.location));
     locations.push_back(location);
   }
-  stream->post(sizeof(PrefetchList) + ranges.size() * sizeof(PrefetchList::Entry), [&](Sqe& sqe, std::byte* arguments) {
-    auto* list = new (arguments) PrefetchList{memory, ranges.size()};
-    for (size_t i = 0; i < ranges.size(); ++i) {
-      new (list->entries() + i) PrefetchList::Entry{ranges[i].address, ranges[i].bytes, locations[i]};
-    }
-    sqe.kind = SqeKind::call;
-    sqe.body.call = {run_prefetches, list, "prefetch"};
-  });
+  stream->post(sizeof(PrefetchList) + ranges.size() * sizeof(PrefetchList::Entry),
+               [&](Sqe& sqe, std::byte* arguments) {
+                 auto* list = new (arguments) PrefetchList{memory, ranges.size()};
+                 for (size_t i = 0; i < ranges.size(); ++i) {
+                   new (list->entries() + i)
+                       PrefetchList::Entry{ranges[i].address, ranges[i].bytes, locations[i]};
+                 }
+                 sqe.kind = SqeKind::call;
+                 sqe.body.call = {run_prefetches, list, "prefetch"};
+               });
   return {};
 }
 

@@ -14,11 +14,13 @@ Result<void*> allocate_device(Runtime& runtime, const DeviceRequest& request) {
   CANOPY_TRY(driver->check_device(id));
   Device* device = driver->find_device(id);
   if (device == nullptr) {
-    return fail(Errc::bad_device, "device {} is not open in this process: call aclrtSetDevice first", id);
+    return fail(Errc::bad_device,
+                "device {} is not open in this process: call aclrtSetDevice first", id);
   }
   const uint64_t capacity = device->npu().hbm_bytes;
   if (request.bytes > capacity) {
-    return fail(Errc::no_memory, "device {}: {} bytes wanted, {} in all", id, request.bytes, capacity);
+    return fail(Errc::no_memory, "device {}: {} bytes wanted, {} in all", id, request.bytes,
+                capacity);
   }
   const uint64_t counted = (request.bytes + 31) / 32 * 32 + (request.padded ? 32 : 0);
   auto memory = device->memory().allocate(counted, request.pages);
@@ -39,10 +41,12 @@ Result<> free_device(Runtime& runtime, void* address) {
       return device->memory().free(address);
     }
   }
-  if (ManagedMemory* managed = driver->existing_managed_memory(); managed != nullptr && managed->contains(address)) {
+  if (ManagedMemory* managed = driver->existing_managed_memory();
+      managed != nullptr && managed->contains(address)) {
     return managed->free(address);
   }
-  return fail(Errc::invalid_argument, "{} is not device memory that aclrtMalloc gave out", fmt::ptr(address));
+  return fail(Errc::invalid_argument, "{} is not device memory that aclrtMalloc gave out",
+              fmt::ptr(address));
 }
 
 Result<void*> allocate_pinned(Runtime& runtime, size_t bytes) {
@@ -57,7 +61,8 @@ Result<> free_pinned(Runtime& runtime, void* address) {
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   CANOPY_ASSIGN(MemoryPool * pool, driver->host_memory());
   if (!pool->contains(address)) {
-    return fail(Errc::invalid_argument, "{} is not memory that aclrtMallocHost gave out", fmt::ptr(address));
+    return fail(Errc::invalid_argument, "{} is not memory that aclrtMallocHost gave out",
+                fmt::ptr(address));
   }
   return pool->free(address);
 }
@@ -71,9 +76,11 @@ Result<> free_after_sync(Runtime& runtime, Result<> (*free)(Runtime&, void*), vo
   return synchronized;
 }
 
-Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address, LookUp when) {
+Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address,
+                                                   LookUp when) {
   if (runtime.pools().any() && runtime.pools().contains(address)) {
-    return when == LookUp::queued ? runtime.pools().find(address) : runtime.pools().find_chunk(address);
+    return when == LookUp::queued ? runtime.pools().find(address)
+                                  : runtime.pools().find_chunk(address);
   }
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   return driver->find_memory(address);
@@ -87,14 +94,16 @@ Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* a
   return range;
 }
 
-Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address, uint64_t bytes,
-                                 LookUp when) {
+Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address,
+                                 uint64_t bytes, LookUp when) {
   CANOPY_ASSIGN(const auto range, find_allocation(runtime, address, when));
   if (!range || range->kind == MemoryKind::pinned_host) {
-    return fail(Errc::invalid_argument, "{} ({}) is no live device memory", fmt::ptr(address), what);
+    return fail(Errc::invalid_argument, "{} ({}) is no live device memory", fmt::ptr(address),
+                what);
   }
   if (!range->contains(address, bytes)) {
-    return fail(Errc::invalid_argument, "{} bytes at {} ({}) run past the end of their allocation of {} bytes at {}", bytes,
+    return fail(Errc::invalid_argument,
+                "{} bytes at {} ({}) run past the end of their allocation of {} bytes at {}", bytes,
                 fmt::ptr(address), what, range->bytes, fmt::ptr(range->base));
   }
   return *range;
@@ -108,9 +117,10 @@ Result<size_t> memory_use(Runtime& runtime, int device, MemoryUse* out, size_t l
     held = open->memory().held();
   }
   const MemoryPool::Held pooled = runtime.pools().held(device);
-  std::array<MemoryUse, kMemoryComponents> all = {{{"aclrtMalloc", held.bytes, held.peak},
-                                                   {"aclrtMemPool", pooled.bytes, pooled.peak}}};
-  std::stable_sort(all.begin(), all.end(), [](const MemoryUse& a, const MemoryUse& b) { return a.bytes > b.bytes; });
+  std::array<MemoryUse, kMemoryComponents> all = {
+      {{"aclrtMalloc", held.bytes, held.peak}, {"aclrtMemPool", pooled.bytes, pooled.peak}}};
+  std::stable_sort(all.begin(), all.end(),
+                   [](const MemoryUse& a, const MemoryUse& b) { return a.bytes > b.bytes; });
   const size_t count = std::min(limit, all.size());
   std::copy_n(all.begin(), count, out);
   return count;

@@ -27,17 +27,18 @@ Result<void*> allocate_device(Runtime& runtime, const DeviceRequest& request);
 Result<> free_device(Runtime& runtime, void* address);
 Result<void*> allocate_pinned(Runtime& runtime, size_t bytes);
 Result<> free_pinned(Runtime& runtime, void* address);
-// free(runtime, address) after the current context's streams have drained; not when they do not in time. A
-// task's failure found on the way is returned after freeing.
+// free(runtime, address) after the current context's streams have drained; not when they do not in
+// time. A task's failure found on the way is returned after freeing.
 Result<> free_after_sync(Runtime& runtime, Result<> (*free)(Runtime&, void*), void* address);
 
 // The live allocation that `address` lies in; nothing for memory that is not ours.
-Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address, LookUp when = LookUp::queued);
+Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address,
+                                                   LookUp when = LookUp::queued);
 // The same, but all host memory that is registered with devices counts as pinned.
 Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* address);
 // All of [address, +bytes) in one live allocation of device or managed memory.
-Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address, uint64_t bytes,
-                                 LookUp when = LookUp::queued);
+Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address,
+                                 uint64_t bytes, LookUp when = LookUp::queued);
 
 // Bytes that this process holds of a device, by what it holds them for.
 struct MemoryUse {

@@ -17,29 +17,31 @@ void run_reduction(const Reduction& reduction) {
   reduction.function(reduction.dst, reduction.src, reduction.elements);
 }
 
-Result<> check_operand(Runtime& runtime, const Stream& stream, const char* what, const void* address, uint64_t bytes,
-                       size_t element) {
+Result<> check_operand(Runtime& runtime, const Stream& stream, const char* what,
+                       const void* address, uint64_t bytes, size_t element) {
   if (reinterpret_cast<uintptr_t>(address) % element != 0) {
-    return fail(Errc::misaligned, "{} ({}) is not on a boundary of {} bytes", fmt::ptr(address), what, element);
+    return fail(Errc::misaligned, "{} ({}) is not on a boundary of {} bytes", fmt::ptr(address),
+                what, element);
   }
   CANOPY_ASSIGN(const MemoryRange range, device_range(runtime, what, address, bytes));
   const int device = stream.context().device_id();
   if (range.kind == MemoryKind::device && range.device != device) {
-    return fail(Errc::invalid_argument, "{} ({}) lies on device {}, stream {} is of device {}", fmt::ptr(address), what,
-                range.device, stream.id(), device);
+    return fail(Errc::invalid_argument, "{} ({}) lies on device {}, stream {} is of device {}",
+                fmt::ptr(address), what, range.device, stream.id(), device);
   }
   return {};
 }
 
 }  // namespace
 
-Result<> reduce_on_stream(Runtime& runtime, void* dst, const void* src, uint64_t bytes, ReduceKind kind, ReduceType type,
-                          void* handle) {
+Result<> reduce_on_stream(Runtime& runtime, void* dst, const void* src, uint64_t bytes,
+                          ReduceKind kind, ReduceType type, void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
   const uint64_t frees = runtime.task_memory().frees();
   const size_t element = element_bytes(type);
   if (bytes % element != 0) {
-    return fail(Errc::invalid_argument, "a reduction of {} bytes, elements have {}", bytes, element);
+    return fail(Errc::invalid_argument, "a reduction of {} bytes, elements have {}", bytes,
+                element);
   }
   CANOPY_TRY(check_operand(runtime, *stream, "destination", dst, bytes, element));
   CANOPY_TRY(check_operand(runtime, *stream, "source", src, bytes, element));

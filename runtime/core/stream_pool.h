@@ -1,8 +1,9 @@
 // StreamPool: one pool of device memory whose blocks are handed out and taken back in stream order.
 //
-// The pool reserves chunks of its device, and cuts them into blocks. A block that was freed is pending
-// until its stream has done what was queued before: the same stream may have it again at once, others by
-// the rules that the pool's owner asks of it (StreamPools, which also does all locking).
+// The pool reserves chunks of its device, and cuts them into blocks. A block that was freed is
+// pending until its stream has done what was queued before: the same stream may have it again at
+// once, others by the rules that the pool's owner asks of it (StreamPools, which also does all
+// locking).
 #pragma once
 
 #include "runtime/base/range_allocator.h"
@@ -28,7 +29,8 @@ class StreamPool {
  public:
   static constexpr uint64_t kGrain = 512;  // of blocks
 
-  // `memory` is what the chunks come from, `watch` is told when they go back; `max_bytes` bounds what is reserved.
+  // `memory` is what the chunks come from, `watch` is told when they go back; `max_bytes` bounds
+  // what is reserved.
   StreamPool(MemoryPool& memory, MemoryWatch& watch, int device, uint64_t max_bytes)
       : memory_(memory), watch_(watch), device_(device), max_bytes_(max_bytes) {}
 
@@ -40,10 +42,12 @@ class StreamPool {
   std::byte* take_free(uint64_t bytes);
   // A pending block that `may_have` allows: the one that fits best, and its mark.
   template <class MayHave>
-  std::optional<std::pair<std::byte*, StreamMark>> take_pending(uint64_t bytes, MayHave&& may_have) {
+  std::optional<std::pair<std::byte*, StreamMark>> take_pending(uint64_t bytes,
+                                                                MayHave&& may_have) {
     auto best = pending_.end();
     for (auto it = pending_.begin(); it != pending_.end(); ++it) {
-      if (it->bytes >= bytes && (best == pending_.end() || it->bytes < best->bytes) && may_have(it->mark)) {
+      if (it->bytes >= bytes && (best == pending_.end() || it->bytes < best->bytes) &&
+          may_have(it->mark)) {
         best = it;
       }
     }
@@ -83,7 +87,9 @@ class StreamPool {
   void add_chunk(std::byte* base, uint64_t bytes);
   // Gives free chunks back as long as `keep` bytes stay reserved.
   void trim(uint64_t keep);
-  static uint64_t chunk_bytes(uint64_t bytes) { return (bytes + kGranule - 1) / kGranule * kGranule; }
+  static uint64_t chunk_bytes(uint64_t bytes) {
+    return (bytes + kGranule - 1) / kGranule * kGranule;
+  }
 
   // ---- Figures, in bytes. Used: blocks that are live or pending.
   uint64_t reserved() const { return reserved_; }

@@ -14,7 +14,8 @@ Result<void*> StreamPools::create(int device, uint64_t max_bytes) {
   CANOPY_ASSIGN(Driver * driver, runtime_.driver());
   CANOPY_TRY(driver->check_device(device));
   if (driver->find_device(device) == nullptr) {
-    return fail(Errc::bad_device, "device {} is not open in this process: call aclrtSetDevice first", device);
+    return fail(Errc::bad_device,
+                "device {} is not open in this process: call aclrtSetDevice first", device);
   }
   std::lock_guard lock(mutex_);
   CANOPY_ASSIGN(MemoryPool * memory, memory_of(*driver, device));
@@ -37,7 +38,8 @@ Result<void*> StreamPools::create(int device, uint64_t max_bytes) {
 Result<MemoryPool*> StreamPools::memory_of(Driver& driver, int device) {
   auto& memory = memories_[static_cast<size_t>(device)];
   if (memory == nullptr) {
-    CANOPY_ASSIGN(memory, MemoryPool::create(driver.host_table(), device, driver.machine().npu(device).hbm_bytes));
+    CANOPY_ASSIGN(memory, MemoryPool::create(driver.host_table(), device,
+                                             driver.machine().npu(device).hbm_bytes));
   }
   return memory.get();
 }
@@ -73,29 +75,39 @@ Result<> StreamPools::set(void* handle, aclrtMemPoolAttr attribute, uint64_t val
   CANOPY_ASSIGN(StreamPool * pool, pool_of(handle));
   const auto set_switch = [&](bool& target) -> Result<> {
     if (value > 1) {
-      return fail(Errc::invalid_argument, "memory pool attribute {} is {}, it must be 0 or 1", static_cast<int>(attribute), value);
+      return fail(Errc::invalid_argument, "memory pool attribute {} is {}, it must be 0 or 1",
+                  static_cast<int>(attribute), value);
     }
     target = value == 1;
     return {};
   };
   switch (attribute) {
-    case ACL_RT_MEM_POOL_REUSE_FOLLOW_EVENT_DEPENDENCIES: return set_switch(pool->follow_events);
-    case ACL_RT_MEM_POOL_REUSE_ALLOW_OPPORTUNISTIC: return set_switch(pool->opportunistic);
-    case ACL_RT_MEM_POOL_REUSE_ALLOW_INTERNAL_DEPENDENCIES: return set_switch(pool->insert_waits);
-    case ACL_RT_MEM_POOL_ATTR_RELEASE_THRESHOLD: pool->release_threshold = value; return {};
+    case ACL_RT_MEM_POOL_REUSE_FOLLOW_EVENT_DEPENDENCIES:
+      return set_switch(pool->follow_events);
+    case ACL_RT_MEM_POOL_REUSE_ALLOW_OPPORTUNISTIC:
+      return set_switch(pool->opportunistic);
+    case ACL_RT_MEM_POOL_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
+      return set_switch(pool->insert_waits);
+    case ACL_RT_MEM_POOL_ATTR_RELEASE_THRESHOLD:
+      pool->release_threshold = value;
+      return {};
     case ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_HIGH:
     case ACL_RT_MEM_POOL_ATTR_USED_MEM_HIGH:
       if (value != 0) {
-        return fail(Errc::invalid_argument, "a high-water mark of a memory pool can only be set to 0, not to {}", value);
+        return fail(Errc::invalid_argument,
+                    "a high-water mark of a memory pool can only be set to 0, not to {}", value);
       }
       settle(*pool);
-      attribute == ACL_RT_MEM_POOL_ATTR_USED_MEM_HIGH ? pool->reset_used_high() : pool->reset_reserved_high();
+      attribute == ACL_RT_MEM_POOL_ATTR_USED_MEM_HIGH ? pool->reset_used_high()
+                                                      : pool->reset_reserved_high();
       return {};
     case ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_CURRENT:
     case ACL_RT_MEM_POOL_ATTR_USED_MEM_CURRENT:
-      return fail(Errc::invalid_argument, "attribute {} of a memory pool can only be read", static_cast<int>(attribute));
+      return fail(Errc::invalid_argument, "attribute {} of a memory pool can only be read",
+                  static_cast<int>(attribute));
   }
-  return fail(Errc::invalid_argument, "{} is not one of aclrtMemPoolAttr", static_cast<int>(attribute));
+  return fail(Errc::invalid_argument, "{} is not one of aclrtMemPoolAttr",
+              static_cast<int>(attribute));
 }
 
 Result<uint64_t> StreamPools::get(void* handle, aclrtMemPoolAttr attribute) {
@@ -103,16 +115,25 @@ Result<uint64_t> StreamPools::get(void* handle, aclrtMemPoolAttr attribute) {
   CANOPY_ASSIGN(StreamPool * pool, pool_of(handle));
   settle(*pool);
   switch (attribute) {
-    case ACL_RT_MEM_POOL_REUSE_FOLLOW_EVENT_DEPENDENCIES: return pool->follow_events ? 1 : 0;
-    case ACL_RT_MEM_POOL_REUSE_ALLOW_OPPORTUNISTIC: return pool->opportunistic ? 1 : 0;
-    case ACL_RT_MEM_POOL_REUSE_ALLOW_INTERNAL_DEPENDENCIES: return pool->insert_waits ? 1 : 0;
-    case ACL_RT_MEM_POOL_ATTR_RELEASE_THRESHOLD: return pool->release_threshold;
-    case ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_CURRENT: return pool->reserved();
-    case ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_HIGH: return pool->reserved_high();
-    case ACL_RT_MEM_POOL_ATTR_USED_MEM_CURRENT: return pool->used();
-    case ACL_RT_MEM_POOL_ATTR_USED_MEM_HIGH: return pool->used_high();
+    case ACL_RT_MEM_POOL_REUSE_FOLLOW_EVENT_DEPENDENCIES:
+      return pool->follow_events ? 1 : 0;
+    case ACL_RT_MEM_POOL_REUSE_ALLOW_OPPORTUNISTIC:
+      return pool->opportunistic ? 1 : 0;
+    case ACL_RT_MEM_POOL_REUSE_ALLOW_INTERNAL_DEPENDENCIES:
+      return pool->insert_waits ? 1 : 0;
+    case ACL_RT_MEM_POOL_ATTR_RELEASE_THRESHOLD:
+      return pool->release_threshold;
+    case ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_CURRENT:
+      return pool->reserved();
+    case ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_HIGH:
+      return pool->reserved_high();
+    case ACL_RT_MEM_POOL_ATTR_USED_MEM_CURRENT:
+      return pool->used();
+    case ACL_RT_MEM_POOL_ATTR_USED_MEM_HIGH:
+      return pool->used_high();
   }
-  return fail(Errc::invalid_argument, "{} is not one of aclrtMemPoolAttr", static_cast<int>(attribute));
+  return fail(Errc::invalid_argument, "{} is not one of aclrtMemPoolAttr",
+              static_cast<int>(attribute));
 }
 
 Result<> StreamPools::trim(void* handle, uint64_t keep) {
@@ -138,11 +159,15 @@ void StreamPools::settle(StreamPool& pool) {
   pool.settle([&](const StreamMark& mark) { return reached(mark); });
 }
 
-std::optional<std::pair<std::byte*, StreamMark>> StreamPools::take(StreamPool& pool, uint64_t bytes, const Stream& stream,
-                                                                    void* handle) {
-  const auto nothing_to_wait_for = [](std::byte* address) { return std::pair(address, StreamMark()); };
+std::optional<std::pair<std::byte*, StreamMark>> StreamPools::take(StreamPool& pool, uint64_t bytes,
+                                                                   const Stream& stream,
+                                                                   void* handle) {
+  const auto nothing_to_wait_for = [](std::byte* address) {
+    return std::pair(address, StreamMark());
+  };
   // In-stream: what the stream freed is its own again at once.
-  if (auto own = pool.take_pending(bytes, [&](const StreamMark& mark) { return mark.stream == handle; })) {
+  if (auto own =
+          pool.take_pending(bytes, [&](const StreamMark& mark) { return mark.stream == handle; })) {
     return nothing_to_wait_for(own->first);
   }
   if (pool.opportunistic && pool.pending() > kManyPending) {
@@ -154,7 +179,9 @@ std::optional<std::pair<std::byte*, StreamMark>> StreamPools::take(StreamPool& p
     return nothing_to_wait_for(free);
   }
   if (pool.follow_events) {
-    const auto followed = [&](const StreamMark& mark) { return stream.follows(mark.stream_id) >= mark.ticket; };
+    const auto followed = [&](const StreamMark& mark) {
+      return stream.follows(mark.stream_id) >= mark.ticket;
+    };
     if (auto other = pool.take_pending(bytes, followed)) {
       return nothing_to_wait_for(other->first);
     }
@@ -180,11 +207,13 @@ Result<void*> StreamPools::allocate(void* handle, uint64_t bytes, void* stream_h
       std::lock_guard lock(mutex_);
       CANOPY_ASSIGN(StreamPool * pool, pool_of(handle));
       if (on.first->context().device_id() != pool->device()) {
-        return fail(Errc::invalid_argument, "stream {} is of device {}, the memory pool of device {}", on.first->id(),
+        return fail(Errc::invalid_argument,
+                    "stream {} is of device {}, the memory pool of device {}", on.first->id(),
                     on.first->context().device_id(), pool->device());
       }
       if (bytes > pool->max_bytes()) {
-        return fail(Errc::no_memory, "{} bytes wanted of a memory pool of at most {}", bytes, pool->max_bytes());
+        return fail(Errc::no_memory, "{} bytes wanted of a memory pool of at most {}", bytes,
+                    pool->max_bytes());
       }
       if (const auto taken = take(*pool, bytes, *on.first, on.second)) {
         std::tie(address, wait_for) = *taken;
@@ -224,8 +253,10 @@ Result<> StreamPools::grow(void* handle, uint64_t bytes) {
       settle(*pool);
       pool->trim(0);  // chunks too small for this one make room
       if (!pool->reserve(chunk)) {
-        return fail(Errc::no_memory, "device {}: {} bytes wanted of a memory pool that has reserved {} of at most {}",
-                    pool->device(), bytes, pool->reserved(), pool->max_bytes());
+        return fail(
+            Errc::no_memory,
+            "device {}: {} bytes wanted of a memory pool that has reserved {} of at most {}",
+            pool->device(), bytes, pool->reserved(), pool->max_bytes());
       }
     }
     device = pool->device();
@@ -260,7 +291,8 @@ Result<> StreamPools::free(void* address, void* stream_handle) {
   std::lock_guard lock(mutex_);
   const StreamMark mark = {on.second, stream.id(), stream.submitted()};
   for (const auto& pool : pools_) {
-    if (pool->device() == stream.context().device_id() && pool->free(static_cast<std::byte*>(address), mark)) {
+    if (pool->device() == stream.context().device_id() &&
+        pool->free(static_cast<std::byte*>(address), mark)) {
       if (pool->closing) {
         settle(*pool);
         erase_if_over(*pool);
@@ -268,8 +300,9 @@ Result<> StreamPools::free(void* address, void* stream_handle) {
       return {};
     }
   }
-  return fail(Errc::invalid_argument, "{} is not the start of a live block of a memory pool of device {}", fmt::ptr(address),
-              stream.context().device_id());
+  return fail(Errc::invalid_argument,
+              "{} is not the start of a live block of a memory pool of device {}",
+              fmt::ptr(address), stream.context().device_id());
 }
 
 // ---- For the rest of the runtime.
@@ -324,15 +357,19 @@ void StreamPools::forget_device(int device) {
 
 bool StreamPools::contains(const void* address) const {
   std::lock_guard lock(mutex_);
-  return std::any_of(memories_.begin(), memories_.end(),
-                     [&](const auto& memory) { return memory != nullptr && memory->contains(address); });
+  return std::any_of(memories_.begin(), memories_.end(), [&](const auto& memory) {
+    return memory != nullptr && memory->contains(address);
+  });
 }
 
 std::optional<MemoryRange> StreamPools::find(const void* address) const {
   std::lock_guard lock(mutex_);
   for (const auto& pool : pools_) {
     if (const auto block = pool->find(static_cast<const std::byte*>(address))) {
-      return MemoryRange{.base = block->first, .bytes = block->second, .device = pool->device(), .pages = PageKind::huge};
+      return MemoryRange{.base = block->first,
+                         .bytes = block->second,
+                         .device = pool->device(),
+                         .pages = PageKind::huge};
     }
   }
   return std::nullopt;

@@ -1,10 +1,12 @@
 // StreamPools: the stream-ordered pools of the process.
 //
-// A block that stream A freed may go to stream B when (1) B has waited for an event that A recorded after
-// the free, (2) A happens to have got that far, (3) B is made to wait for A; each can be switched off per
-// pool, and (3) must be switched on, for it makes streams wait where the program did not say so.
+// A block that stream A freed may go to stream B when (1) B has waited for an event that A recorded
+// after the free, (2) A happens to have got that far, (3) B is made to wait for A; each can be
+// switched off per pool, and (3) must be switched on, for it makes streams wait where the program
+// did not say so.
 //
-// Thread-safe: one mutex for all pools, not held while memory is reserved or streams are given work.
+// Thread-safe: one mutex for all pools, not held while memory is reserved or streams are given
+// work.
 #pragma once
 
 #include "runtime/base/handle_table.h"
@@ -37,7 +39,8 @@ class StreamPools {
   Result<> destroy(void* pool);
   Result<> set(void* pool, aclrtMemPoolAttr attribute, uint64_t value);
   Result<uint64_t> get(void* pool, aclrtMemPoolAttr attribute);
-  // Errc::no_memory: the pool's bound is reached, or the device is full. `stream` null: the default stream.
+  // Errc::no_memory: the pool's bound is reached, or the device is full. `stream` null: the default
+  // stream.
   Result<void*> allocate(void* pool, uint64_t bytes, void* stream);
   Result<> free(void* address, void* stream);
   Result<> trim(void* pool, uint64_t keep);
@@ -45,7 +48,8 @@ class StreamPools {
   // ---- For the rest of the runtime.
   // Whether any pool exists; a host synchronisation costs nothing more while none does.
   bool any() const { return any_.load(std::memory_order_relaxed); }
-  // What synchronisations by the host bring back goes to the device, down to the release thresholds.
+  // What synchronisations by the host bring back goes to the device, down to the release
+  // thresholds.
   void after_synchronize(int device);
   // REQUIRES: the stream's work is done.
   void forget_stream(void* stream);
@@ -68,10 +72,10 @@ class StreamPools {
   void erase_if_over(StreamPool& pool);
 
   Result<MemoryPool*> memory_of(Driver& driver, int device);
-  // What could be found without growing, with what the caller's stream must still wait for; nothing when the
-  // pool has to grow.
-  std::optional<std::pair<std::byte*, StreamMark>> take(StreamPool& pool, uint64_t bytes, const Stream& stream,
-                                                        void* handle);
+  // What could be found without growing, with what the caller's stream must still wait for; nothing
+  // when the pool has to grow.
+  std::optional<std::pair<std::byte*, StreamMark>> take(StreamPool& pool, uint64_t bytes,
+                                                        const Stream& stream, void* handle);
   void reclaim(int device);
 
   // Without the mutex.
@@ -81,7 +85,8 @@ class StreamPools {
   Runtime& runtime_;
   std::atomic<bool> any_{false};
   mutable std::mutex mutex_;  // guards all below
-  std::array<std::unique_ptr<MemoryPool>, kMaxDevices> memories_;  // what the chunks of a device's pools come from
+  std::array<std::unique_ptr<MemoryPool>, kMaxDevices>
+      memories_;  // what the chunks of a device's pools come from
   std::list<std::unique_ptr<StreamPool>> pools_;
   HandleTable<Handle> handles_{24};
   bool reclaims_ = false;  // the driver knows to ask

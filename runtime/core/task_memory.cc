@@ -13,14 +13,16 @@ std::string refuse_end(Runtime& runtime, const char* end, const void* address, u
     return error_text::take_newest();
   }
   if (pageable(*range)) {
-    return fmt::format("{} ({}) was freed or unregistered before the stream got there", fmt::ptr(address), end);
+    return fmt::format("{} ({}) was freed or unregistered before the stream got there",
+                       fmt::ptr(address), end);
   }
   return "";
 }
 
 }  // namespace
 
-std::string TaskMemory::refuse(const void* dst, uint64_t dst_bytes, const void* src, uint64_t src_bytes) const {
+std::string TaskMemory::refuse(const void* dst, uint64_t dst_bytes, const void* src,
+                               uint64_t src_bytes) const {
   std::string why = refuse_end(runtime_, "destination", dst, dst_bytes);
   if (why.empty() && src != nullptr) {
     why = refuse_end(runtime_, "source", src, src_bytes);

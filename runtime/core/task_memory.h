@@ -17,7 +17,8 @@ class Runtime;
 class TaskMemory : public MemoryWatch {
  public:
   explicit TaskMemory(Runtime& runtime) : runtime_(runtime) {}
-  std::string refuse(const void* dst, uint64_t dst_bytes, const void* src, uint64_t src_bytes) const override;
+  std::string refuse(const void* dst, uint64_t dst_bytes, const void* src,
+                     uint64_t src_bytes) const override;
 
  private:
   Runtime& runtime_;
@@ -31,11 +32,12 @@ struct TouchedRanges {
   uint64_t src_bytes;
 };
 
-// Queues run(a copy of `argument`) behind the check that `ranges` are still there. `frees`: of `watch`, from
-// before the ranges were checked.
+// Queues run(a copy of `argument`) behind the check that `ranges` are still there. `frees`: of
+// `watch`, from before the ranges were checked.
 template <class Argument>
-void post_on_memory(Stream& stream, const MemoryWatch& watch, uint64_t frees, const TouchedRanges& ranges,
-                    void (*run)(const Argument&), const Argument& argument, const char* what) {
+void post_on_memory(Stream& stream, const MemoryWatch& watch, uint64_t frees,
+                    const TouchedRanges& ranges, void (*run)(const Argument&),
+                    const Argument& argument, const char* what) {
   struct Task {
     const MemoryWatch* watch;
     uint64_t frees;
@@ -47,7 +49,8 @@ void post_on_memory(Stream& stream, const MemoryWatch& watch, uint64_t frees, co
       const auto& task = *static_cast<const Task*>(memory);
       if (task.watch->frees() != task.frees) [[unlikely]] {
         const TouchedRanges& r = task.ranges;
-        if (std::string why = task.watch->refuse(r.dst, r.dst_bytes, r.src, r.src_bytes); !why.empty()) {
+        if (std::string why = task.watch->refuse(r.dst, r.dst_bytes, r.src, r.src_bytes);
+            !why.empty()) {
           task.strand->record_error(kCopyFault, std::move(why));
           return;
         }
@@ -57,7 +60,9 @@ void post_on_memory(Stream& stream, const MemoryWatch& watch, uint64_t frees, co
   };
   stream.post(sizeof(Task), [&](Sqe& sqe, std::byte* memory) {
     sqe.kind = SqeKind::call;
-    sqe.body.call = {Task::call, new (memory) Task{&watch, frees, ranges, &stream.strand(), run, argument}, what};
+    sqe.body.call = {Task::call,
+                     new (memory) Task{&watch, frees, ranges, &stream.strand(), run, argument},
+                     what};
   });
 }
 

@@ -8,7 +8,8 @@ namespace canopy {
 // memcpy chooses non-temporal stores above its own threshold (3/4 of the cache) and fences them.
 void copy_bytes(void* dst, const void* src, uint64_t bytes) { std::memcpy(dst, src, bytes); }
 
-void copy_rows(void* dst, uint64_t dst_pitch, const void* src, uint64_t src_pitch, uint64_t row_bytes, uint64_t rows) {
+void copy_rows(void* dst, uint64_t dst_pitch, const void* src, uint64_t src_pitch,
+               uint64_t row_bytes, uint64_t rows) {
   if (row_bytes == 0) {
     return;
   }
@@ -25,6 +26,8 @@ void copy_rows(void* dst, uint64_t dst_pitch, const void* src, uint64_t src_pitc
 
 void fill_bytes(void* dst, int32_t value, uint64_t bytes) { std::memset(dst, value, bytes); }
 
-void fill_words(void* dst, uint32_t value, uint64_t words) { std::fill_n(static_cast<uint32_t*>(dst), words, value); }
+void fill_words(void* dst, uint32_t value, uint64_t words) {
+  std::fill_n(static_cast<uint32_t*>(dst), words, value);
+}
 
 }  // namespace canopy

@@ -1,5 +1,5 @@
-// The two 16-bit floating point formats: conversion to float is exact, from float rounds to the nearest,
-// ties to even.
+// The two 16-bit floating point formats: conversion to float is exact, from float rounds to the
+// nearest, ties to even.
 #pragma once
 
 #include <bit>

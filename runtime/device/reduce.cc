@@ -36,7 +36,8 @@ T combine(T a, T b) {
     return static_cast<T>(a == b ? 1 : 0);
   } else if constexpr (kKind == ReduceKind::sum) {
     if constexpr (std::is_integral_v<T>) {
-      // Unsigned: wraps by definition. At least 32 bits wide, so nothing is promoted to a signed type.
+      // Unsigned: wraps by definition. At least 32 bits wide, so nothing is promoted to a signed
+      // type.
       return static_cast<T>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
     } else {
       return a + b;
@@ -67,10 +68,14 @@ void reduce(void* dst, const void* src, size_t elements) {
 template <class Format>
 ReduceFunction of_kind(ReduceKind kind) {
   switch (kind) {
-    case ReduceKind::sum: return reduce<ReduceKind::sum, Format>;
-    case ReduceKind::max: return reduce<ReduceKind::max, Format>;
-    case ReduceKind::min: return reduce<ReduceKind::min, Format>;
-    case ReduceKind::equal: return reduce<ReduceKind::equal, Format>;
+    case ReduceKind::sum:
+      return reduce<ReduceKind::sum, Format>;
+    case ReduceKind::max:
+      return reduce<ReduceKind::max, Format>;
+    case ReduceKind::min:
+      return reduce<ReduceKind::min, Format>;
+    case ReduceKind::equal:
+      return reduce<ReduceKind::equal, Format>;
   }
   return nullptr;
 }
@@ -79,26 +84,36 @@ ReduceFunction of_kind(ReduceKind kind) {
 
 ReduceFunction reducer(ReduceKind kind, ReduceType type) {
   switch (type) {
-    case ReduceType::int8: return of_kind<Plain<int8_t>>(kind);
-    case ReduceType::int16: return of_kind<Plain<int16_t>>(kind);
-    case ReduceType::int32: return of_kind<Plain<int32_t>>(kind);
-    case ReduceType::uint32: return of_kind<Plain<uint32_t>>(kind);
-    case ReduceType::fp16: return of_kind<Fp16>(kind);
-    case ReduceType::fp32: return of_kind<Plain<float>>(kind);
-    case ReduceType::bf16: return of_kind<Bf16>(kind);
+    case ReduceType::int8:
+      return of_kind<Plain<int8_t>>(kind);
+    case ReduceType::int16:
+      return of_kind<Plain<int16_t>>(kind);
+    case ReduceType::int32:
+      return of_kind<Plain<int32_t>>(kind);
+    case ReduceType::uint32:
+      return of_kind<Plain<uint32_t>>(kind);
+    case ReduceType::fp16:
+      return of_kind<Fp16>(kind);
+    case ReduceType::fp32:
+      return of_kind<Plain<float>>(kind);
+    case ReduceType::bf16:
+      return of_kind<Bf16>(kind);
   }
   return nullptr;
 }
 
 size_t element_bytes(ReduceType type) {
   switch (type) {
-    case ReduceType::int8: return 1;
+    case ReduceType::int8:
+      return 1;
     case ReduceType::int16:
     case ReduceType::fp16:
-    case ReduceType::bf16: return 2;
+    case ReduceType::bf16:
+      return 2;
     case ReduceType::int32:
     case ReduceType::uint32:
-    case ReduceType::fp32: return 4;
+    case ReduceType::fp32:
+      return 4;
   }
   return 0;
 }

@@ -1,7 +1,7 @@
 // The copy engine's reduction: dst[i] = kind(dst[i], src[i]).
 //
-// Integers wrap. fp16 and bf16 are computed as floats and rounded once. A NaN on either side makes the
-// result of sum, max and min a NaN. `equal` gives 1 or 0 of the type.
+// Integers wrap. fp16 and bf16 are computed as floats and rounded once. A NaN on either side makes
+// the result of sum, max and min a NaN. `equal` gives 1 or 0 of the type.
 #pragma once
 
 #include <cstddef>

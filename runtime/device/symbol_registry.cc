@@ -13,8 +13,8 @@ struct Symbols {
   std::map<const void*, size_t> bytes;
 };
 
-// Leaked: static constructors of any module may register before ours have run, and their destructors
-// come after ours.
+// Leaked: static constructors of any module may register before ours have run, and their
+// destructors come after ours.
 Symbols& symbols() {
   static auto* instance = new Symbols;
   return *instance;

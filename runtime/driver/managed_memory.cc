@@ -14,7 +14,8 @@ constexpr uint64_t kArenaBytes = 3 * kTiB;
 
 Result<Mapping> reserve_arena() {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  return Mapping::reserve(uint64_t{16} << 30, ManagedMemory::kPage);  // its shadow takes address space too
+  return Mapping::reserve(uint64_t{16} << 30,
+                          ManagedMemory::kPage);  // its shadow takes address space too
 #else
   constexpr uintptr_t kDocumentedBase = 0x90000000000;
   if (auto arena = Mapping::reserve_at(kDocumentedBase, kArenaBytes)) {
@@ -25,7 +26,8 @@ Result<Mapping> reserve_arena() {
     return arena;
   }
   error_text::take_newest();
-  return Mapping::reserve(uint64_t{64} << 30, ManagedMemory::kPage);  // under a limit of address space
+  return Mapping::reserve(uint64_t{64} << 30,
+                          ManagedMemory::kPage);  // under a limit of address space
 #endif
 }
 
@@ -41,22 +43,24 @@ ManagedMemory::ManagedMemory(HostTable& table, Mapping arena)
 
 Result<void*> ManagedMemory::allocate(uint64_t bytes) {
   if (bytes > arena_.bytes()) {
-    return fail(Errc::no_memory, "{} bytes of managed memory wanted, there is address space for {}", bytes, arena_.bytes());
+    return fail(Errc::no_memory, "{} bytes of managed memory wanted, there is address space for {}",
+                bytes, arena_.bytes());
   }
   std::lock_guard lock(mutex_);
-  CANOPY_ASSIGN(PhysicalMemory memory, PhysicalMemory::allocate(table_, kHostMemory, bytes, arena_.bytes()));
+  CANOPY_ASSIGN(PhysicalMemory memory,
+                PhysicalMemory::allocate(table_, kHostMemory, bytes, arena_.bytes()));
   const auto offset = ranges_.allocate(memory.bytes(), kPage);
   if (!offset) {
-    return fail(Errc::no_memory, "{} bytes of managed memory wanted, the largest free range has {}", bytes,
-                ranges_.largest_free());
+    return fail(Errc::no_memory, "{} bytes of managed memory wanted, the largest free range has {}",
+                bytes, ranges_.largest_free());
   }
   if (auto placed = arena_.place(*offset, memory.fd(), memory.bytes()); !placed) {
     ranges_.free(*offset);
     return tl::unexpected(placed.error());
   }
   const uint64_t rounded = memory.bytes();
-  allocations_.emplace(*offset,
-                       Allocation{std::move(memory), rounded, std::vector<ManagedPage>(rounded / kPage)});
+  allocations_.emplace(
+      *offset, Allocation{std::move(memory), rounded, std::vector<ManagedPage>(rounded / kPage)});
   return static_cast<void*>(arena_.base() + *offset);
 }
 
@@ -65,7 +69,8 @@ Result<> ManagedMemory::free(void* address) {
   const auto offset = static_cast<uint64_t>(static_cast<std::byte*>(address) - arena_.base());
   const auto found = allocations_.find(offset);
   if (found == allocations_.end()) {
-    return fail(Errc::invalid_argument, "{} is not the start of a live allocation of managed memory", fmt::ptr(address));
+    return fail(Errc::invalid_argument,
+                "{} is not the start of a live allocation of managed memory", fmt::ptr(address));
   }
   const uint64_t bytes = found->second.bytes;
   allocations_.erase(found);
@@ -78,7 +83,8 @@ std::optional<MemoryRange> ManagedMemory::find(const void* address) const {
     return std::nullopt;
   }
   std::lock_guard lock(mutex_);
-  const auto range = ranges_.find(static_cast<uint64_t>(static_cast<const std::byte*>(address) - arena_.base()));
+  const auto range =
+      ranges_.find(static_cast<uint64_t>(static_cast<const std::byte*>(address) - arena_.base()));
   if (!range) {
     return std::nullopt;
   }
@@ -93,10 +99,12 @@ Result<> ManagedMemory::with_pages(const void* address, uint64_t bytes,
                                    const std::function<void(std::span<ManagedPage>)>& work) {
   const auto range = find(address);
   if (!range) {
-    return fail(Errc::invalid_argument, "{} lies in no live allocation of managed memory", fmt::ptr(address));
+    return fail(Errc::invalid_argument, "{} lies in no live allocation of managed memory",
+                fmt::ptr(address));
   }
   if (bytes == 0 || !range->contains(address, bytes)) {
-    return fail(Errc::invalid_argument, "{} bytes at {} are not all of the managed allocation of {} bytes at {}", bytes,
+    return fail(Errc::invalid_argument,
+                "{} bytes at {} are not all of the managed allocation of {} bytes at {}", bytes,
                 fmt::ptr(address), range->bytes, fmt::ptr(range->base));
   }
   std::lock_guard lock(mutex_);
@@ -122,10 +130,11 @@ void ManagedMemory::prefetch(const void* address, uint64_t bytes, ManagedLocatio
     return;
   }
 #ifdef MADV_POPULATE_WRITE
-  // Only a saving of faults to come; a kernel that does not know it faults them in one by one. Without the
-  // mutex, for it may take long: on memory that is freed meanwhile it does nothing.
+  // Only a saving of faults to come; a kernel that does not know it faults them in one by one.
+  // Without the mutex, for it may take long: on memory that is freed meanwhile it does nothing.
   const auto start = reinterpret_cast<uintptr_t>(address) / kPage * kPage;
-  (void)::madvise(reinterpret_cast<void*>(start), reinterpret_cast<uintptr_t>(address) + bytes - start, MADV_POPULATE_WRITE);
+  (void)::madvise(reinterpret_cast<void*>(start),
+                  reinterpret_cast<uintptr_t>(address) + bytes - start, MADV_POPULATE_WRITE);
 #endif
 }
 

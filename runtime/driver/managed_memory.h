@@ -52,8 +52,8 @@ class ManagedMemory {
   std::optional<MemoryRange> find(const void* address) const;
   bool contains(const void* address) const { return arena_.contains(address); }
 
-  // Calls work with the pages that [address, +bytes) touches, under the mutex. Errc::invalid_argument
-  // when they are not all of one live allocation.
+  // Calls work with the pages that [address, +bytes) touches, under the mutex.
+  // Errc::invalid_argument when they are not all of one live allocation.
   Result<> with_pages(const void* address, uint64_t bytes,
                       const std::function<void(std::span<ManagedPage>)>& work);
   // Makes the pages of the range resident and notes where they went; nothing where memory was freed

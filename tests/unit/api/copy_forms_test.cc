@@ -79,18 +79,24 @@ TEST_F(CopyForms, RowsInStreamOrder) {
 
 TEST_F(CopyForms, RowsOfPageableMemoryAreDoneOnReturn) {
   count_up(pageable_.data());
-  ACL_OK(aclrtMemcpy2dAsync(device_, 24, pageable_.data(), 16, 10, 100, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
+  ACL_OK(aclrtMemcpy2dAsync(device_, 24, pageable_.data(), 16, 10, 100, ACL_MEMCPY_HOST_TO_DEVICE,
+                            stream_));
   EXPECT_TRUE(rows_arrived(device_, pageable_.data(), 100));
 }
 
 TEST_F(CopyForms, RowsThatDoNotFitAre107000) {
   constexpr int kCode = ACL_ERROR_RT_PARAM_INVALID;
-  ACL_CODE(kCode, aclrtMemcpy2d(device_, 15, pageable_.data(), 16, 16, 2, ACL_MEMCPY_HOST_TO_DEVICE));
-  ACL_CODE(kCode, aclrtMemcpy2d(device_, 16, pageable_.data(), 15, 16, 2, ACL_MEMCPY_HOST_TO_DEVICE));
-  ACL_CODE(kCode, aclrtMemcpy2dAsync(device_, 16, pinned_, 15, 16, 2, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
+  ACL_CODE(kCode,
+           aclrtMemcpy2d(device_, 15, pageable_.data(), 16, 16, 2, ACL_MEMCPY_HOST_TO_DEVICE));
+  ACL_CODE(kCode,
+           aclrtMemcpy2d(device_, 16, pageable_.data(), 15, 16, 2, ACL_MEMCPY_HOST_TO_DEVICE));
+  ACL_CODE(kCode,
+           aclrtMemcpy2dAsync(device_, 16, pinned_, 15, 16, 2, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
   // The last row ends behind the allocation.
-  ACL_CODE(kCode, aclrtMemcpy2d(device_, kBytes, pageable_.data(), 16, 16, 3, ACL_MEMCPY_HOST_TO_DEVICE));
-  ACL_CODE(kCode, aclrtMemcpy2d(device_, ~size_t{0}, pageable_.data(), 16, 16, 3, ACL_MEMCPY_HOST_TO_DEVICE));
+  ACL_CODE(kCode,
+           aclrtMemcpy2d(device_, kBytes, pageable_.data(), 16, 16, 3, ACL_MEMCPY_HOST_TO_DEVICE));
+  ACL_CODE(kCode, aclrtMemcpy2d(device_, ~size_t{0}, pageable_.data(), 16, 16, 3,
+                                ACL_MEMCPY_HOST_TO_DEVICE));
   ACL_OK(aclrtMemcpy2d(device_, kBytes, pageable_.data(), 16, 16, 1, ACL_MEMCPY_HOST_TO_DEVICE));
 }
 
@@ -102,26 +108,33 @@ TEST_F(CopyForms, NoRowsAndRowsOfNothingSucceed) {
 
 TEST_F(CopyForms, RowsGoBetweenHostAndDeviceOnly) {
   for (int kind : {0, 3, 6, 8}) {
+    ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtMemcpy2d(device_, 16, pageable_.data(), 16, 16, 2,
+                                                    static_cast<aclrtMemcpyKind>(kind)));
     ACL_CODE(ACL_ERROR_INVALID_PARAM,
-             aclrtMemcpy2d(device_, 16, pageable_.data(), 16, 16, 2, static_cast<aclrtMemcpyKind>(kind)));
-    ACL_CODE(ACL_ERROR_INVALID_PARAM,
-             aclrtMemcpy2dAsync(device_, 16, pinned_, 16, 16, 2, static_cast<aclrtMemcpyKind>(kind), stream_));
+             aclrtMemcpy2dAsync(device_, 16, pinned_, 16, 16, 2, static_cast<aclrtMemcpyKind>(kind),
+                                stream_));
   }
   ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
-           aclrtMemcpy2dAsync(pageable_.data(), 16, pinned_, 16, 16, 2, ACL_MEMCPY_DEVICE_TO_HOST, stream_));
+           aclrtMemcpy2dAsync(pageable_.data(), 16, pinned_, 16, 16, 2, ACL_MEMCPY_DEVICE_TO_HOST,
+                              stream_));
 }
 
 TEST_F(CopyForms, AsyncRowsHaveTheDocumentedLimits) {
   constexpr int kCode = ACL_ERROR_RT_PARAM_INVALID;
-  ACL_CODE(kCode, aclrtMemcpy2dAsync(device_, 5'000'001, pinned_, 5'000'001, 5'000'001, 0, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
-  ACL_CODE(kCode, aclrtMemcpy2dAsync(device_, 0, pinned_, 0, 0, (5 << 20) + 1, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
-  ACL_OK(aclrtMemcpy2dAsync(device_, 5'000'000, pinned_, 5'000'000, 5'000'000, 0, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
-  ACL_OK(aclrtMemcpy2dAsync(device_, 0, pinned_, 0, 0, 5 << 20, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
+  ACL_CODE(kCode, aclrtMemcpy2dAsync(device_, 5'000'001, pinned_, 5'000'001, 5'000'001, 0,
+                                     ACL_MEMCPY_HOST_TO_DEVICE, stream_));
+  ACL_CODE(kCode, aclrtMemcpy2dAsync(device_, 0, pinned_, 0, 0, (5 << 20) + 1,
+                                     ACL_MEMCPY_HOST_TO_DEVICE, stream_));
+  ACL_OK(aclrtMemcpy2dAsync(device_, 5'000'000, pinned_, 5'000'000, 5'000'000, 0,
+                            ACL_MEMCPY_HOST_TO_DEVICE, stream_));
+  ACL_OK(
+      aclrtMemcpy2dAsync(device_, 0, pinned_, 0, 0, 5 << 20, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
 }
 
 TEST_F(CopyForms, WithConditionIsTheAsyncCopy) {
   count_up(pinned_);
-  ACL_OK(aclrtMemcpyAsyncWithCondition(device_, kBytes, pinned_, kBytes, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
+  ACL_OK(aclrtMemcpyAsyncWithCondition(device_, kBytes, pinned_, kBytes, ACL_MEMCPY_HOST_TO_DEVICE,
+                                       stream_));
   ACL_OK(aclrtSynchronizeStream(stream_));
   EXPECT_EQ(std::memcmp(device_, pinned_, kBytes), 0);
 }
@@ -182,10 +195,12 @@ class CopyBatch : public CopyForms {
     }
   }
   aclError now() {
-    return aclrtMemcpyBatch(dsts_, maxs_, srcs_, sizes_, kCount, attrs_, indexes_, attr_count_, &failed_);
+    return aclrtMemcpyBatch(dsts_, maxs_, srcs_, sizes_, kCount, attrs_, indexes_, attr_count_,
+                            &failed_);
   }
   aclError on_stream() {
-    return aclrtMemcpyBatchAsync(dsts_, maxs_, srcs_, sizes_, kCount, attrs_, indexes_, attr_count_, &failed_, stream_);
+    return aclrtMemcpyBatchAsync(dsts_, maxs_, srcs_, sizes_, kCount, attrs_, indexes_, attr_count_,
+                                 &failed_, stream_);
   }
   bool arrived() const {
     for (size_t i = 0; i < kCount; ++i) {
@@ -218,7 +233,8 @@ TEST_F(CopyBatch, InStreamOrder) {
   Gate gate;
   ACL_OK(gate.close(stream_));
   ACL_OK(on_stream());
-  ACL_OK(aclrtMemcpyBatchAsyncV2(dsts_, maxs_, srcs_, sizes_, kCount, attrs_, indexes_, attr_count_, stream_));
+  ACL_OK(aclrtMemcpyBatchAsyncV2(dsts_, maxs_, srcs_, sizes_, kCount, attrs_, indexes_, attr_count_,
+                                 stream_));
   EXPECT_FALSE(arrived()) << "the batch overtook the stream";
   gate.open();
   ACL_OK(aclrtSynchronizeStream(stream_));
@@ -240,7 +256,8 @@ TEST_F(CopyBatch, MoreThanTheArgumentRingHoldsArrives) {
     dsts[i] = static_cast<char*>(device_) + i;
     srcs[i] = static_cast<char*>(pinned_) + i;
   }
-  ACL_OK(aclrtMemcpyBatchAsyncV2(dsts.data(), sizes.data(), srcs.data(), sizes.data(), kMany, attrs_, indexes_, 1, stream_));
+  ACL_OK(aclrtMemcpyBatchAsyncV2(dsts.data(), sizes.data(), srcs.data(), sizes.data(), kMany,
+                                 attrs_, indexes_, 1, stream_));
   ACL_OK(aclrtSynchronizeStream(stream_));
   EXPECT_EQ(std::memcmp(device_, pinned_, kMany), 0);
 }
@@ -254,7 +271,8 @@ TEST_F(CopyBatch, AWrongCopyIsNamedAndNothingIsCopied) {
   srcs_[4] = nullptr;
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, on_stream());
   EXPECT_EQ(failed_, 4u);
-  srcs_[4] = static_cast<char*>(device_) + kBytes / 2;  // device to device in a batch of host to device
+  srcs_[4] =
+      static_cast<char*>(device_) + kBytes / 2;  // device to device in a batch of host to device
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, now());
   EXPECT_EQ(failed_, 4u);
   ACL_OK(aclrtSynchronizeStream(stream_));
@@ -297,7 +315,8 @@ TEST_F(CopyBatch, AWrongShapeIsNobodysFault) {
   attrs_[1].dstLoc.type = ACL_MEM_LOCATION_TYPE_HOST;  // two directions
   refused();
   failed_ = 77;
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemcpyBatch(dsts_, maxs_, srcs_, sizes_, 0, attrs_, indexes_, 1, &failed_));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtMemcpyBatch(dsts_, maxs_, srcs_, sizes_, 0, attrs_, indexes_, 1, &failed_));
   EXPECT_EQ(failed_, SIZE_MAX);
 }
 

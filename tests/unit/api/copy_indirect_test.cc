@@ -22,7 +22,8 @@ class CopyIndirect : public AclTest {
   }
   // From *src + 200 to *dst + 100.
   aclError copy_by_cells(void** dst, void** src, size_t count) {
-    return aclrtMemcpyAsyncWithOffset(dst, count, 100, const_cast<const void**>(src), count, 200, kInner, stream_);
+    return aclrtMemcpyAsyncWithOffset(dst, count, 100, const_cast<const void**>(src), count, 200,
+                                      kInner, stream_);
   }
   void expect_failed_task() {
     ACL_CODE(ACL_ERROR_RT_SYS_DMA, aclrtSynchronizeStream(stream_));
@@ -67,7 +68,8 @@ TEST_F(CopyIndirect, CellsOnTheStackAreReadAtOnce) {
 TEST_F(CopyIndirect, AWrongAddressInACellFailsTheTask) {
   auto* cells = reinterpret_cast<void**>(desc_);
   int on_stack = 0;
-  for (void* wrong : {static_cast<void*>(b_ + kBytes), static_cast<void*>(&on_stack), static_cast<void*>(nullptr)}) {
+  for (void* wrong : {static_cast<void*>(b_ + kBytes), static_cast<void*>(&on_stack),
+                      static_cast<void*>(nullptr)}) {
     cells[0] = wrong;
     cells[1] = a_;
     ACL_OK(copy_by_cells(&cells[0], &cells[1], 50));
@@ -88,10 +90,13 @@ TEST_F(CopyIndirect, ACellThatWasFreedFailsTheTask) {
 TEST_F(CopyIndirect, MoreThanTheDestinationIs107000) {
   void* dst = b_;
   const void* src = a_;
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemcpyAsyncWithOffset(&dst, 49, 0, &src, 50, 0, kInner, stream_));
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
-           aclrtMemcpyAsyncWithOffset(&dst, 50, 0, &src, 50, 0, static_cast<aclrtMemcpyKind>(8), stream_));
-  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtMemcpyAsyncWithOffset(nullptr, 50, 0, &src, 50, 0, kInner, stream_));
+           aclrtMemcpyAsyncWithOffset(&dst, 49, 0, &src, 50, 0, kInner, stream_));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtMemcpyAsyncWithOffset(&dst, 50, 0, &src, 50, 0, static_cast<aclrtMemcpyKind>(8),
+                                      stream_));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM,
+           aclrtMemcpyAsyncWithOffset(nullptr, 50, 0, &src, 50, 0, kInner, stream_));
 }
 
 TEST_F(CopyIndirect, ADescriptorIsReadWhenTheStreamGetsThere) {
@@ -115,10 +120,12 @@ TEST_F(CopyIndirect, DescriptorsAreForOneKind) {
   for (int kind : {0, 1, 2, 3, 4, 5, 7}) {
     const auto other = static_cast<aclrtMemcpyKind>(kind);
     ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtGetMemcpyDescSize(other, &size));
-    ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtSetMemcpyDesc(desc_, other, a_, b_, 10, nullptr));
+    ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+             aclrtSetMemcpyDesc(desc_, other, a_, b_, 10, nullptr));
     ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtMemcpyAsyncWithDesc(desc_, other, stream_));
   }
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtGetMemcpyDescSize(static_cast<aclrtMemcpyKind>(8), &size));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtGetMemcpyDescSize(static_cast<aclrtMemcpyKind>(8), &size));
 }
 
 TEST_F(CopyIndirect, WrongDescriptorsAre107000) {

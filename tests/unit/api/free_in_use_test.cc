@@ -1,4 +1,5 @@
-// Memory that is freed while tasks that were queued before still want it: the task fails, the process lives.
+// Memory that is freed while tasks that were queued before still want it: the task fails, the
+// process lives.
 #include "acl/acl_rt_memory_soma.h"
 #include "tests/unit/api/gate.h"
 
@@ -41,13 +42,19 @@ class FreeInUse : public AclTest {
 };
 
 TEST_F(FreeInUse, FailsEveryKindOfCopyWith507013) {
-  expect_failure("to", [&] { return aclrtMemcpyAsync(freed_, 100, kept_, 100, ACL_MEMCPY_DEFAULT, stream_); });
-  expect_failure("from", [&] { return aclrtMemcpyAsync(kept_, 100, freed_, 100, ACL_MEMCPY_DEFAULT, stream_); });
+  expect_failure(
+      "to", [&] { return aclrtMemcpyAsync(freed_, 100, kept_, 100, ACL_MEMCPY_DEFAULT, stream_); });
+  expect_failure("from", [&] {
+    return aclrtMemcpyAsync(kept_, 100, freed_, 100, ACL_MEMCPY_DEFAULT, stream_);
+  });
   expect_failure("fill", [&] { return aclrtMemsetAsync(freed_, kBytes, 1, kBytes, stream_); });
   expect_failure("words", [&] { return aclrtMemsetD32Async(freed_, kBytes, 1, 100, stream_); });
-  expect_failure("2d", [&] { return aclrtMemcpy2dAsync(freed_, 16, kept_, 16, 8, 100, ACL_MEMCPY_DEFAULT, stream_); });
+  expect_failure("2d", [&] {
+    return aclrtMemcpy2dAsync(freed_, 16, kept_, 16, 8, 100, ACL_MEMCPY_DEFAULT, stream_);
+  });
   expect_failure("reduce", [&] {
-    return aclrtReduceAsync(kept_, freed_, 400, ACL_RT_MEMCPY_SDMA_AUTOMATIC_SUM, ACL_INT32, stream_, nullptr);
+    return aclrtReduceAsync(kept_, freed_, 400, ACL_RT_MEMCPY_SDMA_AUTOMATIC_SUM, ACL_INT32,
+                            stream_, nullptr);
   });
   expect_failure("batch", [&] {
     size_t size = 100;
@@ -66,7 +73,8 @@ TEST_F(FreeInUse, OfOtherMemoryHarmsNoTask) {
   ACL_OK(gate.close(stream_));
   ACL_OK(aclrtMemcpyAsync(target, 100, kept_, 100, ACL_MEMCPY_DEFAULT, stream_));
   ACL_OK(aclrtMemsetAsync(kept_, 100, 4, 100, stream_));
-  ACL_OK(aclrtMemcpy2dAsync(static_cast<char*>(kept_) + 200, 16, kept_, 16, 8, 2, ACL_MEMCPY_DEFAULT, stream_));
+  ACL_OK(aclrtMemcpy2dAsync(static_cast<char*>(kept_) + 200, 16, kept_, 16, 8, 2,
+                            ACL_MEMCPY_DEFAULT, stream_));
   ACL_OK(aclrtFree(freed_));
   gate.open();
   ACL_OK(aclrtSynchronizeStream(stream_));
@@ -107,7 +115,8 @@ TEST_F(FreeInUse, ABlockOfAPoolMayBeFreedBehindItsTasks) {
   ACL_OK(aclrtMemPoolMallocAsync(&block, 4096, pool, stream_));
   void* desc = nullptr;
   ACL_OK(aclrtMalloc(&desc, 64, ACL_MEM_MALLOC_HUGE_FIRST));
-  ACL_OK(aclrtSetMemcpyDesc(desc, ACL_MEMCPY_INNER_DEVICE_TO_DEVICE, block, static_cast<char*>(kept_) + 4096, 4096, nullptr));
+  ACL_OK(aclrtSetMemcpyDesc(desc, ACL_MEMCPY_INNER_DEVICE_TO_DEVICE, block,
+                            static_cast<char*>(kept_) + 4096, 4096, nullptr));
   Gate gate;
   ACL_OK(gate.close(stream_));
   ACL_OK(aclrtMemsetAsync(block, 4096, 5, 4096, stream_));

@@ -29,7 +29,8 @@ class HostRegister : public AclTest {
     Gate gate;
     EXPECT_EQ(gate.close(stream_), ACL_SUCCESS);
     const OpenAtEnd end(gate, stream_);
-    if (aclrtMemcpyAsync(device_, kBytes, from, bytes, ACL_MEMCPY_HOST_TO_DEVICE, stream_) != ACL_SUCCESS) {
+    if (aclrtMemcpyAsync(device_, kBytes, from, bytes, ACL_MEMCPY_HOST_TO_DEVICE, stream_) !=
+        ACL_SUCCESS) {
       ADD_FAILURE() << why();
     }
     aclrtStreamStatus status;
@@ -57,7 +58,9 @@ TEST_F(HostRegister, MappedGivesAnAddressThatKernelsUse) {
   void* alias = nullptr;
   ACL_OK(aclrtHostRegister(base(), kBytes, ACL_HOST_REGISTER_MAPPED, &alias));
   ASSERT_NE(alias, nullptr);
-  ASSERT_EQ(launch(host_register_write, 1, stream_, static_cast<GM_ADDR>(alias) + kPage, uint8_t{77}), ACL_SUCCESS);
+  ASSERT_EQ(
+      launch(host_register_write, 1, stream_, static_cast<GM_ADDR>(alias) + kPage, uint8_t{77}),
+      ACL_SUCCESS);
   ACL_OK(aclrtSynchronizeStream(stream_));
   EXPECT_EQ(base()[kPage], 77);
   void* inner = nullptr;
@@ -74,7 +77,8 @@ TEST_F(HostRegister, PinnedMakesCopiesAsynchronous) {
   EXPECT_TRUE(copies_in_stream_order(base(), kBytes));
   EXPECT_EQ(static_cast<char*>(device_)[kBytes - 1], 5);
   void* alias = nullptr;
-  ACL_CODE(ACL_ERROR_HOST_MEMORY_NOT_REGISTERED, aclrtHostGetDevicePointer(base(), &alias, 0));  // not mapped
+  ACL_CODE(ACL_ERROR_HOST_MEMORY_NOT_REGISTERED,
+           aclrtHostGetDevicePointer(base(), &alias, 0));  // not mapped
   ACL_OK(aclrtHostUnregister(base()));
   ACL_OK(aclrtMemcpyAsync(device_, kBytes, base(), kBytes, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
 }
@@ -91,12 +95,16 @@ TEST_F(HostRegister, ACopyThatLeavesThePinnedRangeIsPageable) {
 TEST_F(HostRegister, TheSecondTimeIs507910) {
   void* alias = nullptr;
   ACL_OK(aclrtHostRegister(base(), kBytes, ACL_HOST_REGISTER_MAPPED, &alias));
-  ACL_CODE(ACL_ERROR_HOST_MEMORY_ALREADY_REGISTERED, aclrtHostRegister(base(), kBytes, ACL_HOST_REGISTER_MAPPED, &alias));
-  ACL_CODE(ACL_ERROR_HOST_MEMORY_ALREADY_REGISTERED, aclrtHostRegisterV2(base(), kBytes, ACL_HOST_REG_PINNED));
-  ACL_CODE(ACL_ERROR_HOST_MEMORY_ALREADY_REGISTERED, aclrtHostRegisterV2(base() + kPage, kPage, ACL_HOST_REG_MAPPED));
+  ACL_CODE(ACL_ERROR_HOST_MEMORY_ALREADY_REGISTERED,
+           aclrtHostRegister(base(), kBytes, ACL_HOST_REGISTER_MAPPED, &alias));
+  ACL_CODE(ACL_ERROR_HOST_MEMORY_ALREADY_REGISTERED,
+           aclrtHostRegisterV2(base(), kBytes, ACL_HOST_REG_PINNED));
+  ACL_CODE(ACL_ERROR_HOST_MEMORY_ALREADY_REGISTERED,
+           aclrtHostRegisterV2(base() + kPage, kPage, ACL_HOST_REG_MAPPED));
   ACL_OK(aclrtHostUnregister(base()));
   ACL_OK(aclrtHostRegisterV2(base() + kPage, kPage, ACL_HOST_REG_PINNED));
-  ACL_CODE(ACL_ERROR_HOST_MEMORY_ALREADY_REGISTERED, aclrtHostRegister(base(), kBytes, ACL_HOST_REGISTER_MAPPED, &alias));
+  ACL_CODE(ACL_ERROR_HOST_MEMORY_ALREADY_REGISTERED,
+           aclrtHostRegister(base(), kBytes, ACL_HOST_REGISTER_MAPPED, &alias));
   ACL_OK(aclrtHostUnregister(base() + kPage));
 }
 
@@ -119,28 +127,34 @@ TEST_F(HostRegister, RefusesWrongRangesAndFlags) {
   ACL_CODE(kCode, aclrtHostRegister(base(), kBytes, static_cast<aclrtHostRegisterType>(1), &alias));
   ACL_CODE(kCode, aclrtHostRegisterV2(base(), kBytes, 0));
   ACL_CODE(kCode, aclrtHostRegisterV2(base(), kBytes, 1));
-  ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtHostRegister(base(), kBytes, ACL_HOST_REGISTER_READONLY, &alias));
-  ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtHostRegisterV2(base(), kBytes, ACL_HOST_REG_IOMEMORY));
+  ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+           aclrtHostRegister(base(), kBytes, ACL_HOST_REGISTER_READONLY, &alias));
+  ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+           aclrtHostRegisterV2(base(), kBytes, ACL_HOST_REG_IOMEMORY));
   ACL_OK(aclrtHostRegisterV2(base(), kBytes, ACL_HOST_REG_MAPPED));
   ACL_CODE(kCode, aclrtHostGetDevicePointer(base(), &alias, 1));
 }
 
 TEST_F(HostRegister, RefusesMemoryThatIsNotThereOrADevices) {
   void* alias = nullptr;
-  void* gone = ::mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* gone =
+      ::mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(gone, MAP_FAILED);
   ::munmap(static_cast<char*>(gone) + kPage, kPage);
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtHostRegister(gone, 2 * kPage, ACL_HOST_REGISTER_MAPPED, &alias));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtHostRegister(gone, 2 * kPage, ACL_HOST_REGISTER_MAPPED, &alias));
   ::munmap(gone, kPage);
   void* device = nullptr;
   ACL_OK(aclrtMalloc(&device, 4 << 20, ACL_MEM_MALLOC_HUGE_FIRST));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtHostRegister(device, kPage, ACL_HOST_REGISTER_MAPPED, &alias));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtHostRegister(device, kPage, ACL_HOST_REGISTER_MAPPED, &alias));
 }
 
 TEST_F(HostRegister, PinnedMemoryMayBeMappedButNotPinnedAgain) {
   void* pinned = nullptr;
   ACL_OK(aclrtMallocHost(&pinned, 4 << 20));
-  ACL_CODE(ACL_ERROR_HOST_MEMORY_ALREADY_REGISTERED, aclrtHostRegisterV2(pinned, kPage, ACL_HOST_REG_PINNED));
+  ACL_CODE(ACL_ERROR_HOST_MEMORY_ALREADY_REGISTERED,
+           aclrtHostRegisterV2(pinned, kPage, ACL_HOST_REG_PINNED));
   void* alias = nullptr;
   ACL_OK(aclrtHostRegister(pinned, kPage, ACL_HOST_REGISTER_MAPPED, &alias));
   ACL_OK(aclrtHostUnregister(pinned));
@@ -158,14 +172,17 @@ TEST_F(HostRegister, FinalizeForgetsRegistrations) {
 
 TEST_F(HostRegister, CapabilitiesFollowTheEnginesThereAre) {
   aclrtHostMemMapCapability can;
-  for (int type : {ACL_RT_HAC_TYPE_AIC, ACL_RT_HAC_TYPE_AIV, ACL_RT_HAC_TYPE_AICPU, ACL_RT_HAC_TYPE_SDMA}) {
+  for (int type :
+       {ACL_RT_HAC_TYPE_AIC, ACL_RT_HAC_TYPE_AIV, ACL_RT_HAC_TYPE_AICPU, ACL_RT_HAC_TYPE_SDMA}) {
     ACL_OK(aclrtHostMemMapCapabilities(0, static_cast<aclrtHacType>(type), &can));
     EXPECT_EQ(can, ACL_RT_HOST_MEM_MAP_SUPPORTED) << type;
   }
   ACL_OK(aclrtHostMemMapCapabilities(0, ACL_RT_HAC_TYPE_DVPP, &can));
   EXPECT_EQ(can, ACL_RT_HOST_MEM_MAP_NOT_SUPPORTED);
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtHostMemMapCapabilities(0, static_cast<aclrtHacType>(10), &can));
-  ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtHostMemMapCapabilities(kDevices, ACL_RT_HAC_TYPE_AIC, &can));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtHostMemMapCapabilities(0, static_cast<aclrtHacType>(10), &can));
+  ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID,
+           aclrtHostMemMapCapabilities(kDevices, ACL_RT_HAC_TYPE_AIC, &can));
 }
 
 }  // namespace

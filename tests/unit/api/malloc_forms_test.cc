@@ -31,7 +31,8 @@ class MallocForms : public AclTest {
   }
   static void* take(size_t size, int policy = ACL_MEM_MALLOC_HUGE_FIRST) {
     void* memory = nullptr;
-    EXPECT_EQ(aclrtMalloc(&memory, size, static_cast<aclrtMemMallocPolicy>(policy)), ACL_SUCCESS) << why();
+    EXPECT_EQ(aclrtMalloc(&memory, size, static_cast<aclrtMemMallocPolicy>(policy)), ACL_SUCCESS)
+        << why();
     return memory;
   }
 };
@@ -52,7 +53,9 @@ TEST_F(MallocForms, Align32CountsStepsOfThirtyTwoOnly) {
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtMallocAlign32(&memory, 0, ACL_MEM_MALLOC_HUGE_FIRST));
 }
 
-TEST_F(MallocForms, PagesOfOneGigabyteHaveNoPad) { EXPECT_EQ(length(take(64, ACL_MEM_MALLOC_HUGE1G_ONLY)), 64u); }
+TEST_F(MallocForms, PagesOfOneGigabyteHaveNoPad) {
+  EXPECT_EQ(length(take(64, ACL_MEM_MALLOC_HUGE1G_ONLY)), 64u);
+}
 
 TEST_F(MallocForms, CachedMemoryIsOrdinaryMemory) {
   void* memory = nullptr;
@@ -87,7 +90,8 @@ TEST_F(MallocForms, ThePolicyDecidesThePages) {
   };
   for (const auto& row : rows) {
     void* memory = take(row.size, row.policy);
-    EXPECT_EQ(attributes(memory).pageSize, row.page) << "policy " << row.policy << " size " << row.size;
+    EXPECT_EQ(attributes(memory).pageSize, row.page)
+        << "policy " << row.policy << " size " << row.size;
     ACL_OK(aclrtFree(memory));
   }
 }
@@ -115,8 +119,10 @@ TEST_F(MallocForms, WithConfigTakesEveryAttribute) {
 TEST_F(MallocForms, WithoutAConfigTheConfigFormsAllocate) {
   void* memory = nullptr;
   // Modifiers may be added to the policy here.
-  ACL_OK(aclrtMallocWithCfg(&memory, 100,
-                            static_cast<aclrtMemMallocPolicy>(ACL_MEM_MALLOC_HUGE_ONLY | ACL_MEM_TYPE_HIGH_BAND_WIDTH), nullptr));
+  ACL_OK(aclrtMallocWithCfg(
+      &memory, 100,
+      static_cast<aclrtMemMallocPolicy>(ACL_MEM_MALLOC_HUGE_ONLY | ACL_MEM_TYPE_HIGH_BAND_WIDTH),
+      nullptr));
   EXPECT_EQ(attributes(memory).pageSize, 2u << 20);
   ACL_OK(aclrtMallocForTaskScheduler(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST, nullptr));
   ACL_OK(aclrtMallocHostWithCfg(&memory, 100, nullptr));
@@ -134,7 +140,8 @@ TEST_F(MallocForms, TheConfigNamesTheDevice) {
   EXPECT_EQ(attributes(memory).location.id, 0u);
   for (uint32_t device : {static_cast<uint32_t>(kStaged), 63u, 64u, ~0u}) {  // closed, or not there
     attribute.value.deviceId = device;
-    ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, aclrtMallocWithCfg(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST, &config));
+    ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID,
+             aclrtMallocWithCfg(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST, &config));
   }
 }
 
@@ -143,14 +150,17 @@ TEST_F(MallocForms, AWrongConfigIs107000) {
   aclrtMallocConfig config = {&attribute, 1};
   void* memory = kInvented;
   attribute.attr = static_cast<aclrtMallocAttrType>(4);
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMallocWithCfg(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST, &config));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtMallocWithCfg(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST, &config));
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMallocHostWithCfg(&memory, 100, &config));
   attribute.attr = ACL_RT_MEM_ATTR_VA_FLAG;
   attribute.value.vaFlag = 2;
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMallocHostWithCfg(&memory, 100, &config));
   config.attrs = nullptr;
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMallocForTaskScheduler(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST, &config));
-  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtMallocWithCfg(&memory, 0, ACL_MEM_MALLOC_HUGE_FIRST, nullptr));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtMallocForTaskScheduler(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST, &config));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM,
+           aclrtMallocWithCfg(&memory, 0, ACL_MEM_MALLOC_HUGE_FIRST, nullptr));
   EXPECT_EQ(memory, kInvented);
 }
 
@@ -184,8 +194,9 @@ TEST_F(MallocForms, InfoIsTheSameForAllPagesOfHbm) {
   for (int attr = 0; attr <= ACL_MEM_P2P_HUGE1G + 1; ++attr) {
     size_t free = 1;
     ACL_OK(aclrtGetMemInfo(static_cast<aclrtMemAttr>(attr), &free, &total));
-    const bool lacks = attr == ACL_DDR_MEM || attr == ACL_DDR_MEM_HUGE || attr == ACL_DDR_MEM_NORMAL ||
-                       attr == ACL_DDR_MEM_P2P_HUGE || attr == ACL_DDR_MEM_P2P_NORMAL || attr > ACL_MEM_P2P_HUGE1G;
+    const bool lacks = attr == ACL_DDR_MEM || attr == ACL_DDR_MEM_HUGE ||
+                       attr == ACL_DDR_MEM_NORMAL || attr == ACL_DDR_MEM_P2P_HUGE ||
+                       attr == ACL_DDR_MEM_P2P_NORMAL || attr > ACL_MEM_P2P_HUGE1G;
     EXPECT_EQ(free, lacks ? 0 : wanted) << attr;
     EXPECT_EQ(total, lacks ? 0 : kHbmBytes) << attr;
   }

@@ -6,7 +6,8 @@ namespace {
 
 class StreamOrderedPoolLimits : public StreamOrderedPool {};
 
-TEST_F(StreamOrderedPoolLimits, ReservedMemoryCountsAndTheThresholdDecidesWhatASynchronisationGivesBack) {
+TEST_F(StreamOrderedPoolLimits,
+       ReservedMemoryCountsAndTheThresholdDecidesWhatASynchronisationGivesBack) {
   const size_t before = device_free();
   void* one = take(4 * kMiB, a_);
   void* two = take(6 * kMiB, a_);
@@ -49,7 +50,8 @@ TEST_F(StreamOrderedPoolLimits, HighMarksStayUntilTheyAreSetToZero) {
   ACL_OK(aclrtSynchronizeStream(a_));
   EXPECT_EQ(figure(ACL_RT_MEM_POOL_ATTR_USED_MEM_HIGH), 4 * kMiB);
   EXPECT_EQ(figure(ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_HIGH), 4 * kMiB);
-  for (aclrtMemPoolAttr attr : {ACL_RT_MEM_POOL_ATTR_USED_MEM_HIGH, ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_HIGH}) {
+  for (aclrtMemPoolAttr attr :
+       {ACL_RT_MEM_POOL_ATTR_USED_MEM_HIGH, ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_HIGH}) {
     uint64_t value = 1;
     ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemPoolSetAttr(pool_, attr, &value));
     value = 0;
@@ -75,16 +77,21 @@ TEST_F(StreamOrderedPoolLimits, AttributesHaveTheirDefaultsAndLimits) {
   }
   EXPECT_EQ(figure(ACL_RT_MEM_POOL_ATTR_RELEASE_THRESHOLD), 0u);
   uint64_t value = 0;
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemPoolSetAttr(pool_, ACL_RT_MEM_POOL_ATTR_USED_MEM_CURRENT, &value));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemPoolSetAttr(pool_, ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_CURRENT, &value));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemPoolGetAttr(pool_, static_cast<aclrtMemPoolAttr>(9), &value));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemPoolSetAttr(pool_, static_cast<aclrtMemPoolAttr>(0), &value));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtMemPoolSetAttr(pool_, ACL_RT_MEM_POOL_ATTR_USED_MEM_CURRENT, &value));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtMemPoolSetAttr(pool_, ACL_RT_MEM_POOL_ATTR_RESERVED_MEM_CURRENT, &value));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtMemPoolGetAttr(pool_, static_cast<aclrtMemPoolAttr>(9), &value));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtMemPoolSetAttr(pool_, static_cast<aclrtMemPoolAttr>(0), &value));
 }
 
 TEST_F(StreamOrderedPoolLimits, StopsAtItsMaximum) {
   pool_ = make_pool(4 * kMiB);
   void* memory = kInvented;
-  ACL_CODE(ACL_ERROR_RT_MEMORY_ALLOCATION, aclrtMemPoolMallocAsync(&memory, 4 * kMiB + 1, pool_, a_));
+  ACL_CODE(ACL_ERROR_RT_MEMORY_ALLOCATION,
+           aclrtMemPoolMallocAsync(&memory, 4 * kMiB + 1, pool_, a_));
   void* one = take(2 * kMiB, a_);
   void* two = take(2 * kMiB, a_);
   ACL_CODE(ACL_ERROR_RT_MEMORY_ALLOCATION, aclrtMemPoolMallocAsync(&memory, 1, pool_, a_));
@@ -167,13 +174,17 @@ TEST_F(StreamOrderedPoolLimits, WrongPropertiesAreRefused) {
     change(wrong);
     ACL_CODE(code, aclrtMemPoolCreate(&pool, &wrong));
   };
-  refused(ACL_ERROR_RT_PARAM_INVALID, [](auto& p) { p.location.type = ACL_MEM_LOCATION_TYPE_HOST; });
+  refused(ACL_ERROR_RT_PARAM_INVALID,
+          [](auto& p) { p.location.type = ACL_MEM_LOCATION_TYPE_HOST; });
   refused(ACL_ERROR_RT_INVALID_DEVICEID, [](auto& p) { p.location.id = kDevices; });
   refused(ACL_ERROR_RT_INVALID_DEVICEID, [](auto& p) { p.location.id = ~0u; });
   refused(ACL_ERROR_RT_INVALID_DEVICEID, [](auto& p) { p.location.id = 2; });  // not open
-  refused(ACL_ERROR_RT_PARAM_INVALID, [](auto& p) { p.allocType = static_cast<aclrtMemAllocationType>(1); });
-  refused(ACL_ERROR_RT_PARAM_INVALID, [](auto& p) { p.handleType = static_cast<aclrtMemHandleType>(1); });
-  refused(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, [](auto& p) { p.handleType = ACL_MEM_HANDLE_TYPE_POSIX; });
+  refused(ACL_ERROR_RT_PARAM_INVALID,
+          [](auto& p) { p.allocType = static_cast<aclrtMemAllocationType>(1); });
+  refused(ACL_ERROR_RT_PARAM_INVALID,
+          [](auto& p) { p.handleType = static_cast<aclrtMemHandleType>(1); });
+  refused(ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+          [](auto& p) { p.handleType = ACL_MEM_HANDLE_TYPE_POSIX; });
 }
 
 TEST_F(StreamOrderedPoolLimits, AStreamOfAnotherDeviceIsRefused) {

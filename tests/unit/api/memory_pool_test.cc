@@ -140,7 +140,8 @@ TEST_F(StreamOrderedPool, TheDefaultStreamIsAStreamLikeOthers) {
   EXPECT_EQ(take(5000, its_handle), memory);
 }
 
-// Every block is filled with a mark and read back in stream order: whoever gets it too early overwrites it.
+// Every block is filled with a mark and read back in stream order: whoever gets it too early
+// overwrites it.
 TEST_F(StreamOrderedPool, NobodySeesAnothersBlockUnderLoad) {
   set_switch(ACL_RT_MEM_POOL_REUSE_ALLOW_INTERNAL_DEPENDENCIES, 1);
   constexpr int kRounds = 400;
@@ -154,9 +155,11 @@ TEST_F(StreamOrderedPool, NobodySeesAnothersBlockUnderLoad) {
       const size_t bytes = 1 + random() % kMost;
       void* memory = take(bytes, stream);
       ASSERT_EQ(aclrtMemsetAsync(memory, bytes, round, bytes, stream), ACL_SUCCESS) << why();
-      ASSERT_EQ(aclrtMemcpyAsync(seen + 2 * round, 1, memory, 1, ACL_MEMCPY_DEVICE_TO_HOST, stream), ACL_SUCCESS);
+      ASSERT_EQ(aclrtMemcpyAsync(seen + 2 * round, 1, memory, 1, ACL_MEMCPY_DEVICE_TO_HOST, stream),
+                ACL_SUCCESS);
       ASSERT_EQ(aclrtMemcpyAsync(seen + 2 * round + 1, 1, static_cast<char*>(memory) + bytes - 1, 1,
-                                 ACL_MEMCPY_DEVICE_TO_HOST, stream), ACL_SUCCESS);
+                                 ACL_MEMCPY_DEVICE_TO_HOST, stream),
+                ACL_SUCCESS);
       ASSERT_EQ(aclrtMemPoolFreeAsync(memory, stream), ACL_SUCCESS) << why();
     }
     ASSERT_EQ(aclrtSynchronizeStream(stream), ACL_SUCCESS) << why();

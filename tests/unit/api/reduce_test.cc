@@ -11,8 +11,9 @@
 namespace canopy::test {
 namespace {
 
-constexpr aclrtReduceKind kKinds[] = {ACL_RT_MEMCPY_SDMA_AUTOMATIC_SUM, ACL_RT_MEMCPY_SDMA_AUTOMATIC_MAX,
-                                      ACL_RT_MEMCPY_SDMA_AUTOMATIC_MIN, ACL_RT_MEMCPY_SDMA_AUTOMATIC_EQUAL};
+constexpr aclrtReduceKind kKinds[] = {
+    ACL_RT_MEMCPY_SDMA_AUTOMATIC_SUM, ACL_RT_MEMCPY_SDMA_AUTOMATIC_MAX,
+    ACL_RT_MEMCPY_SDMA_AUTOMATIC_MIN, ACL_RT_MEMCPY_SDMA_AUTOMATIC_EQUAL};
 constexpr size_t kElements = 257;
 
 class Reduce : public AclTest {
@@ -28,10 +29,14 @@ class Reduce : public AclTest {
   static double right(size_t i) { return i % 3 == 0 ? left(i) : static_cast<double>(i % 19); }
   static double wanted(aclrtReduceKind kind, double a, double b) {
     switch (kind) {
-      case ACL_RT_MEMCPY_SDMA_AUTOMATIC_SUM: return a + b;
-      case ACL_RT_MEMCPY_SDMA_AUTOMATIC_MAX: return std::max(a, b);
-      case ACL_RT_MEMCPY_SDMA_AUTOMATIC_MIN: return std::min(a, b);
-      case ACL_RT_MEMCPY_SDMA_AUTOMATIC_EQUAL: return a == b ? 1 : 0;
+      case ACL_RT_MEMCPY_SDMA_AUTOMATIC_SUM:
+        return a + b;
+      case ACL_RT_MEMCPY_SDMA_AUTOMATIC_MAX:
+        return std::max(a, b);
+      case ACL_RT_MEMCPY_SDMA_AUTOMATIC_MIN:
+        return std::min(a, b);
+      case ACL_RT_MEMCPY_SDMA_AUTOMATIC_EQUAL:
+        return a == b ? 1 : 0;
     }
     return -1;
   }
@@ -47,13 +52,16 @@ class Reduce : public AclTest {
       ACL_OK(aclrtReduceAsync(dst, src, kElements * sizeof(T), kind, type, stream_, nullptr));
       ACL_OK(aclrtSynchronizeStream(stream_));
       for (size_t i = 0; i < kElements; ++i) {
-        ASSERT_EQ(load(dst[i]), wanted(kind, left(i), right(i))) << "kind " << kind << " type " << type << " element " << i;
+        ASSERT_EQ(load(dst[i]), wanted(kind, left(i), right(i)))
+            << "kind " << kind << " type " << type << " element " << i;
       }
     }
   }
   template <class T>
   void check(aclDataType type) {
-    check<T>(type, [](double v) { return static_cast<T>(v); }, [](T v) { return static_cast<double>(v); });
+    check<T>(
+        type, [](double v) { return static_cast<T>(v); },
+        [](T v) { return static_cast<double>(v); });
   }
 
   aclrtStream stream_ = nullptr;
@@ -92,7 +100,8 @@ TEST_F(Reduce, IntegersWrap) {
   auto* src = static_cast<int8_t*>(src_);
   dst[0] = 127;
   src[0] = 2;
-  ACL_OK(aclrtReduceAsync(dst, src, 1, ACL_RT_MEMCPY_SDMA_AUTOMATIC_SUM, ACL_INT8, stream_, nullptr));
+  ACL_OK(
+      aclrtReduceAsync(dst, src, 1, ACL_RT_MEMCPY_SDMA_AUTOMATIC_SUM, ACL_INT8, stream_, nullptr));
   ACL_OK(aclrtSynchronizeStream(stream_));
   EXPECT_EQ(dst[0], -127);
 }
@@ -123,33 +132,43 @@ TEST_F(Reduce, RunsInStreamOrder) {
   EXPECT_EQ(*dst, 6);
 }
 
-TEST_F(Reduce, OfNothingSucceeds) { ACL_OK(aclrtReduceAsync(dst_, src_, 0, kKinds[0], ACL_INT32, stream_, nullptr)); }
+TEST_F(Reduce, OfNothingSucceeds) {
+  ACL_OK(aclrtReduceAsync(dst_, src_, 0, kKinds[0], ACL_INT32, stream_, nullptr));
+}
 
 TEST_F(Reduce, OtherTypesAre207000) {
-  for (aclDataType type : {ACL_UINT8, ACL_UINT16, ACL_INT64, ACL_UINT64, ACL_DOUBLE, ACL_BOOL, ACL_DT_UNDEFINED}) {
-    ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtReduceAsync(dst_, src_, 8, kKinds[0], type, stream_, nullptr));
+  for (aclDataType type :
+       {ACL_UINT8, ACL_UINT16, ACL_INT64, ACL_UINT64, ACL_DOUBLE, ACL_BOOL, ACL_DT_UNDEFINED}) {
+    ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT,
+             aclrtReduceAsync(dst_, src_, 8, kKinds[0], type, stream_, nullptr));
   }
 }
 
 TEST_F(Reduce, WrongArgumentsAre107000) {
   constexpr int kCode = ACL_ERROR_RT_PARAM_INVALID;
-  ACL_CODE(kCode, aclrtReduceAsync(dst_, src_, 4, static_cast<aclrtReduceKind>(9), ACL_INT32, stream_, nullptr));
-  ACL_CODE(kCode, aclrtReduceAsync(dst_, src_, 4, static_cast<aclrtReduceKind>(14), ACL_INT32, stream_, nullptr));
+  ACL_CODE(kCode, aclrtReduceAsync(dst_, src_, 4, static_cast<aclrtReduceKind>(9), ACL_INT32,
+                                   stream_, nullptr));
+  ACL_CODE(kCode, aclrtReduceAsync(dst_, src_, 4, static_cast<aclrtReduceKind>(14), ACL_INT32,
+                                   stream_, nullptr));
   ACL_CODE(kCode, aclrtReduceAsync(dst_, src_, 6, kKinds[0], ACL_INT32, stream_, nullptr));
   ACL_CODE(kCode, aclrtReduceAsync(dst_, src_, 4, kKinds[0], ACL_INT32, stream_, dst_));
-  ACL_CODE(kCode, aclrtReduceAsync(static_cast<char*>(dst_) + 2, src_, 4, kKinds[0], ACL_INT32, stream_, nullptr));
+  ACL_CODE(kCode, aclrtReduceAsync(static_cast<char*>(dst_) + 2, src_, 4, kKinds[0], ACL_INT32,
+                                   stream_, nullptr));
   ACL_CODE(kCode, aclrtReduceAsync(dst_, src_, 1 << 20, kKinds[0], ACL_INT32, stream_, nullptr));
   int32_t on_stack = 0;
   ACL_CODE(kCode, aclrtReduceAsync(dst_, &on_stack, 4, kKinds[0], ACL_INT32, stream_, nullptr));
-  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtReduceAsync(nullptr, src_, 4, kKinds[0], ACL_INT32, stream_, nullptr));
-  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtReduceAsync(dst_, nullptr, 4, kKinds[0], ACL_INT32, stream_, nullptr));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM,
+           aclrtReduceAsync(nullptr, src_, 4, kKinds[0], ACL_INT32, stream_, nullptr));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM,
+           aclrtReduceAsync(dst_, nullptr, 4, kKinds[0], ACL_INT32, stream_, nullptr));
 }
 
 TEST_F(Reduce, BothMustLieOnTheStreamsDevice) {
   ACL_OK(aclrtSetDevice(kNear));
   aclrtStream there = nullptr;
   ACL_OK(aclrtCreateStream(&there));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtReduceAsync(dst_, src_, 4, kKinds[0], ACL_INT32, there, nullptr));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtReduceAsync(dst_, src_, 4, kKinds[0], ACL_INT32, there, nullptr));
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ class StreamOrderedPool : public AclTest {
   }
   void keep_everything() {
     uint64_t all = ~uint64_t{0};
-    EXPECT_EQ(aclrtMemPoolSetAttr(pool_, ACL_RT_MEM_POOL_ATTR_RELEASE_THRESHOLD, &all), ACL_SUCCESS) << why();
+    EXPECT_EQ(aclrtMemPoolSetAttr(pool_, ACL_RT_MEM_POOL_ATTR_RELEASE_THRESHOLD, &all), ACL_SUCCESS)
+        << why();
   }
   static size_t device_free() {
     size_t free = 0;

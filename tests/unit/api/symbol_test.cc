@@ -1,6 +1,6 @@
 // Variables of the device.
-#include "canopy/kernel.h"
 #include "canopy/symbol.h"
+#include "canopy/kernel.h"
 #include "tests/unit/api/gate.h"
 
 #include <cstring>
@@ -42,10 +42,12 @@ TEST_F(Symbols, HaveAnAddressAndASize) {
 TEST_F(Symbols, KernelsSeeWhatIsCopiedThere) {
   const int32_t value = 40;
   int32_t seen = 0;
-  ACL_OK(aclrtMemcpyToSymbol(symbol_table, &value, sizeof value, 3 * sizeof value, ACL_MEMCPY_HOST_TO_DEVICE));
+  ACL_OK(aclrtMemcpyToSymbol(symbol_table, &value, sizeof value, 3 * sizeof value,
+                             ACL_MEMCPY_HOST_TO_DEVICE));
   ASSERT_EQ(launch(symbol_add, 16, stream_, 2), ACL_SUCCESS);
   ACL_OK(aclrtSynchronizeStream(stream_));
-  ACL_OK(aclrtMemcpyFromSymbol(&seen, sizeof seen, symbol_table, sizeof seen, 3 * sizeof seen, ACL_MEMCPY_DEVICE_TO_HOST));
+  ACL_OK(aclrtMemcpyFromSymbol(&seen, sizeof seen, symbol_table, sizeof seen, 3 * sizeof seen,
+                               ACL_MEMCPY_DEVICE_TO_HOST));
   EXPECT_EQ(seen, 42);
 }
 
@@ -56,9 +58,11 @@ TEST_F(Symbols, CopiesInStreamOrder) {
   pinned[1] = 0;
   Gate gate;
   ACL_OK(gate.close(stream_));
-  ACL_OK(aclrtMemcpyToSymbolAsync(symbol_table, &pinned[0], 4, 0, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
+  ACL_OK(
+      aclrtMemcpyToSymbolAsync(symbol_table, &pinned[0], 4, 0, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
   ASSERT_EQ(launch(symbol_add, 1, stream_, 2), ACL_SUCCESS);
-  ACL_OK(aclrtMemcpyFromSymbolAsync(&pinned[1], 4, symbol_table, 4, 0, ACL_MEMCPY_DEVICE_TO_HOST, stream_));
+  ACL_OK(aclrtMemcpyFromSymbolAsync(&pinned[1], 4, symbol_table, 4, 0, ACL_MEMCPY_DEVICE_TO_HOST,
+                                    stream_));
   EXPECT_EQ(symbol_table[0], 0) << "the copy overtook the stream";
   gate.open();
   ACL_OK(aclrtSynchronizeStream(stream_));
@@ -71,7 +75,8 @@ TEST_F(Symbols, CopiesOfPageableMemoryAreDoneOnReturn) {
   ACL_OK(aclrtMemcpyToSymbolAsync(symbol_table, &value, 4, 0, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
   EXPECT_EQ(symbol_table[0], 9);
   value = 0;
-  ACL_OK(aclrtMemcpyFromSymbolAsync(&value, 4, symbol_table, 4, 0, ACL_MEMCPY_DEVICE_TO_HOST, stream_));
+  ACL_OK(aclrtMemcpyFromSymbolAsync(&value, 4, symbol_table, 4, 0, ACL_MEMCPY_DEVICE_TO_HOST,
+                                    stream_));
   EXPECT_EQ(value, 9);
 }
 
@@ -83,7 +88,8 @@ TEST_F(Symbols, WhatNobodyAnnouncedIs107042) {
   ACL_CODE(kCode, aclrtGetSymbolAddress(&never_announced, &address));
   ACL_CODE(kCode, aclrtGetSymbolSize(&symbol_table[1], &size));
   ACL_CODE(kCode, aclrtMemcpyToSymbol(&never_announced, &value, 4, 0, ACL_MEMCPY_DEFAULT));
-  ACL_CODE(kCode, aclrtMemcpyFromSymbolAsync(&value, 4, &never_announced, 4, 0, ACL_MEMCPY_DEFAULT, stream_));
+  ACL_CODE(kCode, aclrtMemcpyFromSymbolAsync(&value, 4, &never_announced, 4, 0, ACL_MEMCPY_DEFAULT,
+                                             stream_));
 }
 
 TEST_F(Symbols, ARecordGoesWithItsOwner) {
@@ -105,7 +111,8 @@ TEST_F(Symbols, WrongRangesAndKindsAre107000) {
   ACL_CODE(kCode, aclrtMemcpyFromSymbol(values, 3, symbol_table, 4, 0, ACL_MEMCPY_DEFAULT));
   ACL_CODE(kCode, aclrtMemcpyToSymbol(symbol_table, values, 4, 0, ACL_MEMCPY_DEVICE_TO_HOST));
   ACL_CODE(kCode, aclrtMemcpyFromSymbol(values, 4, symbol_table, 4, 0, ACL_MEMCPY_HOST_TO_DEVICE));
-  ACL_CODE(kCode, aclrtMemcpyToSymbolAsync(symbol_table, values, 4, 0, ACL_MEMCPY_HOST_TO_HOST, stream_));
+  ACL_CODE(kCode,
+           aclrtMemcpyToSymbolAsync(symbol_table, values, 4, 0, ACL_MEMCPY_HOST_TO_HOST, stream_));
 }
 
 TEST_F(Symbols, NullIs100000AndWithoutADeviceItIs107002) {
@@ -118,7 +125,8 @@ TEST_F(Symbols, NullIs100000AndWithoutADeviceItIs107002) {
   ACL_CODE(kCode, aclrtMemcpyToSymbol(symbol_table, nullptr, 4, 0, ACL_MEMCPY_DEFAULT));
   ACL_CODE(kCode, aclrtMemcpyFromSymbol(nullptr, 4, symbol_table, 4, 0, ACL_MEMCPY_DEFAULT));
   std::thread([&] {
-    ACL_CODE(ACL_ERROR_RT_CONTEXT_NULL, aclrtMemcpyFromSymbol(&value, 4, symbol_table, 4, 0, ACL_MEMCPY_DEFAULT));
+    ACL_CODE(ACL_ERROR_RT_CONTEXT_NULL,
+             aclrtMemcpyFromSymbol(&value, 4, symbol_table, 4, 0, ACL_MEMCPY_DEFAULT));
   }).join();
 }
 
