@@ -1,12 +1,21 @@
 #include "runtime/device/dma.h"
 
+#include "runtime/device/bulk_copy.h"
+
 #include <algorithm>
 #include <cstring>
 
 namespace canopy {
 
-// memcpy chooses non-temporal stores above its own threshold (3/4 of the cache) and fences them.
-void copy_bytes(void* dst, const void* src, uint64_t bytes) { std::memcpy(dst, src, bytes); }
+void copy_bytes(void* dst, const void* src, uint64_t bytes) {
+  // Small ones do not even ask for the threshold.
+  constexpr uint64_t kNeverBulk = uint64_t{1} << 20;
+  if (bytes > kNeverBulk && bytes >= bulk_threshold() && dst != src) [[unlikely]] {
+    bulk_copy(dst, src, bytes);
+    return;
+  }
+  std::memcpy(dst, src, bytes);
+}
 
 void copy_rows(void* dst, uint64_t dst_pitch, const void* src, uint64_t src_pitch,
                uint64_t row_bytes, uint64_t rows) {
