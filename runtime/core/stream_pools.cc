@@ -40,6 +40,7 @@ Result<MemoryPool*> StreamPools::memory_of(Driver& driver, int device) {
   if (memory == nullptr) {
     CANOPY_ASSIGN(memory, MemoryPool::create(driver.host_table(), device,
                                              driver.machine().npu(device).hbm_bytes));
+    has_memory_.store(true, std::memory_order_relaxed);
   }
   return memory.get();
 }
@@ -356,6 +357,10 @@ void StreamPools::forget_device(int device) {
 }
 
 bool StreamPools::contains(const void* address) const {
+  // Relaxed: who asks about an address of a pool has got it from there.
+  if (!has_memory_.load(std::memory_order_relaxed)) {
+    return false;
+  }
   std::lock_guard lock(mutex_);
   return std::any_of(memories_.begin(), memories_.end(), [&](const auto& memory) {
     return memory != nullptr && memory->contains(address);

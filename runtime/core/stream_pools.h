@@ -84,6 +84,7 @@ class StreamPools {
 
   Runtime& runtime_;
   std::atomic<bool> any_{false};
+  std::atomic<bool> has_memory_{false};  // stays: addresses of pools that are gone are known for ever
   mutable std::mutex mutex_;  // guards all below
   std::array<std::unique_ptr<MemoryPool>, kMaxDevices>
       memories_;  // what the chunks of a device's pools come from

@@ -1,4 +1,5 @@
 // Pools of device memory in stream order: what they keep, their attributes and limits, wrong calls.
+#include "runtime/driver/driver.h"
 #include "tests/unit/api/stream_ordered_pool.h"
 
 namespace canopy::test {
@@ -113,6 +114,17 @@ TEST_F(StreamOrderedPoolLimits, AFullDeviceTakesBackWhatPoolsKeep) {
   ACL_CODE(ACL_ERROR_RT_MEMORY_ALLOCATION, aclrtMemPoolMallocAsync(&memory, 1, pool_, a_));
   ACL_OK(aclrtFree(large));
   take(kHbmBytes, a_);
+}
+
+TEST_F(StreamOrderedPoolLimits, SoDoesOneFullForMemoryThatIsExported) {
+  keep_everything();
+  void* memory = take(kHbmBytes / 2, a_);
+  ACL_OK(aclrtMemPoolFreeAsync(memory, a_));
+  ACL_OK(aclrtSynchronizeStream(a_));
+  auto driver = Driver::current();
+  ASSERT_TRUE(driver);
+  const auto physical = (*driver)->allocate_physical(0, kHbmBytes);
+  EXPECT_TRUE(physical) << error_text::newest();
 }
 
 TEST_F(StreamOrderedPoolLimits, UsageTellsPoolsApart) {
