@@ -33,17 +33,21 @@ typedef struct aclrtMemPoolProps {
 
 ACL_FUNC_VISIBILITY aclError aclrtMemPoolCreate(aclrtMemPool* memPool,
                                                 const aclrtMemPoolProps* poolProps);
+/* Blocks that are live stay until they are freed. */
 ACL_FUNC_VISIBILITY aclError aclrtMemPoolDestroy(const aclrtMemPool memPool);
 /* `value` points to a uint32_t (0 or 1) for the three REUSE switches, to a uint64_t of bytes for
- * the others. CURRENT cannot be set, HIGH only to 0. */
+ * the others. CURRENT cannot be set, HIGH only to 0. Of the switches FOLLOW_EVENT_DEPENDENCIES and
+ * ALLOW_OPPORTUNISTIC start as 1, ALLOW_INTERNAL_DEPENDENCIES as 0: it makes streams wait. */
 ACL_FUNC_VISIBILITY aclError aclrtMemPoolSetAttr(aclrtMemPool memPool, aclrtMemPoolAttr attr,
                                                  void* value);
 ACL_FUNC_VISIBILITY aclError aclrtMemPoolGetAttr(aclrtMemPool memPool, aclrtMemPoolAttr attr,
                                                  void* value);
-/* The address is there on return; the memory may be used in stream order. */
+/* The address is there on return; the memory may be used in stream order. Error: 207001 the pool's
+ * maximum is reached, or the device is full. */
 ACL_FUNC_VISIBILITY aclError aclrtMemPoolMallocAsync(void** ptr, size_t size, aclrtMemPool memPool,
                                                      aclrtStream stream);
-/* Back to the pool in stream order. */
+/* Back to the pool in stream order. Errors: 107000 not the start of a live block, or of another
+ * device than the stream. */
 ACL_FUNC_VISIBILITY aclError aclrtMemPoolFreeAsync(void* ptr, aclrtStream stream);
 /* Gives unused memory back at once, but keeps `minBytesToKeep` bytes; wins over the release
  * threshold. */

@@ -51,7 +51,8 @@ ACL_FUNC_VISIBILITY aclError aclrtMemset(void* devPtr, size_t maxCount, int32_t 
 /* `N` 32-bit words; `memSize` bytes are there. */
 ACL_FUNC_VISIBILITY aclError aclrtMemsetD32(void* ptr, size_t memSize, uint32_t value, size_t N);
 
-/* ---- In stream order. Pinned memory must stay as it is until then. */
+/* ---- In stream order. Pinned memory must stay as it is until then. Memory that was freed before
+ * the stream gets there fails the task: 507013 at the next synchronisation. */
 
 /* With pageable host memory at one end it synchronises the stream and copies before it returns.
  * Host to host: 207000. */

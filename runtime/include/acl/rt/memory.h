@@ -156,7 +156,8 @@ ACL_FUNC_VISIBILITY aclError aclrtMemInvalidate(void* devPtr, size_t size);
 
 /* ---- What an address is. */
 
-/* Pinned, device, unregistered or managed. */
+/* Pinned, device, unregistered or managed; and the pages that were asked for. Host memory that is
+ * registered counts as pinned. */
 ACL_FUNC_VISIBILITY aclError aclrtPointerGetAttributes(const void* ptr,
                                                        aclrtPtrAttributes* attributes);
 /* The allocation that `ptr` lies in. */
