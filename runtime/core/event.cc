@@ -248,10 +248,11 @@ Result<> Event::wait(Stream& stream, uint32_t limit_s) {
     }
     return {};
   }
-  auto* wait = new TimedEventWait(cell, number, limit_s);
+  const uint64_t limit_ns = uint64_t{limit_s} * 1'000'000'000;
+  auto* wait = new TimedEventWait(cell, number, limit_ns);
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::timed_event_wait;
-    sqe.body.timed_event = {wait, number, limit_s};
+    sqe.body.timed_event = {wait, limit_ns, number};
   });
   return {};
 }

@@ -22,10 +22,11 @@ void Notify::record(Stream& stream, NotifyChange change, uint32_t value) {
 }
 
 void Notify::wait(Stream& stream, NotifyTest test, uint32_t value, bool clear, uint32_t limit_s) {
+  const uint64_t limit_ns = uint64_t{limit_s} * 1'000'000'000;
   cell_->acquire_reference();  // the task's
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::notify_wait;
-    sqe.body.notify_wait = {cell_, name_of(kind_), id_, value, limit_s, test, clear};
+    sqe.body.notify_wait = {cell_, name_of(kind_), limit_ns, id_, value, test, clear};
   });
 }
 

@@ -92,7 +92,7 @@ Strand* NotifyCell::let_go(Strand* over) {
   uint32_t waits = 0;
   for (Strand* strand = over; strand != nullptr; strand = strand->next_waiter) {
     ++waits;
-    if (strand->front()->body.notify_wait.limit_s != 0) {
+    if (strand->front()->body.notify_wait.limit_ns != 0) {
       strand->scheduler().wait_timer().cancel(&strand->limit);
     }
   }
@@ -116,7 +116,7 @@ Strand* NotifyCell::record(NotifyChange change, uint32_t value) {
 
 bool NotifyCell::wait(Strand* strand, Strand** over) {
   const Sqe& sqe = *strand->front();
-  const uint32_t limit_s = sqe.body.notify_wait.limit_s;
+  const uint64_t limit_ns = sqe.body.notify_wait.limit_ns;
   WaitTimer& timer = strand->scheduler().wait_timer();
   bool parked = false;
   bool first_to_end = false;
@@ -127,9 +127,9 @@ bool NotifyCell::wait(Strand* strand, Strand** over) {
     } else {
       parked = true;
       append(strand);
-      if (limit_s != 0) {
+      if (limit_ns != 0) {
         // Under the lock: nobody can end the wait, and cancel its limit, before it is armed.
-        strand->limit.at_ns = monotonic_ns() + uint64_t{limit_s} * 1'000'000'000;
+        strand->limit.at_ns = monotonic_ns() + limit_ns;
         strand->limit.expire = &NotifyCell::run_out;
         strand->limit.strand = strand;
         first_to_end = timer.arm(&strand->limit);
@@ -167,8 +167,8 @@ void NotifyCell::run_out(WaitTimer::Node* node) {
   }
   strand->record_error(
       kWaitTimeout,
-      fmt::format("the wait for {} {} ran past its limit of {} s: {} {} wanted, {} seen", wait.what,
-                  wait.id, wait.limit_s, describe(wait.test), wait.value, seen));
+      fmt::format("the wait for {} {} ran past its limit of {}: {} {} wanted, {} seen", wait.what,
+                  wait.id, describe_span(wait.limit_ns), describe(wait.test), wait.value, seen));
   wait.cell->drop_reference();
   strand->scheduler().submit(strand, true);
 }

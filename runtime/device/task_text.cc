@@ -19,11 +19,16 @@ const char* describe(ValueTest test) {
   return "";
 }
 
-std::string describe_limit(uint32_t seconds) {
-  return seconds == 0 ? "" : fmt::format(", for {} s at most", seconds);
+std::string describe_limit(uint64_t limit_ns) {
+  return limit_ns == 0 ? "" : fmt::format(", for {} at most", describe_span(limit_ns));
 }
 
 }  // namespace
+
+std::string describe_span(uint64_t ns) {
+  constexpr uint64_t kSecond = 1'000'000'000;
+  return ns % kSecond == 0 ? fmt::format("{} s", ns / kSecond) : fmt::format("{} us", ns / 1'000);
+}
 
 const char* describe(NotifyTest test) {
   switch (test) {
@@ -47,11 +52,11 @@ std::string describe_wait(const Sqe& sqe) {
       return fmt::format("the record of event {}", sqe.body.event.id);
     case SqeKind::timed_event_wait:
       return fmt::format("the record of event {}{}", sqe.body.timed_event.id,
-                         describe_limit(sqe.body.timed_event.limit_s));
+                         describe_limit(sqe.body.timed_event.limit_ns));
     case SqeKind::notify_wait: {
       const auto& wait = sqe.body.notify_wait;
       return fmt::format("{} {} to be {} {}{}", wait.what, wait.id, describe(wait.test), wait.value,
-                         describe_limit(wait.limit_s));
+                         describe_limit(wait.limit_ns));
     }
     case SqeKind::value_wait: {
       const auto& wait = sqe.body.value;

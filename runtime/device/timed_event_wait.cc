@@ -4,6 +4,7 @@
 #include "runtime/device/abi/fault_code.h"
 #include "runtime/device/scheduler.h"
 #include "runtime/device/strand.h"
+#include "runtime/device/task_text.h"
 
 #include <memory>
 
@@ -19,7 +20,7 @@ bool TimedEventWait::begin(Strand* waiter) {
     return true;
   }
   strand = waiter;
-  at_ns = monotonic_ns() + uint64_t{limit_s} * 1'000'000'000;
+  at_ns = monotonic_ns() + limit_ns;
   expire = &TimedEventWait::run_out;
   timer_ = &waiter->scheduler().wait_timer();
   // Before anybody can end the wait. If it runs out at once, the strand is gone from here, but this
@@ -50,8 +51,8 @@ void TimedEventWait::run_out(Node* node) {
   wait->ran_out_ = true;
   // The wait is over, its share is not. Relaxed: no order hangs on it.
   wait->cell->add_shares(EventCell::kHolder - EventCell::kWait);
-  waiter->record_error(kWaitTimeout, fmt::format("the wait for event {} ran past its limit of {} s",
-                                                 wait->event_id, wait->limit_s));
+  waiter->record_error(kWaitTimeout, fmt::format("the wait for event {} ran past its limit of {}",
+                                                 wait->event_id, describe_span(wait->limit_ns)));
   waiter->scheduler().submit(waiter, true);
 }
 

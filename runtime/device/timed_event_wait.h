@@ -14,8 +14,8 @@
 namespace canopy {
 
 struct TimedEventWait : WaitTimer::Node {
-  TimedEventWait(EventCell* waits_for, uint32_t event, uint32_t seconds)
-      : cell(waits_for), event_id(event), limit_s(seconds) {}
+  TimedEventWait(EventCell* waits_for, uint32_t event, uint64_t ns)
+      : cell(waits_for), event_id(event), limit_ns(ns) {}
 
   // The stream has reached the wait. True when it may go on at once; after false it belongs to
   // whoever ends the wait. This object is gone after true. REQUIRES: a wait's share in the cell.
@@ -26,7 +26,7 @@ struct TimedEventWait : WaitTimer::Node {
 
   EventCell* const cell;
   const uint32_t event_id;
-  const uint32_t limit_s;
+  const uint64_t limit_ns;
   Strand* next_waiter = nullptr;  // link in the cell, as a strand's
 
  private:

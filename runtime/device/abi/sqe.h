@@ -84,8 +84,8 @@ struct alignas(kCacheLine) Sqe {
     } event;
     struct TimedEvent {
       TimedEventWait* wait;
+      uint64_t limit_ns;
       uint32_t id;
-      uint32_t limit_s;
     } timed_event;
     struct NotifyRecord {
       NotifyCell* cell;
@@ -95,9 +95,9 @@ struct alignas(kCacheLine) Sqe {
     struct NotifyWait {
       NotifyCell* cell;
       const char* what;  // with the id it names the notify in reports; outlives the task
+      uint64_t limit_ns;  // 0: none
       uint32_t id;
       uint32_t value;
-      uint32_t limit_s;  // 0: none
       NotifyTest test;
       bool clear;  // to 0 once satisfied
     } notify_wait;

@@ -87,7 +87,7 @@ TEST(Idle, StreamsThatWaitForANotifyWithALimitUseNoProcessor) {
     cell->acquire_reference();
     waiting.back()->post([&](Sqe& sqe) {
       sqe.kind = SqeKind::notify_wait;
-      sqe.body.notify_wait = {cell, "notify", 0, 1, 900 + i, NotifyTest::equal, false};
+      sqe.body.notify_wait = {cell, "notify", (900 + i) * 1'000'000'000ull, 0, 1, NotifyTest::equal, false};
     });
   }
   EXPECT_TRUE(falls_idle());
