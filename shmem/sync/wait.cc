@@ -17,9 +17,12 @@ constexpr uint64_t kReportNs = 60'000'000'000;
                                              (monotonic_ns() - start) / 1'000'000, describe()));
 }
 
+enum class Look : uint8_t { nothing, moved, over };
+
 // The waiting policy by hand, because there is work between two looks (look() makes progress), and
-// because whoever serves peers meanwhile has to be told before this thread sleeps.
-void wait_with_progress(World& world, Doorbell& bell, FunctionRef<bool()> look, WakenBy waker,
+// because whoever serves peers meanwhile has to be told before this thread sleeps. While traffic
+// comes (`moved`) this thread goes on serving it: otherwise each arrival would wake it for nothing.
+void wait_with_progress(World& world, Doorbell& bell, FunctionRef<Look()> look, WakenBy waker,
                         FunctionRef<std::string()> describe) {
   const uint64_t start = monotonic_ns();
   const Deadline deadline = Deadline::user_default();
@@ -27,7 +30,10 @@ void wait_with_progress(World& world, Doorbell& bell, FunctionRef<bool()> look, 
   WaitPacer pacer;
   Doorbell nobody_rings;  // only time ends a sleep on it
   bool rung_for_nothing = false;
-  while (!look()) {
+  for (Look seen; (seen = look()) != Look::over;) {
+    if (seen == Look::moved) {
+      pacer.reset();
+    }
     if (!pacer.step()) {
       continue;
     }
@@ -49,7 +55,7 @@ void wait_with_progress(World& world, Doorbell& bell, FunctionRef<bool()> look, 
     // Who was woken for nothing naps once, so that the two do not keep each other awake.
     const bool nap = std::exchange(rung_for_nothing, !rung_for_nothing);
     (nap ? nobody_rings : bell).sleep(BellScope::host, limit, [&] {
-      if (look()) {
+      if (look() != Look::nothing) {
         return false;
       }
       world.far()->rest();  // after the last look: it counts as somebody's polling
@@ -71,10 +77,10 @@ void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, Waken
   if (FarPaths* far = world.far()) {
     const auto look = [&] {
       if (ready()) {
-        return true;
+        return Look::over;
       }
-      far->progress();
-      return ready();
+      const bool moved = far->progress() > 0;
+      return ready() ? Look::over : moved ? Look::moved : Look::nothing;
     };
     wait_with_progress(world, bell, look, waker, describe);
     return;
@@ -87,7 +93,8 @@ void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, Waken
 }
 
 void wait_posted(World& world, FunctionRef<bool()> ready, int pe, const char* routine) {
-  wait_with_progress(world, world.bell(), ready, WakenBy::anyone, [&] {
+  const auto look = [&] { return ready() ? Look::over : Look::nothing; };
+  wait_with_progress(world, world.bell(), look, WakenBy::anyone, [&] {
     const std::string whom = pe < 0 ? "what it has posted" : fmt::format("PE {}", pe);
     return fmt::format("pe {} waits for {} ({})", world.my_pe(), whom, routine);
   });

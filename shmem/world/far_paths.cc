@@ -42,11 +42,13 @@ std::optional<transport::Target> FarPaths::locate(int pe, uint64_t offset, uint6
   return std::nullopt;
 }
 
-void FarPaths::progress() {
+int FarPaths::progress() {
   requests_.drain();
+  int moved = 0;
   for (const auto& transport : transports_) {
-    transport->progress();
+    moved += transport->progress();
   }
+  return moved;
 }
 
 void FarPaths::rest() {

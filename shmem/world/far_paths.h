@@ -39,7 +39,7 @@ class FarPaths {
   std::optional<transport::Target> locate(int pe, uint64_t offset, uint64_t nbytes) const;
 
   // Moves on what kernels asked for and what is under way.
-  void progress();
+  int progress();
   // The caller sleeps now.
   void rest();
   void fence();

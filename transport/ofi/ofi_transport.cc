@@ -144,7 +144,8 @@ int OfiTransport::progress() {
   if (main_->busy()) {
     return main_->progress() + (both ? server_->progress() : 0);
   }
-  return server_->progress() + (both ? main_->progress() : 0);
+  // Without an operation under way there is nothing on the other queue but connections that end.
+  return server_->progress() + (turn % 64 == 0 ? main_->progress() : 0);
 }
 
 int OfiTransport::serve() {

@@ -198,11 +198,11 @@ Command command_of(const Program& program, const CatalogueOptions& options,
                     "--bind-to",
                     "none"};
     command.args.insert(command.args.end(), program.mpirun_args.begin(), program.mpirun_args.end());
-    if (program.pes == 2) {
-      command.args.push_back((options.programs / "bench_pin").string());
-    }
     command.env.emplace_back("OMPI_ALLOW_RUN_AS_ROOT", "1");
     command.env.emplace_back("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+  }
+  if (program.pes == 2 && program.wall_clock_metric.empty()) {
+    command.args.push_back((options.programs / "bench_pin").string());
   }
   command.args.push_back(path.string());
   if (program.wall_clock_metric.empty()) {

@@ -1,5 +1,5 @@
-// bench_pin PROGRAM ARGS...: binds the process to the core of its local rank (modulo the cores it
-// may use) and becomes PROGRAM. Both sides of a comparison go through it, so that both sit alike.
+// bench_pin PROGRAM ARGS...: binds the process to the core of its rank (modulo the cores it may use)
+// and becomes PROGRAM. The rank in the job, because fake hosts share the cores of one machine. Both sides of a comparison go through it, so that both sit alike.
 #include "runtime/base/env.h"
 
 #include <sched.h>
@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
       cores.push_back(core);
     }
   }
-  const size_t rank = static_cast<size_t>(canopy::env::local_rank());
+  const size_t rank = static_cast<size_t>(canopy::env::integer("OMPI_COMM_WORLD_RANK").value_or(0));
   cpu_set_t mine;
   CPU_ZERO(&mine);
   CPU_SET(cores[rank % cores.size()], &mine);
