@@ -161,7 +161,8 @@ static void amo_fadd(void) {
 
 /* The effect of a barrier: what the left neighbour put before it is there after it. */
 static void check_barrier(const char* name) {
-  for (int round = 1; round <= 100; ++round) {
+  const int rounds = (int)bench_repeats(100);
+  for (int round = 1; round <= rounds; ++round) {
     int mine = round * npes + me;
     shmem_int_put(ring, &mine, 1, (me + 1) % npes);
     shmem_barrier_all();
@@ -178,7 +179,7 @@ static void barrier(const char* name, int wanted, double unit_ns) {
   if (npes != wanted) {
     fail("%s needs %d PEs, there are %d", name, wanted, npes);
   }
-  const int ops = npes == 2 ? 1000 : 100;
+  const int ops = npes == 2 ? 1000 : (int)bench_repeats(100);
   const size_t batches = bench_repeats(npes == 2 ? 200 : 100);
   check_barrier(name);
   for (size_t b = 0; b < batches; ++b) {

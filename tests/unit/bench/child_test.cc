@@ -19,12 +19,20 @@ TEST_F(Child, ReturnsWhatTheCommandPrinted) {
 }
 
 TEST_F(Child, FailsWithTheStatusAndStderr) {
-  auto output = run_child(Command{{"sh", "-c", "echo broken >&2; exit 3"}, {}});
+  auto output = run_child(Command{{"sh", "-c", "echo broken >&2; exit 4"}, {}});
   ASSERT_FALSE(output);
   EXPECT_EQ(output.error().code, Errc::closed);
   const std::string sentence = error_text::take_newest();
-  EXPECT_NE(sentence.find("exit status 3"), std::string::npos) << sentence;
+  EXPECT_NE(sentence.find("exit status 4"), std::string::npos) << sentence;
   EXPECT_NE(sentence.find("broken"), std::string::npos) << sentence;
+}
+
+TEST_F(Child, WithStatusThreeSaysThatTheMachineCannot) {
+  const auto output = run_child(Command{{"sh", "-c", "echo no namespaces >&2; exit 3"}, {}});
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().code, Errc::not_supported);
+  const std::string sentence = error_text::take_newest();
+  EXPECT_NE(sentence.find("no namespaces"), std::string::npos) << sentence;
 }
 
 TEST_F(Child, NamesTheSignalThatEndedIt) {
