@@ -49,6 +49,9 @@ void WaitTimer::cancel(Node* node) {
 void WaitTimer::stop() {
   // Release: pairs with the loads of thread_main().
   stopping_.store(true, std::memory_order_release);
+  // Executors may still arm limits (Scheduler::halt()): a thread that one of them is starting is started
+  // now, and no other one will be.
+  std::call_once(started_, [] {});
   bell_.ring(BellScope::process);
   if (thread_.joinable()) {
     thread_.join();
