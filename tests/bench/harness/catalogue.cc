@@ -29,6 +29,7 @@ struct Entry {
   Program peer;
   std::string peer_name;
   size_t rounds = 0;  // 0: as many as asked for
+  std::string not_quick;  // why --quick leaves it out; empty: it does not
 };
 
 Metric plain(std::string name, std::string unit) {
@@ -163,7 +164,9 @@ std::vector<Entry> hosts_entries() {
       {{beats_peer("ofi_barrier_us", "us", 1 / 1.3)},
        {"shmem_bench", {}, 4, {}, {}, 4},
        {"ofi_raw_bench", {}, 4, {}, {}, 4},
-       "two round trips of libfabric"},
+       "two round trips of libfabric",
+       0,
+       "with fewer cores than hosts it takes from a second to minutes"},
       {{rate(limited("agmm_overlap", "", 0.8)), rate(limited("agmm_speedup", "", 1.5))},
        {"bench_fused"},
        {},
@@ -263,6 +266,10 @@ Result<std::vector<Experiment>> make_catalogue(const CatalogueOptions& options) 
     }
     std::erase_if(entry.metrics,
                   [&](const Metric& m) { return !is_wanted(options.wanted, m.name); });
+    if (options.quick && !entry.not_quick.empty() && !entry.metrics.empty()) {
+      options.progress(fmt::format("{}: left out of --quick: {}", entry.metrics[0].name, entry.not_quick));
+      continue;
+    }
     if (!entry.metrics.empty()) {
       experiments.push_back(experiment_of(std::move(entry), options));
     }
