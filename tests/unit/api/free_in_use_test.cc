@@ -96,13 +96,12 @@ TEST_F(FreeInUse, OfPinnedMemoryFailsTheTaskToo) {
 TEST_F(FreeInUse, UnregisteringMemoryInUseFailsTheTask) {
   void* memory = std::aligned_alloc(4096, 4096);
   ACL_OK(aclrtHostRegisterV2(memory, 4096, ACL_HOST_REG_PINNED));
-  {
-    Gate gate;
-    ACL_OK(gate.close(stream_));
-    ACL_OK(aclrtMemcpyAsync(kept_, 4096, memory, 4096, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
-    ACL_OK(aclrtHostUnregister(memory));
-    std::free(memory);
-  }
+  Gate gate;
+  ACL_OK(gate.close(stream_));
+  ACL_OK(aclrtMemcpyAsync(kept_, 4096, memory, 4096, ACL_MEMCPY_HOST_TO_DEVICE, stream_));
+  ACL_OK(aclrtHostUnregister(memory));
+  std::free(memory);
+  gate.open();
   ACL_CODE(ACL_ERROR_RT_SYS_DMA, aclrtSynchronizeStream(stream_));
 }
 

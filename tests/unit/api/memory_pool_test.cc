@@ -43,6 +43,7 @@ TEST_F(StreamOrderedPool, TheSameStreamHasItsBlockAgainAtOnce) {
   ACL_OK(aclrtMemPoolFreeAsync(memory, a_));
   EXPECT_EQ(take(5000, a_), memory);
   gate.open();
+  ACL_OK(aclrtSynchronizeStream(a_));  // the kernel leaves the gate
 }
 
 TEST_F(StreamOrderedPool, AnotherStreamHasItOnlyWhenTheFirstIsThrough) {
@@ -88,6 +89,7 @@ TEST_F(StreamOrderedPool, AWaitForAnEventAfterTheFreeIsEnough) {
   set_switch(ACL_RT_MEM_POOL_REUSE_FOLLOW_EVENT_DEPENDENCIES, 1);
   EXPECT_EQ(take(2 * kMiB, b_), memory);
   gate.open();
+  ACL_OK(aclrtSynchronizeStream(a_));  // the kernel leaves the gate
 }
 
 TEST_F(StreamOrderedPool, AWaitForAnEventBeforeTheFreeIsNot) {
@@ -103,6 +105,7 @@ TEST_F(StreamOrderedPool, AWaitForAnEventBeforeTheFreeIsNot) {
   ACL_OK(aclrtStreamWaitEvent(b_, event));
   EXPECT_NE(take(2 * kMiB, b_), memory);
   gate.open();
+  ACL_OK(aclrtSynchronizeStream(a_));  // the kernel leaves the gate
 }
 
 TEST_F(StreamOrderedPool, TheRuntimeInsertsTheWaitWhenAllowed) {
