@@ -252,7 +252,7 @@ Result<> Event::wait(Stream& stream, uint32_t limit_s) {
   auto* wait = new TimedEventWait(cell, number, limit_ns);
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::timed_event_wait;
-    sqe.body.timed_event = {wait, limit_ns, number};
+    sqe.body.timed_event = {wait, limit_ns, cell, number};
   });
   return {};
 }

@@ -6,7 +6,7 @@
 namespace canopy {
 
 Notify::Notify(int device, Kind kind, uint32_t id, IdPool& ids)
-    : device_(device), kind_(kind), id_(id), ids_(ids), cell_(new NotifyCell) {}
+    : device_(device), kind_(kind), id_(id), ids_(ids), cell_(NotifyCell::make()) {}
 
 Notify::~Notify() {
   ids_.give(id_);

@@ -19,9 +19,40 @@ bool add_to_list(std::atomic<uintptr_t>& state, uintptr_t waiter, Strand** next)
       return false;
     }
     *next = reinterpret_cast<Strand*>(seen);
-    // Release: the waiter's state is visible to the executor that resumes it.
-  } while (!state.compare_exchange_weak(seen, waiter, std::memory_order_release, std::memory_order_acquire));
+    // Release: the waiter's state is visible to the executor that resumes it. Acquire: pairs with the change in
+    // remove(), after which who parks a strand sees that orders are out.
+  } while (!state.compare_exchange_weak(seen, waiter, std::memory_order_acq_rel, std::memory_order_acquire));
   return true;
+}
+
+// Banks between two devices. Leaked: cells may come back while static destructors run.
+class SpareBanks {
+ public:
+  void give(EventBank* bank) {
+    std::lock_guard lock(mutex_);
+    banks_.push_back(bank);
+  }
+  EventBank* take(uint32_t limit) {
+    std::lock_guard lock(mutex_);
+    for (EventBank*& bank : banks_) {
+      if (bank->limit() == limit) {
+        std::swap(bank, banks_.back());
+        EventBank* found = banks_.back();
+        banks_.pop_back();
+        return found;
+      }
+    }
+    return nullptr;
+  }
+
+ private:
+  std::mutex mutex_;  // guards banks_
+  std::vector<EventBank*> banks_;
+};
+
+SpareBanks& spare_banks() {
+  static auto* instance = new SpareBanks;
+  return *instance;
 }
 
 }  // namespace
@@ -48,6 +79,72 @@ void EventCell::release_waiters() {
     strand->scheduler().submit(strand, true);
   }
   if (over != 0) {
+    drop_shares(over);
+  }
+}
+
+void EventCell::lose_record() {
+  // Release: pairs with who synchronises with the event.
+  lost.store(true, std::memory_order_release);
+  bell.ring(BellScope::process);
+  drop_shares(kRecord);
+}
+
+bool EventCell::remove_waiter(Strand* strand) { return remove(strand, false) != 0; }
+
+TimedEventWait* EventCell::remove_timed_waiter(Strand* strand) {
+  return reinterpret_cast<TimedEventWait*>(remove(strand, true) & ~kTimed);
+}
+
+// The list is taken, and all others are put back: a record that comes meanwhile finds it empty.
+uintptr_t EventCell::remove(Strand* strand, bool timed) {
+  // A change even when there is nothing to take: see add_to_list().
+  uintptr_t list = state.fetch_or(0, std::memory_order_acq_rel);
+  do {
+    if (list == kComplete || list == 0) {
+      return 0;
+    }
+  } while (!state.compare_exchange_weak(list, 0, std::memory_order_acq_rel, std::memory_order_acquire));
+  add_shares(kHolder);  // the waits on the list have theirs, and nobody else can end them now
+  uintptr_t found = 0;
+  while (list != 0) {
+    const uintptr_t waiter = list;
+    Strand* waits;
+    if ((waiter & kTimed) != 0) {
+      auto* wait = reinterpret_cast<TimedEventWait*>(waiter & ~kTimed);
+      waits = wait->strand;
+      list = reinterpret_cast<uintptr_t>(wait->next_waiter);
+    } else {
+      waits = reinterpret_cast<Strand*>(waiter);
+      list = reinterpret_cast<uintptr_t>(waits->next_waiter);
+    }
+    // What lies on the list stays at its head, so the mark is one of this wait. (One with a limit may have run
+    // out, and its strand be gone: then it is another's, and compared only.)
+    if (waits == strand && ((waiter & kTimed) != 0) == timed && strand->drops_head()) {
+      found = waiter;
+    } else {
+      put_back(waiter);
+    }
+  }
+  drop_reference();
+  return found;
+}
+
+void EventCell::put_back(uintptr_t waiter) {
+  if ((waiter & kTimed) == 0) {
+    auto* strand = reinterpret_cast<Strand*>(waiter);
+    if (!add_waiter(strand)) {  // the record came meanwhile, and did not see it
+      strand->scheduler().submit(strand, true);
+      drop_shares(kWait);
+    }
+    return;
+  }
+  auto* wait = reinterpret_cast<TimedEventWait*>(waiter & ~kTimed);
+  if (!add_waiter(wait)) {
+    uint64_t over = 0;
+    if (Strand* strand = wait->end(&over)) {
+      strand->scheduler().submit(strand, true);
+    }
     drop_shares(over);
   }
 }
@@ -83,6 +180,7 @@ Result<EventCell*> EventBank::take(uint64_t shares) {
   // Relaxed: the cell reaches other threads through a ring or a lock.
   cell->state.store(0, std::memory_order_relaxed);
   cell->shares.store(shares, std::memory_order_relaxed);
+  cell->lost.store(false, std::memory_order_relaxed);
   return cell;
 }
 
@@ -97,8 +195,18 @@ void EventBank::give(EventCell* cell) {
     last = retired_ && left == 0;
   }
   if (last) [[unlikely]] {
-    delete this;
+    spare_banks().give(this);
   }
+}
+
+EventBank* EventBank::open(uint32_t limit) {
+  EventBank* bank = spare_banks().take(limit);
+  if (bank == nullptr) {
+    return new EventBank(limit);
+  }
+  std::lock_guard lock(bank->lock_);
+  bank->retired_ = false;
+  return bank;
 }
 
 void EventBank::retire() {
@@ -109,7 +217,7 @@ void EventBank::retire() {
     last = in_use_.load(std::memory_order_relaxed) == 0;
   }
   if (last) {
-    delete this;
+    spare_banks().give(this);
   }
 }
 

@@ -40,6 +40,7 @@ struct alignas(kCacheLine) EventCell {
   uint64_t completed_at = 0;        // ticks(); valid once complete
   EventBank* bank = nullptr;
   EventCell* next_free = nullptr;   // in the bank; in use: the event's list of older records
+  std::atomic<bool> lost{false};    // the record was dropped: nobody will complete the cell
 
   bool complete() const { return state.load(std::memory_order_acquire) == kComplete; }
   // Relaxed: whoever adds a share reaches the cell through one that is there.
@@ -62,14 +63,29 @@ struct alignas(kCacheLine) EventCell {
   // Completes a cell that nobody will record any more, and resumes who waits. Any thread.
   // REQUIRES: no record is queued; the caller holds a share.
   void release_waiters();
+  // The record is dropped instead of being made. Streams that wait for it stay, until they are made to
+  // leave themselves; hosts see `lost`. Takes the record's share.
+  void lose_record();
+  // Take `strand`, which is to leave its wait (Strand::drops_head()), off the list. False, null: it is not on it.
+  // The wait's share goes over to the caller. One thread at a time (DropOrders::chase()); the cell may be
+  // anybody's by now, its memory stays a cell's.
+  bool remove_waiter(Strand* strand);
+  TimedEventWait* remove_timed_waiter(Strand* strand);
+
+ private:
+  uintptr_t remove(Strand* strand, bool timed);
+  void put_back(uintptr_t waiter);
 };
 
-// A cell may outlive its device: an event keeps its newest record, whichever device made it. So a bank
-// that is retired goes with its last cell.
+// A cell may outlive its device: an event keeps its newest record, whichever device made it. A bank that is
+// retired serves the next device as soon as its last cell is back; it is never freed, so that a cell's memory
+// stays a cell's (see DropOrders).
 class EventBank {
  public:
   explicit EventBank(uint32_t limit) : limit_(limit) {}
-  // Deletes the bank now, or when its last cell comes back. REQUIRES: made by new; no more take().
+  // A bank that nobody else uses.
+  static EventBank* open(uint32_t limit);
+  // Now, or when its last cell comes back, the bank is there for open(). REQUIRES: made by open(); no more take().
   void retire();
   // A pending cell with these shares; Errc::no_event when all `limit` are in use.
   Result<EventCell*> take(uint64_t shares);

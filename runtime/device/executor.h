@@ -51,8 +51,6 @@ class Executor {
   static void park_polling(int (*poll)(void*), void* argument, const char* what);
   // Lets others run, then goes on.
   static void yield();
-  // Wakes every block of the launch that waits in SyncAll. REQUIRES: on an executor.
-  static void release_waiting(Launch& launch);
   // Ends the running block with an error: its stack is abandoned, nothing is unwound.
   [[noreturn]] static void abandon_block(int32_t code);
 
@@ -127,6 +125,8 @@ class Executor {
 
   // These may return on another executor than they were called on: static, they ask current().
   static void run_strand(Strand* strand);
+  // Drops the tasks at the head that are not to run; false: the strand is no longer ours.
+  static bool drop_heads(Executor& self, Strand* strand);
   // false: the strand is no longer ours. `self` is where the call came and where it ends.
   static bool run_task(Executor*& self, Strand* strand, Sqe* sqe);
   static bool start_kernel(Executor*& self, Strand* strand, Sqe* sqe);

@@ -11,8 +11,12 @@ namespace canopy {
 namespace {
 
 // Relaxed: the code travels with the strand's error; a poll that misses it looks again.
-bool launch_failed(const Fiber& fiber) {
-  return fiber.block != nullptr && fiber.block->launch->failed.load(std::memory_order_relaxed);
+bool launch_failed(const Scheduler& scheduler, const Fiber& fiber) {
+  if (fiber.block == nullptr) {
+    return false;
+  }
+  const Launch& launch = *fiber.block->launch;
+  return launch.failed.load(std::memory_order_relaxed) || scheduler.ends_early(launch);
 }
 
 }  // namespace
@@ -130,7 +134,7 @@ void Executor::check_polls() {
     Fiber* fiber = list;
     list = fiber->next;
     // A fiber that another thread is still leaving cannot be resumed yet.
-    if (fiber->parked() && (launch_failed(*fiber) || fiber->poll(fiber->poll_argument) != 0)) {
+    if (fiber->parked() && (launch_failed(scheduler_, *fiber) || fiber->poll(fiber->poll_argument) != 0)) {
       fiber->poll = nullptr;
       ++done;
       push_fiber(fiber);
@@ -185,17 +189,6 @@ void Executor::hand_over_to(Executor& thief) {
   }
 }
 
-void Executor::release_waiting(Launch& launch) {
-  // seq_cst: see canopy_sync_all(), whose blocks enter the list and then look at `failed`.
-  Fiber* list = launch.waiting.exchange(nullptr, std::memory_order_seq_cst);
-  Scheduler& scheduler = current()->scheduler_;
-  while (list != nullptr) {
-    Fiber* next = list->next;
-    scheduler.make_ready(list);
-    list = next;
-  }
-}
-
 void Executor::abandon_block(int32_t code) {
   Executor* self = current();
   Fiber* from = self->running_;
@@ -214,7 +207,7 @@ void Executor::reap_abandoned() {
   Block block = *fiber->block;  // lies on the abandoned stack
   block.launch->strand->record_error(abandoned_code_);
   block.launch->failed.store(true, std::memory_order_seq_cst);  // before the look at who waits
-  release_waiting(*block.launch);
+  scheduler_.release_waiting(*block.launch);
   fiber->rewind(&fiber_main);
   pool_.give(fiber);
   if (Strand* strand = end_block(block)) {

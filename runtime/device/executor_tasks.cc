@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/device/abi/fault_code.h"
 #include "runtime/device/dma.h"
+#include "runtime/device/drop_orders.h"
 #include "runtime/device/memory_watch.h"
 #include "runtime/device/notify_cell.h"
 #include "runtime/device/scheduler.h"
@@ -34,9 +35,18 @@ bool may_touch(Strand& strand, const Body& body, const void* src) {
   return false;
 }
 
-// Polled: any agent may store the word.
-int value_reached(void* sqe) {
-  const auto& wait = static_cast<const Sqe*>(sqe)->body.value;
+struct ValueWait {
+  const Sqe* sqe;
+  Strand* strand;
+};
+
+// Polled: any agent may store the word. A wait that is to be left is over, too.
+int value_reached(void* argument) {
+  const auto& [sqe, strand] = *static_cast<const ValueWait*>(argument);
+  if (strand->scheduler().attention() != 0 && strand->drops_head()) [[unlikely]] {
+    return 1;
+  }
+  const auto& wait = sqe->body.value;
   const uint64_t word = load_acquire(wait.address);
   switch (wait.test) {
     case ValueTest::at_least: return static_cast<int64_t>(word - wait.value) >= 0;
@@ -109,6 +119,11 @@ void Executor::run_strand(Strand* strand) {
     if (!self->spare_ && strand->home.load(std::memory_order_relaxed) != self->index_) {
       strand->home.store(self->index_, std::memory_order_relaxed);
     }
+    if (self->scheduler_.attention() != 0) [[unlikely]] {
+      if (self->scheduler_.halted() || !drop_heads(*self, strand)) {
+        return;
+      }
+    }
     if (strand->head_is_over) {
       strand->head_is_over = false;
     } else if (!run_task(self, strand, strand->front())) {
@@ -121,9 +136,6 @@ void Executor::run_strand(Strand* strand) {
       continue;
     }
     if (!strand->retire()) {
-      return;
-    }
-    if (self->scheduler_.halted()) [[unlikely]] {
       return;
     }
     self->count_progress();
@@ -151,6 +163,20 @@ void Executor::run_strand(Strand* strand) {
       called_for_help = false;
     }
   }
+}
+
+bool Executor::drop_heads(Executor& self, Strand* strand) {
+  // A wait that is over has given its share back.
+  while (strand->drops_head()) {
+    if (!std::exchange(strand->head_is_over, false)) {
+      drop_task(*strand->front());
+    }
+    self.count_progress();
+    if (!strand->retire()) {
+      return false;
+    }
+  }
+  return true;
 }
 
 bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
@@ -185,12 +211,18 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       EventCell* cell = sqe->body.event.cell;
       strand->prefetch();  // now: afterwards it is another's, on another core perhaps
       if (cell->add_waiter(strand)) {
+        self->scheduler_.note_parked();
         return false;  // whoever completes the cell resumes the strand behind this entry
       }
       cell->drop_shares(EventCell::kWait);
       return true;
     }
-    case SqeKind::timed_event_wait: return sqe->body.timed_event.wait->begin(strand);
+    case SqeKind::timed_event_wait:
+      if (sqe->body.timed_event.wait->begin(strand)) {
+        return true;
+      }
+      self->scheduler_.note_parked();
+      return false;
     case SqeKind::notify_record: {
       NotifyCell* cell = sqe->body.notify_record.cell;
       self->take_waiters(cell->record(sqe->body.notify_record.change, sqe->body.notify_record.value));
@@ -200,6 +232,7 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
     case SqeKind::notify_wait: {
       Strand* over = nullptr;
       if (!sqe->body.notify_wait.cell->wait(strand, &over)) {
+        self->scheduler_.note_parked();
         return false;  // as with events
       }
       self->take_waiters(over);
@@ -210,13 +243,15 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       store_release(sqe->body.value.address, sqe->body.value.value);
       self->scheduler_.ring_pollers();
       return true;
-    case SqeKind::value_wait:
-      if (value_reached(sqe) == 0) {
+    case SqeKind::value_wait: {
+      ValueWait wait{sqe, strand};
+      if (value_reached(&wait) == 0) {
         self->running_->stream = strand->stream_id();
-        park_polling(&value_reached, sqe, "a value in memory");
+        park_polling(&value_reached, &wait, "a value in memory");
         self = current();
       }
       return true;
+    }
     case SqeKind::call: {
       self->note_waiting_work();
       const auto call = sqe->body.call;
@@ -311,7 +346,9 @@ void Executor::run_entry(Executor& before, Block& block) {
   TraceScope span(launch.image->trace_name, device.device(), device.track(launch.kind, block.core),
                   static_cast<int32_t>(block.index));
   before.running_->block = &block;
-  launch.entry(launch.args);
+  if (!before.scheduler_.ends_early(launch)) [[likely]] {
+    launch.entry(launch.args);
+  }
   current()->running_->block = nullptr;
 }
 

@@ -46,11 +46,27 @@ Block& block_or_die(const char* function) {
 
 int32_t trap_code(const Block& block) { return fault_code(DeviceFault::trap, block.launch->kind); }
 
-// After a wait of the running block: another block may have failed the task meanwhile.
+// After a wait of the running block: another block may have failed the task meanwhile, or the stream be made
+// to drop it.
 void end_with_failed_launch() {
   Block& block = *current_block();
-  if (block.launch->failed.load(std::memory_order_relaxed)) [[unlikely]] {
+  const Launch& launch = *block.launch;
+  if (launch.failed.load(std::memory_order_relaxed) || launch.strand->scheduler().ends_early(launch)) [[unlikely]] {
     Executor::abandon_block(trap_code(block));
+  }
+}
+
+// Puts the running block on the launch's list; who takes the list makes it ready. seq_cst: either this block
+// sees that the kernel is to end, or that another block has failed, or who says so finds it on the list.
+void enter_sync_list(Launch& launch, Fiber* self) {
+  Fiber* head = launch.waiting.load(std::memory_order_relaxed);
+  do {
+    self->next = head;
+  } while (!launch.waiting.compare_exchange_weak(head, self, std::memory_order_seq_cst, std::memory_order_relaxed));
+  if (launch.failed.load(std::memory_order_seq_cst) || launch.strand->scheduler().ends_early(launch)) [[unlikely]] {
+    launch.strand->scheduler().release_waiting(launch);
+    Executor::park();  // whoever took the list has made this block ready
+    end_with_failed_launch();
   }
 }
 
@@ -114,6 +130,11 @@ int canopy_in_kernel(void) { return canopy::current_block() != nullptr ? 1 : 0; 
 void canopy_yield(void) {
   if (canopy::current_block() != nullptr) {
     Executor::yield();
+    // Not with another block's failure: whatever this one yields for, it gets.
+    const Block& block = *canopy::current_block();
+    if (block.launch->strand->scheduler().ends_early(*block.launch)) [[unlikely]] {
+      canopy::end_with_failed_launch();
+    }
   }
 }
 
@@ -149,35 +170,46 @@ void canopy_sync_all(void) {
   }
   Executor* executor = Executor::current();
   Fiber* self = executor->running_fiber();
+  canopy::Scheduler& scheduler = executor->scheduler();
+  // Relaxed: moves on only when this block has arrived as well.
+  const uint32_t round = launch.rounds.load(std::memory_order_relaxed);
   self->begin_wait("SyncAll");
-  // First onto the list, then counted: so the last to arrive finds everybody. seq_cst: either this
-  // block sees that another has failed, or that one finds it on the list.
-  Fiber* head = launch.waiting.load(std::memory_order_relaxed);
-  do {
-    self->next = head;
-  } while (!launch.waiting.compare_exchange_weak(head, self, std::memory_order_seq_cst,
-                                                 std::memory_order_relaxed));
-  if (launch.failed.load(std::memory_order_seq_cst)) [[unlikely]] {
-    Executor::release_waiting(launch);
-    Executor::park();  // whoever took the list has made this block ready
-    canopy::end_with_failed_launch();
-  }
+  // First onto the list, then counted: so the last to arrive finds everybody.
+  canopy::enter_sync_list(launch, self);
   // acq_rel: everything the blocks did before is visible to all of them after.
   if (launch.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 != launch.blocks) {
-    Executor::park();
+    for (;;) {
+      Executor::park();
+      // Acquire: pairs with the release below.
+      if (launch.rounds.load(std::memory_order_acquire) != round) [[likely]] {
+        break;
+      }
+      canopy::end_with_failed_launch();
+      // Woken to see whether the kernel goes on, and it does.
+      canopy::enter_sync_list(launch, self);
+      if (launch.rounds.load(std::memory_order_seq_cst) != round) {
+        scheduler.release_waiting(launch);  // the last one may have come before this entry
+      }
+    }
     self->end_wait();
     canopy::end_with_failed_launch();
     return;
   }
-  Fiber* list = launch.waiting.exchange(nullptr, std::memory_order_acquire);
   launch.arrived.store(0, std::memory_order_relaxed);  // before anybody can arrive again
-  canopy::Scheduler& scheduler = executor->scheduler();
+  launch.rounds.store(round + 1, std::memory_order_seq_cst);
+  Fiber* list = launch.waiting.exchange(nullptr, std::memory_order_seq_cst);
+  bool on_list = false;
   while (list != nullptr) {
     Fiber* next = list->next;
     if (list != self) {
       scheduler.make_ready(list);
+    } else {
+      on_list = true;
     }
     list = next;
+  }
+  if (!on_list) [[unlikely]] {
+    Executor::park();  // somebody else took the list, and has made this block ready
   }
   self->end_wait();
 }

@@ -30,6 +30,8 @@ struct Launch {
   // whole list and makes all ready.
   alignas(kCacheLine) std::atomic<uint32_t> arrived{0};
   std::atomic<Fiber*> waiting{nullptr};
+  // How often all have arrived; a block that wakes with the number it came with was woken for another reason.
+  std::atomic<uint32_t> rounds{0};
   // Flags between blocks (canopy_flag_set, canopy_flag_wait).
   static constexpr uint32_t kFlags = 16;
   std::atomic<uint32_t> flags[kFlags] = {};

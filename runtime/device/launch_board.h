@@ -31,7 +31,7 @@ class DeviceCores {
         cube_(cube_cores, executors_here()),
         vector_(vector_cores, executors_here()),
 
-        events_(new EventBank(kEventLimit)) {}
+        events_(EventBank::open(kEventLimit)) {}
 
   int device() const { return device_; }
   uint32_t ub_bytes() const { return ub_bytes_; }

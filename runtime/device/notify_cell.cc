@@ -46,11 +46,67 @@ bool holds(uint32_t word, NotifyTest test, uint32_t value) {
 
 }  // namespace
 
+// Cells between two notifies. Leaked: see NotifyCell::make().
+class SpareNotifyCells {
+ public:
+  void give(NotifyCell* cell) {
+    std::lock_guard lock(lock_);
+    cell->next_spare_ = first_;
+    first_ = cell;
+  }
+  NotifyCell* take() {
+    {
+      std::lock_guard lock(lock_);
+      if (first_ != nullptr) {
+        return std::exchange(first_, first_->next_spare_);
+      }
+    }
+    return new NotifyCell;
+  }
+
+ private:
+  SpinLock lock_;  // guards first_ and the links
+  NotifyCell* first_ = nullptr;
+};
+
+namespace {
+
+SpareNotifyCells& spare_cells() {
+  static auto* instance = new SpareNotifyCells;
+  return *instance;
+}
+
+}  // namespace
+
 void NotifyCell::drop_references(uint32_t count) {
   // acq_rel: the last one sees what all others did with the cell.
   if (references_.fetch_sub(count, std::memory_order_acq_rel) == count) {
-    delete this;
+    spare_cells().give(this);
   }
+}
+
+NotifyCell* NotifyCell::make() {
+  NotifyCell* cell = spare_cells().take();
+  std::lock_guard lock(cell->lock_);
+  cell->word_ = 0;
+  // Relaxed: others get the cell from the caller.
+  cell->references_.store(1, std::memory_order_relaxed);
+  return cell;
+}
+
+bool NotifyCell::remove_waiter(Strand* strand) {
+  {
+    std::lock_guard lock(lock_);
+    // On the list it stays at the head of its stream, so the mark is one of this wait.
+    if (!unlink(strand, true)) {
+      return false;
+    }
+  }
+  if (strand->front()->body.notify_wait.limit_ns != 0) {
+    strand->scheduler().wait_timer().cancel(&strand->limit);
+  }
+  drop_reference();
+  return true;
 }
 
 bool NotifyCell::satisfied(const Sqe& sqe) {
@@ -179,10 +235,13 @@ void NotifyCell::append(Strand* strand) {
   last_ = strand;
 }
 
-bool NotifyCell::unlink(Strand* strand) {
+bool NotifyCell::unlink(Strand* strand, bool marked_only) {
   Strand* before = nullptr;
   for (Strand* each = first_; each != nullptr; before = each, each = each->next_waiter) {
     if (each == strand) {
+      if (marked_only && !strand->drops_head()) {
+        return false;
+      }
       (before == nullptr ? first_ : before->next_waiter) = strand->next_waiter;
       if (last_ == strand) {
         last_ = before;

@@ -18,7 +18,9 @@ class Strand;
 
 class NotifyCell {
  public:
-  // Made with one share, the caller's. Others: every queued task. The last one deletes the cell.
+  // A cell whose word is 0, with one share, the caller's. Others: every queued task. The last one gives the cell
+  // back; it is never freed, so that its memory stays a cell's (see DropOrders).
+  static NotifyCell* make();
   void acquire_reference() { references_.fetch_add(1, std::memory_order_relaxed); }
   void drop_reference() { drop_references(1); }
   void drop_references(uint32_t count);
@@ -32,8 +34,13 @@ class NotifyCell {
   bool wait(Strand* strand, Strand** over);
   // Sets the word to 0; lets nobody go.
   void clear();
+  // Takes `strand`, which is to leave its wait (Strand::drops_head()), off the list, and drops the wait's share.
+  // False: it is not on it. The cell may be anybody's by now.
+  bool remove_waiter(Strand* strand);
 
  private:
+  friend class SpareNotifyCells;
+  NotifyCell() = default;
   ~NotifyCell() = default;
   static void run_out(WaitTimer::Node* node);
   // Ends the limits and shares of waits that are off the list: a limit that runs out just now finds
@@ -43,13 +50,14 @@ class NotifyCell {
   bool satisfied(const Sqe& sqe);  // and clears, if the wait asks for it
   Strand* take_satisfied();
   void append(Strand* strand);
-  bool unlink(Strand* strand);
+  bool unlink(Strand* strand, bool marked_only = false);
 
   std::atomic<uint32_t> references_{1};
   SpinLock lock_;  // guards all below, and the heads of the strands on the list
   uint32_t word_ = 0;
   Strand* first_ = nullptr;
   Strand* last_ = nullptr;
+  NotifyCell* next_spare_ = nullptr;  // guarded by the spare cells' lock
 };
 
 }  // namespace canopy

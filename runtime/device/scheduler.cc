@@ -81,7 +81,7 @@ Scheduler::~Scheduler() {
 
 void Scheduler::halt() {
   wait_timer_.stop();
-  halted_.store(true, std::memory_order_release);
+  attention_.fetch_or(kHalted, std::memory_order_acq_rel);
   stopping_.store(true, std::memory_order_release);
   watchdog_bell_.ring(BellScope::process);
   watchdog_.join();  // it may be about to start a spare
@@ -153,6 +153,16 @@ void Scheduler::make_ready(Fiber* fiber) {
     if (owner->state() == Executor::State::running) {
       arm_watchdog();  // the owner may be inside a block that never yields
     }
+  }
+}
+
+void Scheduler::release_waiting(Launch& launch) {
+  // seq_cst: see canopy_sync_all(), whose blocks enter the list and then look at what may end them.
+  Fiber* list = launch.waiting.exchange(nullptr, std::memory_order_seq_cst);
+  while (list != nullptr) {
+    Fiber* next = list->next;
+    make_ready(list);
+    list = next;
   }
 }
 
@@ -274,14 +284,20 @@ void Scheduler::watchdog_main() {
   std::vector<uint64_t> last;
   const auto tick = std::chrono::milliseconds(options_.stuck_ms);
   while (!stopping()) {
+    if (orders_.chase_wanted()) {
+      orders_.chase();
+    }
     if (!watchdog_armed_.load(std::memory_order_acquire)) {
       last.clear();
       watchdog_bell_.sleep(BellScope::process, std::chrono::nanoseconds::max(), [this] {
-        return !watchdog_armed_.load(std::memory_order_acquire) && !stopping();
+        return !watchdog_armed_.load(std::memory_order_acquire) && !stopping() && !orders_.chase_wanted();
       });
       continue;
     }
-    watchdog_bell_.sleep(BellScope::process, tick, [this] { return !stopping(); });
+    watchdog_bell_.sleep(BellScope::process, tick, [this] { return !stopping() && !orders_.chase_wanted(); });
+    if (orders_.chase_wanted()) {
+      continue;  // the tick begins anew
+    }
     const uint32_t count = executor_count();
     const bool waits = work_waits();
     std::vector<Executor*> stuck;

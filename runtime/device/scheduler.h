@@ -9,6 +9,7 @@
 #pragma once
 
 #include "runtime/base/doorbell.h"
+#include "runtime/device/drop_orders.h"
 #include "runtime/device/executor.h"
 #include "runtime/device/launch_board.h"
 #include "runtime/device/wait_timer.h"
@@ -58,10 +59,27 @@ class Scheduler {
   uint32_t executor_count() const { return count_.load(std::memory_order_acquire); }
   Executor& executor(uint32_t i) const { return *executors_[i]; }
   size_t stack_bytes() const { return options_.stack_bytes; }
-  bool halted() const { return halted_.load(std::memory_order_acquire); }
+  bool halted() const { return (attention() & kHalted) != 0; }
+  // Not 0 when tasks have to look at something rare: the scheduler is halted, or orders() are out. Acquire: what
+  // raised it is visible.
+  uint32_t attention() const { return attention_.load(std::memory_order_acquire); }
+  // Strands whose tasks are to be dropped.
+  DropOrders& orders() { return orders_; }
+  // After a strand was parked in a cell: see DropOrders.
+  void note_parked() {
+    if (attention() != 0) [[unlikely]] {
+      orders_.ask_for_chase();
+    }
+  }
+  // Whether the launch's kernel is to end before its time.
+  bool ends_early(const Launch& launch) const {
+    return attention() != 0 && launch.strand->drops_head();
+  }
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
   // Limits of streams' waits.
   WaitTimer& wait_timer() { return wait_timer_; }
+  // Wakes every block of the launch that waits in SyncAll.
+  void release_waiting(Launch& launch);
   // Has executors that sleep beside polled waits look again: a stream has stored something.
   void ring_pollers();
   // Every parked block and what it waits for.
@@ -69,6 +87,11 @@ class Scheduler {
 
  private:
   friend class Executor;
+  friend class DropOrders;
+  static constexpr uint32_t kHalted = 1u << 31;
+  void raise_attention() { attention_.fetch_add(1, std::memory_order_acq_rel); }
+  void lower_attention() { attention_.fetch_sub(1, std::memory_order_release); }
+  void ring_watchdog() { watchdog_bell_.ring(BellScope::process); }
   // Gets an executor to look for work, unless one does already: wakes a sleeping one, or arms the
   // watchdog when all are busy.
   void wake_one_sleeper();
@@ -85,7 +108,7 @@ class Scheduler {
   Options options_;
   uint32_t regular_ = 0;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> halted_{false};
+  std::atomic<uint32_t> attention_{0};  // kHalted, and the number of orders
   std::atomic<uint32_t> running_threads_{0};
   std::atomic<uint32_t> count_{0};
   // Executors that look for work now; while there is one, submitters need not wake anybody.
@@ -100,6 +123,7 @@ class Scheduler {
   Doorbell watchdog_bell_;
   std::jthread watchdog_;
   WaitTimer wait_timer_;
+  DropOrders orders_{*this};
 };
 
 }  // namespace canopy

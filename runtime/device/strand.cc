@@ -1,5 +1,6 @@
 #include "runtime/device/strand.h"
 
+#include "runtime/device/drop_orders.h"
 #include "runtime/device/scheduler.h"
 
 #include <cstdlib>
@@ -34,6 +35,12 @@ bool Strand::ask_for(uint64_t target, uint64_t now) {
 }
 
 void Strand::record_error(int32_t code, std::string sentence) {
+  if (drops_head()) {
+    return;  // whoever dropped it wants it gone
+  }
+  if (FailureSink* sink = sink_.load(std::memory_order_acquire)) {
+    sink->task_failed(*this, code, sentence);
+  }
   std::lock_guard lock(error_lock_);
   if (error_.load(std::memory_order_relaxed) == 0) {
     error_sentence_ = std::move(sentence);
@@ -48,6 +55,17 @@ int32_t Strand::take_error_slow(std::string* sentence) {
   }
   error_sentence_.clear();
   return error_.exchange(0, std::memory_order_acq_rel);
+}
+
+void Strand::discard_stored() {
+  std::lock_guard lock(producer_lock_);
+  for (uint64_t left = submitted() - completed(); left != 0; --left) {
+    drop_task(*ring_.front());
+    retire();
+  }
+  // What retire() has seen of pending_ is more than it took off it: the task that never ends stays.
+  pending_.fetch_sub(taken_ - batch_, std::memory_order_relaxed);
+  batch_ = taken_ = 0;
 }
 
 bool Strand::retire() {

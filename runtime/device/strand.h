@@ -26,17 +26,34 @@ namespace canopy {
 
 class Scheduler;
 class DeviceCores;
+class Strand;
+
+// Hears of failed tasks, on the thread that found the failure; holds no lock of the device's then.
+class FailureSink {
+ public:
+  virtual void task_failed(Strand& strand, int32_t code, const std::string& sentence) = 0;
+
+ protected:
+  ~FailureSink() = default;
+};
 
 class Strand {
  public:
   static constexpr uint32_t kRingEntries = 2048;
   static constexpr uint8_t kPriorities = 8;
 
-  Strand(Scheduler& scheduler, DeviceCores& device, int32_t stream_id, uint8_t priority)
+  // `stored`: its tasks are kept and not run.
+  Strand(Scheduler& scheduler, DeviceCores& device, int32_t stream_id, uint8_t priority, bool stored = false)
       : scheduler_(scheduler), device_(device), stream_id_(stream_id), priority_(priority),
-        ring_(kRingEntries) {}
+        ring_(kRingEntries), stored_(stored) {
+    if (stored) {
+      // A task that never ends: no producer is the one that hands the strand over.
+      pending_.store(1, std::memory_order_relaxed);
+    }
+  }
 
   // ---- Producer.
+  SpinLock& producer_lock() { return producer_lock_; }
   Sqe* reserve() { return ring_.reserve(); }
   ArgsRing& args() { return args_; }
   // Publishes the reserved entry and, if the strand was idle, hands it to the scheduler.
@@ -49,6 +66,10 @@ class Strand {
     return done < submitted() ? &ring_.at(static_cast<uint32_t>(done)) : nullptr;
   }
 
+  bool stored() const { return stored_; }
+  // Drops all tasks. REQUIRES: stored().
+  void discard_stored();
+
   // ---- Any thread.
   // Tasks completed since creation. Acquire: shows what they did; pairs with retire().
   uint64_t completed() const { return completed_.load(std::memory_order_acquire); }
@@ -60,7 +81,9 @@ class Strand {
   }
   Doorbell& bell() { return bell_; }
   int32_t stream_id() const { return stream_id_; }
-  uint8_t priority() const { return priority_; }
+  // Relaxed: tasks that are queued already may still go by the one before.
+  uint8_t priority() const { return priority_.load(std::memory_order_relaxed); }
+  void set_priority(uint8_t priority) { priority_.store(priority, std::memory_order_relaxed); }
   DeviceCores& device() { return device_; }
   Scheduler& scheduler() { return scheduler_; }
   // The code of the first failed task since the last take_error(), 0 when none; into `sentence` what was
@@ -69,7 +92,20 @@ class Strand {
     // Relaxed: who synchronised has seen the failed task completed.
     return error_.load(std::memory_order_relaxed) == 0 ? 0 : take_error_slow(sentence);
   }
+  // Nothing for a task that is dropped.
   void record_error(int32_t code, std::string sentence = {});
+  // Release: the sink is whole; pairs with record_error(). It outlives the strand.
+  void set_failure_sink(FailureSink* sink) { sink_.store(sink, std::memory_order_release); }
+
+  // Tasks before `ticket` (counted from the stream's first, which is 0) are not to run any more. Needs an entry in
+  // Scheduler::orders() to be seen.
+  void drop_below(uint64_t ticket) { drop_below_.store(ticket, std::memory_order_release); }
+  static constexpr uint64_t kDropAll = ~0ull;
+  // Whether the oldest task is among them; for its owner, the blocks of its kernel, and who finds it in a cell.
+  // Relaxed: while one of these looks, nothing completes.
+  bool drops_head() const {
+    return completed_.load(std::memory_order_relaxed) < drop_below_.load(std::memory_order_acquire);
+  }
 
   // ---- Owner.
   // The oldest task. REQUIRES: some are left (see begin_batch(), retire()).
@@ -96,14 +132,18 @@ class Strand {
   Scheduler& scheduler_;
   DeviceCores& device_;
   const int32_t stream_id_;
-  const uint8_t priority_;
+  std::atomic<uint8_t> priority_;
+  std::atomic<FailureSink*> sink_{nullptr};
 
   SpscRing<Sqe> ring_;
   ArgsRing args_;
   Launch launch_;
+  const bool stored_;
+  std::atomic<uint64_t> drop_below_{0};  // written by who orders, read while orders are out
 
   // Producer's line.
   alignas(kCacheLine) std::atomic<uint64_t> submitted_{0};
+  SpinLock producer_lock_;  // serialises producers
   // Both: raised by the producer, lowered by the owner once per batch.
   alignas(kCacheLine) std::atomic<uint32_t> pending_{0};
   // Owner's line; read by waiting host threads.

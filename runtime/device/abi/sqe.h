@@ -85,6 +85,7 @@ struct alignas(kCacheLine) Sqe {
     struct TimedEvent {
       TimedEventWait* wait;
       uint64_t limit_ns;
+      EventCell* cell;  // the wait's
       uint32_t id;
     } timed_event;
     struct NotifyRecord {

@@ -80,7 +80,7 @@ TEST(Idle, AStreamThatWaitsForAnEventUsesNoProcessor) {
 
 TEST(Idle, StreamsThatWaitForANotifyWithALimitUseNoProcessor) {
   Rig rig;
-  auto* cell = new NotifyCell;
+  auto* cell = NotifyCell::make();
   std::vector<std::unique_ptr<RigStream>> waiting;
   for (uint32_t i = 0; i < 20; ++i) {
     waiting.push_back(std::make_unique<RigStream>(rig));

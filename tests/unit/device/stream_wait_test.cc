@@ -40,7 +40,7 @@ void post_timed_wait(RigStream& stream, EventCell* cell, uint64_t limit_ns) {
   auto* wait = new TimedEventWait(cell, 17, limit_ns);
   stream.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::timed_event_wait;
-    sqe.body.timed_event = {wait, limit_ns, 17};
+    sqe.body.timed_event = {wait, limit_ns, cell, 17};
   });
 }
 
@@ -64,7 +64,7 @@ TEST_P(StreamWait, NotifiesHandARingOfStreamsOn) {
   std::vector<NotifyCell*> cells;
   std::vector<std::unique_ptr<RigStream>> streams;
   for (uint32_t i = 0; i < kStreams; ++i) {
-    cells.push_back(new NotifyCell);
+    cells.push_back(NotifyCell::make());
     streams.push_back(std::make_unique<RigStream>(rig));
   }
   RigStream starter(rig);
@@ -96,7 +96,7 @@ TEST_P(StreamWait, NotifiesHandARingOfStreamsOn) {
 TEST_P(StreamWait, ExecutorsServeOthersWhileStreamsWait) {
   Rig rig({.executors = GetParam()});
   alignas(8) uint64_t word = 0;
-  auto* cell = new NotifyCell;
+  auto* cell = NotifyCell::make();
   EventCell* event = *rig.cores.events().take(EventCell::kHolder + EventCell::kRecord);
   std::vector<std::unique_ptr<RigStream>> waiting;
   for (int i = 0; i < 30; ++i) {
@@ -149,7 +149,7 @@ TEST_P(StreamWait, ARecordAndALimitThatRaceEndAWaitOnce) {
   constexpr uint64_t kRounds = 2'000 / kSlowdown;
   uint64_t limit_ns = 100'000;
   for (uint64_t i = 0; i < kRounds; ++i) {
-    auto* cell = new NotifyCell;
+    auto* cell = NotifyCell::make();
     EventCell* event = *rig.cores.events().take(EventCell::kHolder + EventCell::kRecord);
     const uint64_t before = waiting.strand().completed();
     post_wait(waiting, cell, NotifyTest::equal, 1, true, limit_ns);
@@ -197,7 +197,7 @@ TEST_P(StreamWait, ARecordAndALimitThatRaceEndAWaitOnce) {
 TEST(StreamWaits, AnExpiredWaitLeavesItsSentenceOnce) {
   Rig rig;
   RigStream stream(rig);
-  auto* cell = new NotifyCell;
+  auto* cell = NotifyCell::make();
   post_wait(stream, cell, NotifyTest::above, 9, false, kSecond);
   stream.sync();
   std::string sentence;

@@ -1,0 +1,121 @@
+#include "runtime/device/drop_orders.h"
+
+#include "runtime/device/notify_cell.h"
+#include "runtime/device/scheduler.h"
+#include "runtime/device/timed_event_wait.h"
+
+#include <algorithm>
+#include <mutex>
+
+namespace canopy {
+
+void DropOrders::add(Strand* strand) {
+  {
+    std::lock_guard lock(mutex_);
+    if (std::find(strands_.begin(), strands_.end(), strand) == strands_.end()) {
+      strands_.push_back(strand);
+      scheduler_.raise_attention();
+    }
+  }
+  ask_for_chase();
+}
+
+void DropOrders::remove(Strand* strand) {
+  std::lock_guard lock(mutex_);
+  if (std::erase(strands_, strand) != 0) {
+    scheduler_.lower_attention();
+  }
+}
+
+void DropOrders::ask_for_chase() {
+  // Release: the mark of the strand, and the cell that it was put in; pairs with chase().
+  wanted_.store(true, std::memory_order_release);
+  scheduler_.ring_watchdog();
+}
+
+void DropOrders::chase() {
+  wanted_.exchange(false, std::memory_order_acq_rel);
+  std::vector<TimedEventWait*> ended;
+  {
+    std::lock_guard lock(mutex_);
+    for (Strand* strand : strands_) {
+      take_off_wait(*strand, &ended);
+    }
+  }
+  // Without the lock: end() waits for a limit that runs out just now, and that may add orders.
+  for (TimedEventWait* wait : ended) {
+    EventCell* cell = wait->cell;
+    uint64_t over = 0;
+    if (Strand* strand = wait->end(&over)) {  // else the limit was faster
+      scheduler_.submit(strand, true);
+    }
+    cell->drop_shares(over);
+  }
+  scheduler_.ring_pollers();
+}
+
+// The cells may have got other waits by now, for they are never freed: the strand itself is looked for.
+void DropOrders::take_off_wait(Strand& strand, std::vector<TimedEventWait*>* ended) {
+  Sqe head;
+  {
+    std::lock_guard lock(strand.producer_lock());  // nobody writes over the entry
+    const Sqe* oldest = strand.oldest();
+    if (oldest == nullptr || !strand.drops_head()) {
+      return;
+    }
+    head = *oldest;
+  }
+  switch (head.kind) {
+    case SqeKind::event_wait:
+      if (head.body.event.cell->remove_waiter(&strand)) {
+        head.body.event.cell->drop_shares(EventCell::kWait);
+        scheduler_.submit(&strand, true);
+      }
+      break;
+    case SqeKind::timed_event_wait:
+      if (TimedEventWait* wait = head.body.timed_event.cell->remove_timed_waiter(&strand)) {
+        ended->push_back(wait);
+      }
+      break;
+    case SqeKind::notify_wait:
+      if (head.body.notify_wait.cell->remove_waiter(&strand)) {
+        scheduler_.submit(&strand, true);
+      }
+      break;
+    case SqeKind::kernel:
+      scheduler_.release_waiting(strand.launch());
+      break;
+    default:
+      break;  // between its tasks the owner sees the mark, and a wait for a value polls it
+  }
+}
+
+void drop_task(const Sqe& sqe) {
+  switch (sqe.kind) {
+    case SqeKind::event_record:
+      sqe.body.event.cell->lose_record();
+      break;
+    case SqeKind::event_wait:
+      sqe.body.event.cell->drop_shares(EventCell::kWait);
+      break;
+    case SqeKind::timed_event_wait:
+      sqe.body.timed_event.cell->drop_shares(EventCell::kWait);
+      delete sqe.body.timed_event.wait;
+      break;
+    case SqeKind::notify_record:
+      sqe.body.notify_record.cell->drop_reference();
+      break;
+    case SqeKind::notify_wait:
+      sqe.body.notify_wait.cell->drop_reference();
+      break;
+    case SqeKind::kernel:
+    case SqeKind::copy:
+    case SqeKind::fill:
+    case SqeKind::call:
+    case SqeKind::value_write:
+    case SqeKind::value_wait:
+      break;  // their arguments go with the entry
+  }
+}
+
+}  // namespace canopy
