@@ -106,6 +106,9 @@ aclError code_of(const Error& error) {
     case Errc::parse: return ACL_ERROR_PARSE_FILE;
     case Errc::closed:
     case Errc::peer_lost: return ACL_ERROR_RT_DRV_INTERNAL_ERROR;
+    case Errc::stream_aborted: return ACL_ERROR_RT_STREAM_ABORT;
+    case Errc::device_aborted: return ACL_ERROR_RT_DEVICE_TASK_ABORT;
+    case Errc::abort_refused: return ACL_ERROR_RT_TASK_ABORT_STOP;
     case Errc::kernel_fault: return fault_code_of(error.native);
   }
   return ACL_ERROR_RT_INTERNAL_ERROR;

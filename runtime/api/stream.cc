@@ -6,32 +6,61 @@ using acl::guard;
 using acl::guard_into;
 using acl::runtime;
 
+namespace {
+
+Result<void*> create(const char* function, uint64_t priority, uint64_t flags) {
+  constexpr uint32_t kKnown = ACL_STREAM_FAST_LAUNCH | ACL_STREAM_FAST_SYNC | ACL_STREAM_HUGE | ACL_STREAM_PERSISTENT |
+                              ACL_STREAM_CPU_SCHEDULE | ACL_STREAM_DEVICE_USE_ONLY;
+  if (priority >= Strand::kPriorities) {
+    return fail(Errc::invalid_argument, "{}: priority {} is not 0 to {}", function, priority, Strand::kPriorities - 1);
+  }
+  if ((flags & ~uint64_t{kKnown}) != 0) {
+    return fail(Errc::invalid_argument, "{}: unknown flag bits {:#x}", function, flags & ~uint64_t{kKnown});
+  }
+  return runtime().create_stream(static_cast<uint32_t>(priority), static_cast<uint32_t>(flags));
+}
+
+}  // namespace
+
 extern "C" {
 
 aclError aclrtCreateStreamWithConfig(aclrtStream* stream, uint32_t priority, uint32_t flag) {
   CANOPY_ACL_NOT_NULL(stream);
-  return guard_into(stream, [&]() -> Result<void*> {
-    constexpr uint32_t kBuilt = ACL_STREAM_FAST_LAUNCH | ACL_STREAM_FAST_SYNC | ACL_STREAM_HUGE;
-    constexpr uint32_t kKnown = kBuilt | ACL_STREAM_PERSISTENT | ACL_STREAM_CPU_SCHEDULE | ACL_STREAM_DEVICE_USE_ONLY;
-    if (priority >= Strand::kPriorities) {
-      return fail(Errc::invalid_argument, "aclrtCreateStreamWithConfig: priority {} is not 0 to {}", priority,
-                  Strand::kPriorities - 1);
-    }
-    if ((flag & ~kKnown) != 0) {
-      return fail(Errc::invalid_argument, "aclrtCreateStreamWithConfig: unknown flag bits {:#x}", flag & ~kKnown);
-    }
-    if ((flag & ~kBuilt) != 0) {
-      return fail(Errc::not_supported, "aclrtCreateStreamWithConfig: flag {:#x} is not built", flag & ~kBuilt);
-    }
-    return runtime().create_stream(priority, flag);
-  });
+  return guard_into(stream, [&] { return create("aclrtCreateStreamWithConfig", priority, flag); });
 }
 
 aclError aclrtCreateStream(aclrtStream* stream) { return aclrtCreateStreamWithConfig(stream, 0, 0); }
 
+aclError aclrtCreateStreamV2(aclrtStream* stream, const aclrtStreamConfigHandle* handle) {
+  CANOPY_ACL_NOT_NULL(stream);
+  CANOPY_ACL_NOT_NULL(handle);
+  return guard_into(stream, [&]() -> Result<void*> {
+    if ((handle->workptr == nullptr) != (handle->workSize == 0)) {
+      return fail(Errc::invalid_argument, "aclrtCreateStreamV2: work memory at {} of {} bytes: both or none", handle->workptr,
+                  handle->workSize);
+    }
+    return create("aclrtCreateStreamV2", handle->priority, handle->flag);
+  });
+}
+
 aclError aclrtDestroyStream(aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(stream);
-  return guard([&] { return runtime().destroy_stream(stream); });
+  return guard([&] { return runtime().destroy_stream(stream, false); });
+}
+
+aclError aclrtDestroyStreamForce(aclrtStream stream) {
+  CANOPY_ACL_NOT_NULL(stream);
+  return guard([&] { return runtime().destroy_stream(stream, true); });
+}
+
+aclError aclrtGetStreamAvailableNum(uint32_t* streamCount) {
+  CANOPY_ACL_NOT_NULL(streamCount);
+  return guard_into(streamCount, [] { return runtime().streams_available(); });
+}
+
+aclError aclrtRegStreamStateCallback(const char* regName, aclrtStreamStateCallback callback, void* args) {
+  CANOPY_ACL_NOT_NULL(regName);
+  return guard([&] { return runtime().stream_callbacks().set(regName, callback, args); });
 }
 
 aclError aclrtSynchronizeStream(aclrtStream stream) {
@@ -48,24 +77,14 @@ aclError aclrtSynchronizeStreamWithTimeout(aclrtStream stream, int32_t timeout) 
 aclError aclrtStreamQuery(aclrtStream stream, aclrtStreamStatus* status) {
   CANOPY_ACL_NOT_NULL(status);
   return guard_into(status, [&]() -> Result<aclrtStreamStatus> {
-    CANOPY_ASSIGN(Stream * found, runtime().stream(stream));
+    CANOPY_ASSIGN(Stream * found, runtime().live_stream(stream));
     return found->query() ? ACL_STREAM_STATUS_COMPLETE : ACL_STREAM_STATUS_NOT_READY;
   });
 }
 
 aclError aclrtStreamGetId(aclrtStream stream, int32_t* streamId) {
   CANOPY_ACL_NOT_NULL(streamId);
-  return guard_into(streamId, [&] { return runtime().stream(stream).map([](Stream* s) { return s->id(); }); });
-}
-
-aclError aclrtStreamGetPriority(aclrtStream stream, uint32_t* priority) {
-  CANOPY_ACL_NOT_NULL(priority);
-  return guard_into(priority, [&] { return runtime().stream(stream).map([](Stream* s) { return s->priority(); }); });
-}
-
-aclError aclrtStreamGetFlags(aclrtStream stream, uint32_t* flags) {
-  CANOPY_ACL_NOT_NULL(flags);
-  return guard_into(flags, [&] { return runtime().stream(stream).map([](Stream* s) { return s->flags(); }); });
+  return guard_into(streamId, [&] { return runtime().live_stream(stream).map([](Stream* s) { return s->id(); }); });
 }
 
 aclError aclrtLaunchHostFunc(aclrtStream stream, aclrtHostFunc fn, void* args) {

@@ -46,6 +46,9 @@ std::string_view to_string(Errc code) {
     case Errc::parse: return "parse error";
     case Errc::closed: return "closed";
     case Errc::peer_lost: return "peer lost";
+    case Errc::stream_aborted: return "stream aborted";
+    case Errc::device_aborted: return "device's tasks aborted";
+    case Errc::abort_refused: return "abort refused";
     case Errc::kernel_fault: return "kernel fault";
     case Errc::internal: return "internal error";
   }

@@ -61,6 +61,9 @@ enum class Errc : uint16_t {
   parse,
   closed,
   peer_lost,
+  stream_aborted,
+  device_aborted,
+  abort_refused,  // by a callback of the program's
   // device
   kernel_fault,
   internal,

@@ -2,6 +2,9 @@
 //
 // The primary context of a device is shared by all threads that set the device and counted by
 // Runtime; explicit ones belong to the user. Thread-safe.
+//
+// Once one of its streams is set to stop on failure, the context *stops* with the next task that fails: none of its
+// streams runs another task, and who submits or synchronises gets that failure, until the context is gone.
 #pragma once
 
 #include "runtime/base/result.h"
@@ -10,15 +13,17 @@
 #include "runtime/core/system_parameters.h"
 #include "runtime/driver/device.h"
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <vector>
 
 namespace canopy {
 
 class Scheduler;
 
-class Context {
+class Context : public FailureSink {
  public:
   Context(Device& device, Scheduler& scheduler, bool primary)
       : device_(device), scheduler_(scheduler), primary_(primary) {}
@@ -30,8 +35,8 @@ class Context {
   // Win over those of the process.
   SystemParameters& system_parameters() { return system_parameters_; }
 
-  // Its streams, by handle; the default stream is the first.
-  void add_stream(void* handle);
+  // Its streams, by handle; the default stream is the first. A stream is removed before it goes away.
+  void add_stream(void* handle, Stream* stream);
   void remove_stream(void* handle);
   std::vector<void*> streams() const;
   void* default_stream() const { return default_stream_; }
@@ -41,15 +46,33 @@ class Context {
     default_object_ = stream;
   }
 
+  // Errc::invalid_argument: the stream is set to stop, which cannot be taken back.
+  Result<> set_failure_mode(Stream& stream, bool stop);
+  bool stopped() const { return stopped_.load(std::memory_order_acquire); }
+  // The failure that it has stopped with.
+  Result<> check_running() const { return stopped() ? failure() : Result<>(); }
+  void task_failed(Strand& strand, int32_t code, const std::string& sentence) override;
+
  private:
+  Result<> failure() const;
+
   Device& device_;
   Scheduler& scheduler_;
   const bool primary_;
   SystemParameters system_parameters_;
   void* default_stream_ = nullptr;
   Stream* default_object_ = nullptr;
-  mutable std::mutex mutex_;  // guards streams_
-  std::vector<void*> streams_;
+  struct Entry {
+    void* handle;
+    Stream* stream;
+  };
+  std::atomic<bool> stopped_{false};  // release: the failure is whole
+  mutable std::mutex mutex_;          // guards all below
+  std::vector<Entry> streams_;
+  bool stops_on_failure_ = false;
+  int32_t failure_code_ = 0;
+  int32_t failed_stream_ = 0;
+  std::string failure_sentence_;
 };
 
 }  // namespace canopy

@@ -316,9 +316,16 @@ Result<> Event::synchronize(Deadline deadline) {
     return fail(Errc::invalid_argument, "synchronize with an event that was never recorded, or was reset");
   }
   const auto describe = [&] { return fmt::format("device {}: an event record to complete", device_); };
-  const WaitEnd end = wait_until([&] { return cell->complete(); }, &cell->bell, BellScope::process,
+  // Acquire: pairs with EventCell::lose_record().
+  const auto lost = [&] { return cell->lost.load(std::memory_order_acquire); };
+  const WaitEnd end = wait_until([&] { return cell->complete() || lost(); }, &cell->bell, BellScope::process,
                                  deadline, describe);
+  const bool made = cell->complete();
   cell->drop_reference();
+  if (end == WaitEnd::ready && !made) {
+    return fail(Errc::stream_aborted, "device {}: the event's record was dropped, for its stream was aborted or has "
+                "stopped", device_);
+  }
   if (end == WaitEnd::deadline) {
     return fail(Errc::event_timeout, "{}", describe());
   }

@@ -5,6 +5,7 @@
 
 #include "runtime/base/result.h"
 
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -42,6 +43,17 @@ class NamedCallbacks {
     for (const Entry& entry : copy()) {
       entry.function(arguments..., entry.data);
     }
+  }
+  // The same until one returns something else than 0: that, and its name in *who.
+  template <class... A>
+  int32_t call_until_failure(std::string* who, A... arguments) const {
+    for (const Entry& entry : copy()) {
+      if (const int32_t code = entry.function(arguments..., entry.data); code != 0) {
+        *who = entry.name;
+        return code;
+      }
+    }
+    return 0;
   }
 
  private:

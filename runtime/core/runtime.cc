@@ -48,6 +48,14 @@ Result<void*> Runtime::make_context(Device& device, bool primary) {
 }
 
 void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) {
+  if (const Context* context = contexts_.find(handle)) {
+    const std::vector<void*> streams = context->streams();
+    lock.unlock();  // callbacks may call anything, and the streams are to be alive for them
+    for (void* stream : streams) {
+      stream_callbacks_.call(stream, ACL_RT_STREAM_STATE_DESTROY_PRE);
+    }
+    lock.lock();
+  }
   // First dead to all look-ups, then drained and freed.
   std::unique_ptr<Context> owner = contexts_.remove(handle);
   if (owner == nullptr) {
@@ -56,6 +64,7 @@ void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) 
   labels_.close_context(handle);
   lock.unlock();
   for (void* stream : owner->streams()) {
+    owner->remove_stream(stream);
     retire_stream(stream);
   }
   lock.lock();
@@ -85,16 +94,19 @@ Result<> Runtime::set_device(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   device_callbacks_.call(device, ACL_RT_DEVICE_STATE_SET_PRE);
+  void* created = nullptr;
   {
     std::lock_guard lock(mutex_);
     CANOPY_ASSIGN(Device * opened, current->open_device(device));
     Primary& primary = primaries_[static_cast<size_t>(device)];
     if (primary.context == nullptr) {
       CANOPY_ASSIGN(primary.context, make_context(*opened, true));
+      created = primary.context;
     }
     ++primary.references;
     t_context_ = primary.context;
   }
+  note_default_stream(created);
   device_callbacks_.call(device, ACL_RT_DEVICE_STATE_SET_POST);
   return {};
 }
@@ -170,11 +182,22 @@ Result<bool> Runtime::primary_active(int device) {
 Result<void*> Runtime::create_context(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
-  std::lock_guard lock(mutex_);
-  CANOPY_ASSIGN(Device * opened, current->open_device(device));
-  CANOPY_ASSIGN(void* handle, make_context(*opened, false));
-  t_context_ = handle;
+  void* handle;
+  {
+    std::lock_guard lock(mutex_);
+    CANOPY_ASSIGN(Device * opened, current->open_device(device));
+    CANOPY_ASSIGN(handle, make_context(*opened, false));
+    t_context_ = handle;
+  }
+  note_default_stream(handle);
   return handle;
+}
+
+// Callbacks may call anything: without a lock.
+void Runtime::note_default_stream(void* context) {
+  if (const Context* found = contexts_.find(context)) {
+    stream_callbacks_.call(found->default_stream(), ACL_RT_STREAM_STATE_CREATE_POST);
+  }
 }
 
 Result<> Runtime::destroy_context(void* handle) {
@@ -204,132 +227,6 @@ Result<> Runtime::set_current_context(void* handle) {
 
 Result<void*> Runtime::current_context_handle() {
   return current_context().map([](Context*) { return t_context_; });
-}
-
-// ---- Streams.
-
-Result<void*> Runtime::make_stream(Context& context, uint8_t priority, uint32_t flags, bool is_default) {
-  // Relaxed: a number, nothing else.
-  const int32_t id = next_stream_id_.fetch_add(1, std::memory_order_relaxed);
-  void* handle = streams_.insert(std::make_unique<Stream>(
-      context, context.scheduler(), context.device().cores(), id, priority, flags, is_default));
-  if (handle == nullptr) {
-    return fail(Errc::no_stream, "device {}: no more streams", context.device_id());
-  }
-  context.add_stream(handle);
-  return handle;
-}
-
-Result<void*> Runtime::create_stream(uint32_t priority, uint32_t flags) {
-  CANOPY_ASSIGN(Context * context, current_context());
-  return make_stream(*context, static_cast<uint8_t>(priority), flags, false);
-}
-
-Result<> Runtime::destroy_stream(void* handle) {
-  CANOPY_ASSIGN(Stream * found, stream(handle));
-  if (found->is_default()) {
-    return fail(Errc::invalid_argument, "a default stream goes with its context and cannot be destroyed");
-  }
-  found->context().remove_stream(handle);
-  retire_stream(handle);
-  return {};
-}
-
-Result<> Runtime::set_stream_allocator(void* handle, const StreamAllocator& allocator) {
-  CANOPY_TRY(stream(handle));
-  stream_allocators_.set(handle, allocator);
-  return {};
-}
-
-Result<> Runtime::remove_stream_allocator(void* handle) {
-  CANOPY_TRY(stream(handle));
-  stream_allocators_.remove(handle);
-  return {};
-}
-
-Result<std::optional<StreamAllocator>> Runtime::stream_allocator(void* handle) {
-  CANOPY_TRY(stream(handle));
-  return stream_allocators_.get(handle);
-}
-
-void Runtime::retire_stream(void* handle) {
-  std::unique_ptr<Stream> owner;
-  {
-    std::lock_guard lock(holds_mutex_);
-    owner = streams_.remove(handle);
-  }
-  stream_allocators_.remove(handle);
-  if (owner != nullptr) {
-    owner->drain();
-    owner->await_holders();
-    if (pools_.any()) {
-      pools_.forget_stream(handle);
-    }
-  }
-}
-
-void Runtime::drain_all_streams() {
-  for (void* handle : streams_.handles()) {
-    with_stream(handle, [](Stream& stream) { stream.drain(); });
-  }
-}
-
-Result<Stream*> Runtime::stream_slow(void* handle) {
-  CANOPY_ASSIGN(Context * context, current_context());
-  if (handle == nullptr) {
-    return context->default_stream_object();
-  }
-  Stream* found = streams_.find(handle);
-  if (found == nullptr) {
-    return fail(Errc::stale_handle, "{} is not a live stream", fmt::ptr(handle));
-  }
-  if (&found->context() != context) {
-    return fail(Errc::wrong_context, "stream {} belongs to another context of device {}, the current one is of device {}",
-                found->id(), found->context().device_id(), context->device_id());
-  }
-  return found;
-}
-
-Result<> Runtime::synchronize_stream(void* handle, Deadline deadline) {
-  CANOPY_ASSIGN(Stream * found, stream(handle));
-  auto done = found->synchronize(deadline);
-  if (pools_.any()) [[unlikely]] {
-    pools_.after_synchronize(found->context().device_id());
-  }
-  return done;
-}
-
-bool Runtime::stream_reached(void* handle, uint64_t ticket) {
-  std::lock_guard lock(holds_mutex_);
-  const Stream* found = streams_.find(handle);
-  return found != nullptr && const_cast<Stream*>(found)->strand().completed() >= ticket;
-}
-
-Result<bool> Runtime::order_after(Stream& later, void* earlier) {
-  const int device = later.context().device_id();
-  Result<bool> ordered = false;
-  with_stream(earlier, [&](Stream& stream) {
-    Event mark(device, Event::Family::new_style, ACL_EVENT_SYNC, event_ids_[static_cast<size_t>(device)]);
-    ordered = mark.record(stream).and_then([&] { return mark.wait(later, 0); }).map([] { return true; });
-  });
-  return ordered;
-}
-
-Result<> Runtime::synchronize_device(Deadline deadline) {
-  CANOPY_ASSIGN(Context * context, current_context());
-  Result<> first;
-  for (void* handle : context->streams()) {
-    with_stream(handle, [&](Stream& stream) {
-      auto done = stream.synchronize(deadline);
-      if (!done && first) {
-        first = std::move(done);
-      }
-    });
-  }
-  if (pools_.any()) [[unlikely]] {
-    pools_.after_synchronize(context->device_id());
-  }
-  return first;
 }
 
 // ---- Events.

@@ -24,6 +24,8 @@
 #include "runtime/driver/driver.h"
 
 #include "acl/rt/device.h"
+#include "acl/rt/error.h"
+#include "acl/rt/stream.h"
 
 #include <array>
 #include <atomic>
@@ -79,23 +81,33 @@ class Runtime {
 
   // ---- Streams.
   Result<void*> create_stream(uint32_t priority, uint32_t flags);
-  Result<> destroy_stream(void* handle);
+  // `drop_work`: without waiting for it.
+  Result<> destroy_stream(void* handle, bool drop_work);
+  // How many more the current device takes. Default streams come on top.
+  Result<uint32_t> streams_available();
+  // Who is told after a stream was made and before it goes, default streams included.
+  NamedCallbacks<aclrtStreamStateCallback>& stream_callbacks() { return stream_callbacks_; }
   // The stream of a handle (null: the default stream), if it belongs to the current context.
+  Result<Stream*> live_stream(void* handle);
+  // The same, if it takes tasks.
   Result<Stream*> stream(void* handle) {
     // Two look-ups, no lock: this is on the launch path.
     Context* context = contexts_.find(t_context_);
     if (context == nullptr) [[unlikely]] {
       return stream_slow(handle);
     }
-    if (handle == nullptr) {
-      return context->default_stream_object();
-    }
-    Stream* found = streams_.find(handle);
-    if (found == nullptr || &found->context() != context) [[unlikely]] {
+    Stream* found = handle == nullptr ? context->default_stream_object() : streams_.find(handle);
+    if (found == nullptr || found->accepts_from() != context) [[unlikely]] {
       return stream_slow(handle);
     }
     return found;
   }
+  // Drops the stream's tasks, or the oldest one; returns when the one that runs has ended.
+  Result<> abort_stream(void* handle);
+  Result<> stop_stream(void* handle);
+  // Drops the tasks of all streams of the device, between the callbacks. Errc: abort_refused, timeout.
+  Result<> abort_device(int device, uint32_t timeout_ms);
+  NamedCallbacks<aclrtDeviceTaskAbortCallback>& abort_callbacks() { return abort_callbacks_; }
   Result<> synchronize_stream(void* handle, Deadline deadline);
   Result<> synchronize_device(Deadline deadline);
   // Whether a stream has completed `ticket` tasks. False while a stream that was destroyed drains: who asks is
@@ -141,6 +153,9 @@ class Runtime {
   StreamPools& pools() { return pools_; }
 
  private:
+  static constexpr uint32_t kStreamsPerDevice = 1984;
+  static constexpr uint32_t kLongestAbortMs = 36 * 60 * 1000;
+
   Runtime();
   Result<Stream*> stream_slow(void* handle);
   Result<void*> make_context(Device& device, bool primary);
@@ -173,6 +188,13 @@ class Runtime {
   Result<void*> function_of(const KernelImage* image, void* binary);
   // Takes `references` away, all of them for 0, and frees the primary context with the last.
   Result<> release_primary(int device, uint64_t references);
+  // Tells who wants to know of the default stream of a new context. REQUIRES: mutex_ not held.
+  void note_default_stream(void* context);
+  Result<> call_abort_callbacks(int device, aclrtDeviceTaskAbortStage stage, uint32_t timeout_ms);
+  Result<> abort_tasks(int device, Deadline deadline);
+  bool device_aborting(int device) const {
+    return aborting_[static_cast<size_t>(device)].load(std::memory_order_acquire);
+  }
   std::vector<int> devices_with_references() const;
   void set_configuration(Configuration configuration);
   void tear_down(std::unique_lock<std::mutex>& lock);
@@ -197,6 +219,11 @@ class Runtime {
   SystemParameters system_parameters_;
   StreamAllocators stream_allocators_;
   NamedCallbacks<aclrtDeviceStateCallback> device_callbacks_{"device state"};
+  NamedCallbacks<aclrtStreamStateCallback> stream_callbacks_{"stream state"};
+  NamedCallbacks<aclrtDeviceTaskAbortCallback> abort_callbacks_{"task abort"};
+  std::mutex abort_mutex_;  // one abort of a device at a time
+  std::array<std::atomic<bool>, kMaxDevices> aborting_{};
+  std::array<std::atomic<uint32_t>, kMaxDevices> user_streams_{};  // those that aclrtCreateStream* made
 
   mutable std::mutex mutex_;  // guards all below, and creation and destruction of contexts
   uint64_t init_count_ = 0;

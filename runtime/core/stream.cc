@@ -1,5 +1,6 @@
 #include "runtime/core/stream.h"
 
+#include "acl/rt/stream.h"
 #include "runtime/base/log.h"
 #include "runtime/core/context.h"
 #include "runtime/core/task_error.h"
@@ -12,9 +13,44 @@
 #include <optional>
 
 namespace canopy {
+namespace {
+
+// What they hold is not the host's to wait for.
+constexpr uint32_t kNotWaitedFor = ACL_STREAM_PERSISTENT | ACL_STREAM_DEVICE_USE_ONLY | ACL_STREAM_CPU_SCHEDULE;
+
+}  // namespace
+
+Stream::Stream(Context& context, Scheduler& scheduler, DeviceCores& device, int32_t id, uint8_t priority,
+               uint32_t flags, bool is_default)
+    : context_(context),
+      accepts_from_(nullptr),
+      strand_(scheduler, device, id, priority, (flags & ACL_STREAM_PERSISTENT) != 0),
+      flags_(flags),
+      default_(is_default) {
+  reopen();
+}
+
+void Stream::reopen() {
+  if (!stored() && !context_.stopped()) {
+    accepts_from_.store(&context_, std::memory_order_relaxed);
+  }
+}
+
+Result<> Stream::check_accepts() const {
+  CANOPY_TRY(context_.check_running());
+  if ((aborts_.load(std::memory_order_acquire) & 1) != 0 && reason_.load(std::memory_order_relaxed) == AbortReason::device) {
+    return fail(Errc::device_aborted, "device {} stream {}: the device's tasks are being aborted", strand_.device().device(),
+                id());
+  }
+  if (stored() && strand_.submitted() - strand_.completed() >= kDepth) {
+    return fail(Errc::again, "device {} stream {}: a persistent stream holds {} tasks at most", strand_.device().device(),
+                id(), kDepth);
+  }
+  return {};
+}
 
 bool Stream::take_args(size_t bytes, Sqe* sqe, std::byte** args) {
-  if (!ArgsRing::fits(bytes)) {
+  if (!ArgsRing::fits(bytes) || stored()) {  // what is stored gives nothing back to wait for
     sqe->heap_args = std::malloc(bytes);  // freed when the task is retired
     *args = static_cast<std::byte*>(sqe->heap_args);
     return *args != nullptr;
@@ -35,21 +71,24 @@ void Stream::wait_for_room() {
 }
 
 std::string Stream::describe_wait(uint64_t target) const {
-  auto& strand = const_cast<Strand&>(strand_);
   std::optional<Sqe> oldest;
   {
-    std::lock_guard lock(lock_);
+    std::lock_guard lock(strand_.producer_lock());
     if (const Sqe* entry = strand_.oldest()) {
       oldest = *entry;
     }
   }
   const std::string next = oldest ? canopy::describe_wait(*oldest) : std::string();
-  return fmt::format("device {} stream {}: {} of {} tasks completed{}{}{}", strand.device().device(), strand.stream_id(),
-                     strand.completed(), target, next.empty() ? "" : ", the next one waits for ", next,
+  return fmt::format("device {} stream {}: {} of {} tasks completed{}{}{}", strand_.device().device(), id(),
+                     strand_.completed(), target, next.empty() ? "" : ", the next one waits for ", next,
                      context_.scheduler().describe());
 }
 
 Result<> Stream::synchronize(Deadline deadline) {
+  if ((flags_ & kNotWaitedFor) != 0) [[unlikely]] {
+    return {};
+  }
+  const uint32_t aborts = aborts_.load(std::memory_order_acquire);
   const uint64_t target = strand_.submitted();
   const WaitEnd end =
       wait_until([&] { return strand_.reached(target); }, &strand_.bell(), BellScope::process,
@@ -57,14 +96,19 @@ Result<> Stream::synchronize(Deadline deadline) {
   if (end == WaitEnd::deadline) {
     return fail(Errc::stream_timeout, "{}", describe_wait(target));
   }
+  CANOPY_TRY(check_aborts(aborts));
   std::string sentence;
   if (const int32_t code = strand_.take_error(&sentence); code != 0) [[unlikely]] {
     return task_error(code, strand_.device().device(), id(), sentence);
   }
-  return {};
+  return context_.check_running();
 }
 
 void Stream::drain() {
+  if (stored()) {
+    discard_stored();
+    return;
+  }
   const uint64_t target = strand_.submitted();
   wait_until([&] { return strand_.reached(target); }, &strand_.bell(), BellScope::process,
              Deadline::never(), [&] { return describe_wait(target); });

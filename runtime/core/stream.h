@@ -2,6 +2,9 @@
 //
 // Life: made by a Context, destroyed by it after the strand is idle. Handles of destroyed streams are
 // stale and found out by the handle table, not here.
+//
+// Tasks of a *stored* stream (ACL_STREAM_PERSISTENT) are kept, not run. An *abort* drops all tasks, those that are
+// submitted meanwhile included; a *stop* drops the oldest one, the one that runs.
 #pragma once
 
 #include "runtime/base/result.h"
@@ -25,18 +28,33 @@ struct StreamPoint {
   uint64_t ticket = 0;
 };
 
+enum class AbortReason : uint8_t { stream, device };
+
+// What a stream is told and tells again. Relaxed throughout: numbers, nothing else.
+struct StreamSettings {
+  std::atomic<int32_t> failure_mode{-1};  // -1: never set
+  std::atomic<uint32_t> overflow_switch{0};
+  std::atomic<uint32_t> custom_tag{0};
+  std::atomic<uint32_t> cache_op_info{0};
+};
+
 class Stream {
  public:
+  // Of tasks that wait to be run, or are stored; the ring has some more, so that one call may queue several.
+  static constexpr uint32_t kDepth = 2013;
+
   Stream(Context& context, Scheduler& scheduler, DeviceCores& device, int32_t id, uint8_t priority,
-         uint32_t flags, bool is_default)
-      : context_(context), strand_(scheduler, device, id, priority), flags_(flags), default_(is_default) {}
+         uint32_t flags, bool is_default);
 
   Context& context() { return context_; }
   const Context& context() const { return context_; }
   Strand& strand() { return strand_; }
   int32_t id() const { return strand_.stream_id(); }
   uint8_t priority() const { return strand_.priority(); }
+  void set_priority(uint8_t priority) { strand_.set_priority(priority); }
   uint32_t flags() const { return flags_; }
+  bool stored() const { return strand_.stored(); }
+  StreamSettings& settings() { return settings_; }
   bool is_default() const { return default_; }
 
   // Queues one task: fill(sqe, args) writes the entry; `args` is memory for `args_bytes` bytes that
@@ -45,7 +63,7 @@ class Stream {
   void post(size_t args_bytes, Fill&& fill) {
     for (;;) {
       {
-        std::lock_guard lock(lock_);
+        std::lock_guard lock(strand_.producer_lock());
         Sqe* sqe = strand_.reserve();
         if (sqe != nullptr) [[likely]] {
           sqe->args_end = 0;
@@ -63,12 +81,31 @@ class Stream {
   }
 
   uint64_t submitted() const { return strand_.submitted(); }
-  bool query() const { return strand_.completed() >= strand_.submitted(); }
+  bool query() const { return stored() || strand_.completed() >= strand_.submitted(); }
+  // The context whose submissions it takes without being asked; null: check_accepts() is to be asked. On the
+  // launch path. Relaxed: who submits while a stream closes may be in front of that.
+  const Context* accepts_from() const { return accepts_from_.load(std::memory_order_relaxed); }
+  void close() { accepts_from_.store(nullptr, std::memory_order_relaxed); }
+  void reopen();
+  // Whether a task may be submitted now: Errc::kernel_fault when the context has stopped, device_aborted while that
+  // is under way, again when a stored stream is full.
+  Result<> check_accepts() const;
   // Returns when everything submitted before the call has completed; then the first task error since
   // the last call, as a Result. Errc::stream_timeout at the deadline.
   Result<> synchronize(Deadline deadline);
-  // Waits until nothing of the stream is left with the device.
+  // Waits until nothing of the stream is left with the device. Stored tasks are dropped.
   void drain();
+  // Drops all tasks and waits until the one that runs has ended; who synchronises meanwhile hears of it. After
+  // Errc::stream_timeout what was submitted before is still dropped, as soon as that one ends.
+  Result<> abort(AbortReason reason, Deadline deadline);
+  // The two halves of abort(), so that many streams can begin before one is waited for. Of one thread: other aborts
+  // of the stream wait from the first to the second.
+  void begin_abort(AbortReason reason);
+  Result<> finish_abort(Deadline deadline);
+  // Drops the oldest task, and waits until it has ended.
+  Result<> stop(Deadline deadline);
+  // Drops what is stored. REQUIRES: stored().
+  void discard_stored() { strand_.discard_stored(); }
   // ---- Order across streams, for who hands memory from one to another. Kept of those streams only that ask.
   // From here on the events that this stream records tell who waits for them how far it had got.
   void note_followers() { followed_.store(true, std::memory_order_relaxed); }
@@ -94,12 +131,18 @@ class Stream {
   bool take_args(size_t bytes, Sqe* sqe, std::byte** args);
   void wait_for_room();
   std::string describe_wait(uint64_t target) const;
+  Result<> check_aborts(uint32_t before) const;
+  Result<> await_dropped(uint64_t ticket, Deadline deadline);
 
   Context& context_;
-  mutable SpinLock lock_;  // serialises producers
-  Strand strand_;
+  std::atomic<const Context*> accepts_from_;
+  mutable Strand strand_;  // its producer lock serialises who submits
   const uint32_t flags_;
   const bool default_;
+  StreamSettings settings_;
+  std::mutex abort_mutex_;             // one abort() or stop() at a time
+  std::atomic<uint32_t> aborts_{0};    // begun and finished; odd while one is under way
+  std::atomic<AbortReason> reason_{};  // of the newest
   std::atomic<uint32_t> holders_{0};
   std::atomic<bool> followed_{false};
   mutable SpinLock follows_lock_;       // guards follows_

@@ -1,0 +1,170 @@
+// The part of Runtime that knows streams.
+#include "runtime/core/runtime.h"
+
+#include "runtime/device/scheduler.h"
+
+#include "acl/rt/event.h"
+
+#include <algorithm>
+
+namespace canopy {
+
+Result<void*> Runtime::make_stream(Context& context, uint8_t priority, uint32_t flags, bool is_default) {
+  std::atomic<uint32_t>& used = user_streams_[static_cast<size_t>(context.device_id())];
+  if (device_aborting(context.device_id())) {
+    return fail(Errc::device_aborted, "device {}: its tasks are being aborted", context.device_id());
+  }
+  // Relaxed: a number, nothing else.
+  if (!is_default && used.fetch_add(1, std::memory_order_relaxed) >= kStreamsPerDevice) {
+    used.fetch_sub(1, std::memory_order_relaxed);
+    return fail(Errc::no_stream, "device {}: all {} streams are in use", context.device_id(), kStreamsPerDevice);
+  }
+  const int32_t id = next_stream_id_.fetch_add(1, std::memory_order_relaxed);
+  void* handle = streams_.insert(std::make_unique<Stream>(
+      context, context.scheduler(), context.device().cores(), id, priority, flags, is_default));
+  if (handle == nullptr) {
+    if (!is_default) {
+      used.fetch_sub(1, std::memory_order_relaxed);
+    }
+    return fail(Errc::no_stream, "device {}: no more streams", context.device_id());
+  }
+  context.add_stream(handle, streams_.find(handle));
+  return handle;
+}
+
+Result<void*> Runtime::create_stream(uint32_t priority, uint32_t flags) {
+  CANOPY_ASSIGN(Context * context, current_context());
+  CANOPY_ASSIGN(void* handle, make_stream(*context, static_cast<uint8_t>(priority), flags, false));
+  stream_callbacks_.call(handle, ACL_RT_STREAM_STATE_CREATE_POST);
+  return handle;
+}
+
+Result<uint32_t> Runtime::streams_available() {
+  CANOPY_ASSIGN(Context * context, current_context());
+  // Relaxed: others may come and go.
+  return kStreamsPerDevice - std::min(kStreamsPerDevice, user_streams_[static_cast<size_t>(context->device_id())].load(
+                                                             std::memory_order_relaxed));
+}
+
+Result<> Runtime::destroy_stream(void* handle, bool drop_work) {
+  CANOPY_ASSIGN(Stream * found, live_stream(handle));
+  if (found->is_default()) {
+    return fail(Errc::invalid_argument, "a default stream goes with its context and cannot be destroyed");
+  }
+  stream_callbacks_.call(handle, ACL_RT_STREAM_STATE_DESTROY_PRE);
+  if (drop_work && !found->stored()) {
+    CANOPY_TRY(found->abort(AbortReason::stream, Deadline::never()));
+  }
+  found->context().remove_stream(handle);
+  retire_stream(handle);
+  return {};
+}
+
+Result<> Runtime::set_stream_allocator(void* handle, const StreamAllocator& allocator) {
+  CANOPY_TRY(live_stream(handle));
+  stream_allocators_.set(handle, allocator);
+  return {};
+}
+
+Result<> Runtime::remove_stream_allocator(void* handle) {
+  CANOPY_TRY(live_stream(handle));
+  stream_allocators_.remove(handle);
+  return {};
+}
+
+Result<std::optional<StreamAllocator>> Runtime::stream_allocator(void* handle) {
+  CANOPY_TRY(live_stream(handle));
+  return stream_allocators_.get(handle);
+}
+
+void Runtime::retire_stream(void* handle) {
+  std::unique_ptr<Stream> owner;
+  {
+    std::lock_guard lock(holds_mutex_);
+    owner = streams_.remove(handle);
+  }
+  stream_allocators_.remove(handle);
+  if (owner != nullptr) {
+    owner->drain();
+    owner->await_holders();
+    owner->strand().scheduler().orders().remove(&owner->strand());
+    if (!owner->is_default()) {
+      user_streams_[static_cast<size_t>(owner->context().device_id())].fetch_sub(1, std::memory_order_relaxed);
+    }
+    if (pools_.any()) {
+      pools_.forget_stream(handle);
+    }
+  }
+}
+
+void Runtime::drain_all_streams() {
+  for (void* handle : streams_.handles()) {
+    with_stream(handle, [](Stream& stream) { stream.drain(); });
+  }
+}
+
+Result<Stream*> Runtime::stream_slow(void* handle) {
+  CANOPY_ASSIGN(Stream * found, live_stream(handle));
+  CANOPY_TRY(found->check_accepts());
+  return found;
+}
+
+Result<Stream*> Runtime::live_stream(void* handle) {
+  CANOPY_ASSIGN(Context * context, current_context());
+  if (handle == nullptr) {
+    return context->default_stream_object();
+  }
+  Stream* found = streams_.find(handle);
+  if (found == nullptr) {
+    return fail(Errc::stale_handle, "{} is not a live stream", fmt::ptr(handle));
+  }
+  if (&found->context() != context) {
+    return fail(Errc::wrong_context, "stream {} belongs to another context of device {}, the current one is of device {}",
+                found->id(), found->context().device_id(), context->device_id());
+  }
+  return found;
+}
+
+Result<> Runtime::synchronize_stream(void* handle, Deadline deadline) {
+  CANOPY_ASSIGN(Stream * found, live_stream(handle));
+  auto done = found->synchronize(deadline);
+  if (pools_.any()) [[unlikely]] {
+    pools_.after_synchronize(found->context().device_id());
+  }
+  return done;
+}
+
+bool Runtime::stream_reached(void* handle, uint64_t ticket) {
+  std::lock_guard lock(holds_mutex_);
+  const Stream* found = streams_.find(handle);
+  return found != nullptr && const_cast<Stream*>(found)->strand().completed() >= ticket;
+}
+
+Result<bool> Runtime::order_after(Stream& later, void* earlier) {
+  const int device = later.context().device_id();
+  Result<bool> ordered = false;
+  with_stream(earlier, [&](Stream& stream) {
+    Event mark(device, Event::Family::new_style, ACL_EVENT_SYNC, event_ids_[static_cast<size_t>(device)]);
+    ordered = mark.record(stream).and_then([&] { return mark.wait(later, 0); }).map([] { return true; });
+  });
+  return ordered;
+}
+
+Result<> Runtime::synchronize_device(Deadline deadline) {
+  CANOPY_ASSIGN(Context * context, current_context());
+  Result<> first;
+  for (void* handle : context->streams()) {
+    with_stream(handle, [&](Stream& stream) {
+      auto done = stream.synchronize(deadline);
+      if (!done && first) {
+        first = std::move(done);
+      }
+    });
+  }
+  if (pools_.any()) [[unlikely]] {
+    pools_.after_synchronize(context->device_id());
+  }
+  return first;
+}
+
+}  // namespace canopy
