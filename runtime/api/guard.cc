@@ -23,6 +23,9 @@ std::atomic<bool> g_forked{false};
 });
 
 aclError fault_code_of(int32_t code) {
+  if (core_of(code) == CoreKind::aicpu) {
+    return fault_of(code) == DeviceFault::timeout ? ACL_ERROR_RT_AICPU_TIMEOUT : ACL_ERROR_RT_AICPU_EXCEPTION;
+  }
   const bool vector = core_of(code) == CoreKind::vector;
   switch (fault_of(code)) {
     case DeviceFault::trap: return vector ? ACL_ERROR_RT_VECTOR_CORE_TRAP_EXCEPTION : ACL_ERROR_RT_AICORE_TRAP_EXCEPTION;

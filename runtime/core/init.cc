@@ -85,6 +85,8 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
     events_.remove(handle);
   }
   function_handles_.clear();
+  kernel_args_.clear();
+  core_limits_.clear();
   for (void* handle : functions_.handles()) {
     functions_.remove(handle);
   }

@@ -1,12 +1,17 @@
-// The part of Runtime that knows binaries, functions and launches.
+// The part of Runtime that knows binaries and functions.
 #include "runtime/core/runtime.h"
-
-#include <cstring>
 
 namespace canopy {
 
-Result<void*> Runtime::load_binary(const std::string& path) {
-  CANOPY_ASSIGN(std::unique_ptr<Module> module, Module::load_file(path));
+Result<void*> Runtime::load_binary(const std::string& path, const BinaryOptions& options) {
+  return Module::load_file(path, options).and_then([&](auto&& module) { return keep_binary(std::move(module)); });
+}
+
+Result<void*> Runtime::load_binary(std::span<const std::byte> data, const BinaryOptions& options) {
+  return Module::load_data(data, options).and_then([&](auto&& module) { return keep_binary(std::move(module)); });
+}
+
+Result<void*> Runtime::keep_binary(std::unique_ptr<Module> module) {
   void* handle = binaries_.insert(std::move(module));
   if (handle == nullptr) {
     return fail(Errc::limit, "no more binaries can be loaded");
@@ -16,6 +21,7 @@ Result<void*> Runtime::load_binary(const std::string& path) {
 
 Result<> Runtime::unload_binary(void* handle) {
   std::unique_ptr<Module> module;
+  std::vector<void*> dead;
   {
     std::lock_guard lock(mutex_);
     module = binaries_.remove(handle);
@@ -27,9 +33,11 @@ Result<> Runtime::unload_binary(void* handle) {
         return false;
       }
       functions_.remove(entry.second);
+      dead.push_back(entry.second);
       return true;
     });
   }
+  kernel_args_.forget(dead);
   // No new launch can find the kernels; those queued already run to their end first. Without the lock:
   // what they wait for may need others to get on.
   drain_all_streams();
@@ -50,16 +58,30 @@ Result<void*> Runtime::function_of(const KernelImage* image, void* binary) {
 }
 
 Result<void*> Runtime::function_by_name(void* binary, const char* name) {
-  std::lock_guard lock(mutex_);
-  Module* module = binaries_.find(binary);
-  if (module == nullptr) {
-    return fail(Errc::bad_handle, "{} is not a loaded binary", fmt::ptr(binary));
+  return function_in(binary, [&](Module& module) { return module.function(name); });
+}
+
+Result<void*> Runtime::function_by_entry(void* binary, uint64_t entry) {
+  return function_in(binary, [&](Module& module) { return module.function_by_entry(entry); });
+}
+
+Result<void*> Runtime::register_cpu_function(void* binary, const char* symbol, const char* name) {
+  return function_in(binary, [&](Module& module) { return module.register_cpu_function(symbol, name); });
+}
+
+Result<const Module*> Runtime::binary(void* handle) const {
+  if (const Module* module = binaries_.find(handle)) {
+    return module;
   }
-  const KernelImage* image = module->find(name);
-  if (image == nullptr) {
-    return fail(Errc::not_found, "binary '{}' has no kernel '{}' ({} others)", module->path(), name, module->size());
+  return fail(Errc::bad_handle, "{} is not a loaded binary", fmt::ptr(handle));
+}
+
+Result<const Function*> Runtime::function(const void* handle_or_symbol) {
+  if (const Function* found = functions_.find(handle_or_symbol)) {
+    return found;
   }
-  return function_of(image, binary);
+  CANOPY_ASSIGN(void* handle, function_by_symbol(handle_or_symbol));
+  return functions_.find(handle);
 }
 
 // Called for every launch by symbol, so each thread remembers what it asked for last.
@@ -92,71 +114,6 @@ Result<void*> Runtime::find_symbol(const void* symbol) {
                 fmt::ptr(symbol));
   }
   return function_of(image, nullptr);
-}
-
-// What a card's launch takes; more would also keep a stream busy for minutes by mistake.
-static constexpr uint32_t kMaxBlocks = 65535;
-
-Result<const KernelImage*> Runtime::launchable(void* function, uint32_t blocks, const void* args, size_t args_bytes) {
-  const Function* found = functions_.find(function);
-  if (found == nullptr) [[unlikely]] {
-    return fail(Errc::bad_handle, "{} is not a live function handle", fmt::ptr(function));
-  }
-  const KernelImage* image = found->image;
-  if (blocks == 0 || blocks > kMaxBlocks) [[unlikely]] {
-    return fail(Errc::invalid_argument, "kernel '{}': numBlocks is {}, it must be 1 to {}", image->name, blocks,
-                kMaxBlocks);
-  }
-  if (args_bytes < image->args_bytes || (args == nullptr && args_bytes != 0)) [[unlikely]] {
-    return fail(Errc::invalid_argument, "kernel '{}': {} bytes of arguments given, {} wanted", image->name,
-                args == nullptr ? 0 : args_bytes, image->args_bytes);
-  }
-  return image;
-}
-
-Result<> Runtime::launch(void* function, uint32_t blocks, const void* args, size_t args_bytes, void* handle) {
-  CANOPY_ASSIGN(const KernelImage* image, launchable(function, blocks, args, args_bytes));
-  CANOPY_ASSIGN(Stream * target, stream(handle));
-  target->post(0, [&](Sqe& sqe, std::byte*) {
-    sqe.kind = SqeKind::kernel;
-    sqe.core_kind = static_cast<uint8_t>(image->core_kind);
-    sqe.blocks = blocks;
-    sqe.body.kernel.entry = image->entry;
-    sqe.body.kernel.args = args;
-    sqe.body.kernel.image = image;
-  });
-  return {};
-}
-
-Result<> Runtime::launch_host_args(void* function, uint32_t blocks, const void* args, size_t args_bytes,
-                                   std::span<const ArgsPlaceholder> placeholders, void* handle) {
-  CANOPY_ASSIGN(const KernelImage* image, launchable(function, blocks, args, args_bytes));
-  for (const ArgsPlaceholder& hole : placeholders) {
-    if (hole.address_offset > args_bytes || args_bytes - hole.address_offset < sizeof(void*) ||
-        hole.data_offset > args_bytes) [[unlikely]] {
-      return fail(Errc::invalid_argument, "kernel '{}': a placeholder at {} for data at {} leaves the {} bytes of arguments",
-                  image->name, hole.address_offset, hole.data_offset, args_bytes);
-    }
-  }
-  CANOPY_ASSIGN(Stream * target, stream(handle));
-  const bool in_place = args_bytes <= Sqe::kInlineArgs;
-  target->post(in_place ? 0 : args_bytes, [&](Sqe& sqe, std::byte* memory) {
-    sqe.kind = SqeKind::kernel;
-    sqe.core_kind = static_cast<uint8_t>(image->core_kind);
-    sqe.blocks = blocks;
-    sqe.body.kernel.entry = image->entry;
-    sqe.body.kernel.args = memory;
-    sqe.body.kernel.image = image;
-    std::byte* copy = in_place ? sqe.body.kernel.inline_args : memory;
-    if (args_bytes != 0) {
-      std::memcpy(copy, args, args_bytes);
-    }
-    for (const ArgsPlaceholder& hole : placeholders) {
-      const void* address = copy + hole.data_offset;
-      std::memcpy(copy + hole.address_offset, &address, sizeof address);
-    }
-  });
-  return {};
 }
 
 }  // namespace canopy

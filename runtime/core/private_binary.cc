@@ -7,11 +7,13 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 namespace canopy {
 namespace {
@@ -92,6 +94,41 @@ void make_unique_symbols_ordinary(std::span<std::byte> file) {
   }
 }
 
+namespace {
+
+Result<UniqueFd> memory_for(const std::string& path) {
+  UniqueFd memory(::memfd_create("canopy-module", MFD_CLOEXEC));
+  if (!memory) {
+    return fail_errno(Errc::no_memory, errno, "cannot create memory for binary '{}'", path);
+  }
+  return memory;
+}
+
+// Of the copy, before the loader sees it.
+Result<PrivateBinary> prepare(UniqueFd memory, size_t bytes, const std::string& path) {
+  CANOPY_ASSIGN(Mapping copy, Mapping::shared(memory, bytes));
+  const std::span<std::byte> contents(copy.base(), bytes);
+  CANOPY_TRY(check_elf(contents, path));
+  make_unique_symbols_ordinary(contents);
+  std::string name = fresh_name(memory.get());
+  return PrivateBinary{std::move(memory), std::move(name)};
+}
+
+}  // namespace
+
+Result<PrivateBinary> make_private_binary(std::span<const std::byte> file, const std::string& name) {
+  CANOPY_TRY(check_elf(file, name));
+  CANOPY_ASSIGN(UniqueFd memory, memory_for(name));
+  for (size_t done = 0; done < file.size();) {
+    const ssize_t n = ::write(memory.get(), file.data() + done, file.size() - done);
+    if (n < 0 && errno != EINTR) {
+      return fail_errno(Errc::no_memory, errno, "cannot copy the {} bytes of binary '{}'", file.size(), name);
+    }
+    done += n < 0 ? 0 : static_cast<size_t>(n);
+  }
+  return prepare(std::move(memory), file.size(), name);
+}
+
 Result<PrivateBinary> make_private_binary(const std::string& path) {
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO must not hold us up
   if (!file) {
@@ -101,22 +138,13 @@ Result<PrivateBinary> make_private_binary(const std::string& path) {
   if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return fail(Errc::io, "binary '{}' is not a regular file", path);
   }
-  PrivateBinary binary;
-  binary.memory = UniqueFd(::memfd_create("canopy-module", MFD_CLOEXEC));
-  if (!binary.memory) {
-    return fail_errno(Errc::no_memory, errno, "cannot create memory for binary '{}'", path);
-  }
-  CANOPY_TRY(copy_all(file, binary.memory, status.st_size, path));
+  CANOPY_ASSIGN(UniqueFd memory, memory_for(path));
+  CANOPY_TRY(copy_all(file, memory, status.st_size, path));
   const auto bytes = static_cast<size_t>(status.st_size);
   if (bytes == 0) {
     return fail(Errc::io, "binary '{}' is empty", path);
   }
-  CANOPY_ASSIGN(Mapping copy, Mapping::shared(binary.memory, bytes));
-  const std::span<std::byte> contents(copy.base(), bytes);
-  CANOPY_TRY(check_elf(contents, path));
-  make_unique_symbols_ordinary(contents);
-  binary.name = fresh_name(binary.memory.get());
-  return binary;
+  return prepare(std::move(memory), bytes, path);
 }
 
 }  // namespace canopy

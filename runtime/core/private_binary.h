@@ -22,6 +22,8 @@ struct PrivateBinary {
 
 // Errc::io with the reason: not a regular file, not an ELF object of this machine's width, cut short.
 Result<PrivateBinary> make_private_binary(const std::string& path);
+// The same of `file`, bytes that may go on return; `name` is for texts.
+Result<PrivateBinary> make_private_binary(std::span<const std::byte> file, const std::string& name);
 
 // The check and the change behind it, on the bytes of a file. A file that lacks bytes its headers promise
 // would end the process when the loader touches them.

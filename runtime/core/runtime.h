@@ -9,9 +9,12 @@
 #include "runtime/base/result.h"
 #include "runtime/core/configuration.h"
 #include "runtime/core/context.h"
+#include "runtime/core/core_limits.h"
 #include "runtime/core/event.h"
 #include "runtime/core/host_registration.h"
+#include "runtime/core/kernel_args.h"
 #include "runtime/core/labels.h"
+#include "runtime/core/launch_attributes.h"
 #include "runtime/core/module.h"
 #include "runtime/core/named_callbacks.h"
 #include "runtime/core/notifies.h"
@@ -44,6 +47,14 @@ namespace canopy {
 struct ArgsPlaceholder {
   uint32_t address_offset;  // where the address goes
   uint32_t data_offset;     // what it points to, in the copy
+};
+
+// A launch, apart from its arguments.
+struct LaunchCall {
+  void* function;
+  uint32_t blocks;
+  void* stream;
+  const LaunchAttributes* attributes = nullptr;  // null: none
 };
 
 class Runtime {
@@ -108,6 +119,11 @@ class Runtime {
   // Drops the tasks of all streams of the device, between the callbacks. Errc: abort_refused, timeout.
   Result<> abort_device(int device, uint32_t timeout_ms);
   NamedCallbacks<aclrtDeviceTaskAbortCallback>& abort_callbacks() { return abort_callbacks_; }
+  // The same without a word: null when the handle is not of a live stream of the current context.
+  Stream* find_stream(void* handle) {
+    Stream* found = streams_.find(handle);
+    return found != nullptr && &found->context() == contexts_.find(t_context_) ? found : nullptr;
+  }
   Result<> synchronize_stream(void* handle, Deadline deadline);
   Result<> synchronize_device(Deadline deadline);
   // Whether a stream has completed `ticket` tasks. False while a stream that was destroyed drains: who asks is
@@ -136,16 +152,29 @@ class Runtime {
   Labels& labels() { return labels_; }
 
   // ---- Kernels.
-  Result<void*> load_binary(const std::string& path);
+  Result<void*> load_binary(const std::string& path, const BinaryOptions& options);
+  Result<void*> load_binary(std::span<const std::byte> data, const BinaryOptions& options);
   Result<> unload_binary(void* handle);
   Result<void*> function_by_name(void* binary, const char* name);
+  Result<void*> function_by_entry(void* binary, uint64_t entry);
   Result<void*> function_by_symbol(const void* symbol);
-  const Function* find_function(void* handle) const { return functions_.find(handle); }
+  Result<void*> register_cpu_function(void* binary, const char* symbol, const char* name);
+  Result<const Module*> binary(void* handle) const;
+  // By its handle, or by its address in the program. Errc::not_found: neither.
+  Result<const Function*> function(const void* handle_or_symbol);
+  const Function* find_function(const void* handle) const { return functions_.find(handle); }
+  KernelArgsTable& kernel_args() { return kernel_args_; }
+  CoreLimits& core_limits() { return core_limits_; }
   // `args` is read when the kernel runs.
-  Result<> launch(void* function, uint32_t blocks, const void* args, size_t args_bytes, void* stream);
-  // `args` is copied before the call returns, and the copy's addresses put into the placeholders.
-  Result<> launch_host_args(void* function, uint32_t blocks, const void* args, size_t args_bytes,
-                            std::span<const ArgsPlaceholder> placeholders, void* stream);
+  Result<> launch(const LaunchCall& call, const void* args, size_t args_bytes);
+  // Of the others all arguments are copied before the call returns. The copy's addresses are put into the
+  // placeholders.
+  Result<> launch_host_args(const LaunchCall& call, const void* args, size_t args_bytes,
+                            std::span<const ArgsPlaceholder> placeholders);
+  // args[i] points to parameter i.
+  Result<> launch_args_array(const LaunchCall& call, const void* const* args);
+  // A handle of kernel_args().
+  Result<> launch_args_handle(const LaunchCall& call, void* args);
 
   PeerAccess& peers() { return peers_; }
   HostRegistrations& registrations() { return registrations_; }
@@ -183,8 +212,20 @@ class Runtime {
   }
   void drain_all_streams();
   Result<void*> find_symbol(const void* symbol);
-  // The kernel behind a function handle, if it can be launched with these arguments.
-  Result<const KernelImage*> launchable(void* function, uint32_t blocks, const void* args, size_t args_bytes);
+  Result<const KernelImage*> launchable(const LaunchCall& call);
+  bool is_plain(const LaunchCall& call, const KernelImage& image) const;
+  Result<void*> keep_binary(std::unique_ptr<Module> module);
+  // The handle of the kernel that find(module) gives.
+  template <class Find>
+  Result<void*> function_in(void* binary, Find&& find) {
+    std::lock_guard lock(mutex_);
+    Module* module = binaries_.find(binary);
+    if (module == nullptr) {
+      return fail(Errc::bad_handle, "{} is not a loaded binary", fmt::ptr(binary));
+    }
+    CANOPY_ASSIGN(const KernelImage* image, find(*module));
+    return function_of(image, binary);
+  }
   Result<void*> function_of(const KernelImage* image, void* binary);
   // Takes `references` away, all of them for 0, and frees the primary context with the last.
   Result<> release_primary(int device, uint64_t references);
@@ -209,6 +250,8 @@ class Runtime {
   HandleTable<Event> events_{3};
   HandleTable<Module> binaries_{4};
   HandleTable<Function> functions_{5};
+  KernelArgsTable kernel_args_;
+  CoreLimits core_limits_{*this};
   Notifies notifies_;
   Labels labels_;
   std::atomic<uint32_t> wait_limit_s_{0};  // relaxed: a number, nothing else

@@ -80,6 +80,11 @@ class Stream {
     }
   }
 
+  // Cores of a kind (0 cube, 1 vector) that its kernels may hold; 0: no limit of its own.
+  // Relaxed: a number, nothing else.
+  void set_core_limit(size_t kind, uint32_t cores) { core_limits_[kind].store(cores, std::memory_order_relaxed); }
+  uint32_t core_limit(size_t kind) const { return core_limits_[kind].load(std::memory_order_relaxed); }
+
   uint64_t submitted() const { return strand_.submitted(); }
   bool query() const { return stored() || strand_.completed() >= strand_.submitted(); }
   // The context whose submissions it takes without being asked; null: check_accepts() is to be asked. On the
@@ -143,6 +148,7 @@ class Stream {
   std::mutex abort_mutex_;             // one abort() or stop() at a time
   std::atomic<uint32_t> aborts_{0};    // begun and finished; odd while one is under way
   std::atomic<AbortReason> reason_{};  // of the newest
+  std::atomic<uint32_t> core_limits_[2] = {};
   std::atomic<uint32_t> holders_{0};
   std::atomic<bool> followed_{false};
   mutable SpinLock follows_lock_;       // guards follows_

@@ -20,8 +20,11 @@ inline tl::unexpected<Error> task_error(int32_t code, int device, int32_t stream
   const char* what = fault_of(code) == DeviceFault::trap        ? "trapped"
                      : fault_of(code) == DeviceFault::exception ? "faulted"
                                                                 : "ran past its time limit";
-  auto failure = fail(Errc::kernel_fault, "device {} stream {}: a kernel on a {} core {}", device, stream,
-                      core_of(code) == CoreKind::vector ? "vector" : "cube", what);
+  const char* where = core_of(code) == CoreKind::vector  ? "a vector core"
+                      : core_of(code) == CoreKind::aicpu ? "an AI CPU"
+                                                         : "a cube core";
+  auto failure =
+      fail(Errc::kernel_fault, "device {} stream {}: a kernel on {} {}", device, stream, where, what);
   failure.value().native = code;
   return failure;
 }

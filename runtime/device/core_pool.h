@@ -57,6 +57,13 @@ class CorePool {
     }
     return false;
   }
+  uint32_t free_count() const {
+    uint32_t free = 0;
+    for (uint32_t g = 0; g < groups_; ++g) {
+      free += static_cast<uint32_t>(std::popcount(free_[g].bits.load(std::memory_order_relaxed)));
+    }
+    return free;
+  }
   void release(int core) {
     const auto at = static_cast<uint32_t>(core);
     free_[at >> shift_].bits.fetch_or(1ull << (at & ((1u << shift_) - 1)), std::memory_order_release);

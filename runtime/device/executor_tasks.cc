@@ -299,6 +299,12 @@ bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
   launch.args = sqe->body.kernel.args != nullptr ? sqe->body.kernel.args : sqe->body.kernel.inline_args;
   launch.kind = static_cast<CoreKind>(sqe->core_kind);
   launch.blocks = sqe->blocks;
+  launch.options = nullptr;
+  uint32_t first_block = 0;
+  if ((sqe->launch & Sqe::kWithOptions) != 0) [[unlikely]] {
+    launch.options = sqe->body.kernel.options;
+    first_block = launch.options->first_block;
+  }
   if (launch.flags_used.load(std::memory_order_relaxed)) [[unlikely]] {
     launch.flags_used.store(false, std::memory_order_relaxed);
     for (auto& flag : launch.flags) {
@@ -308,12 +314,19 @@ bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
   if (launch.failed.load(std::memory_order_relaxed)) [[unlikely]] {
     launch.failed.store(false, std::memory_order_relaxed);
   }
+  if ((sqe->launch & Sqe::kOnAiCpu) != 0) [[unlikely]] {
+    launch.next_block = first_block;
+    launch.end_block = first_block + sqe->blocks;
+    strand->device().aicpu().open(&launch);
+    return false;  // the engine's last block retires the task
+  }
   if (sqe->blocks == 1) {
     const int core = strand->device().pool(launch.kind).acquire(self->index_);
     if (core >= 0) [[likely]] {
       // Runs where it was picked up; nobody else needs to know of it.
       Block block;
       block.launch = &launch;
+      block.index = first_block;
       block.core = core;
       launch.ended.store(0, std::memory_order_relaxed);
       run_entry(*self, block);
@@ -322,7 +335,8 @@ bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
       return true;
     }
   }
-  launch.next_block = 0;
+  launch.next_block = first_block;
+  launch.end_block = first_block + sqe->blocks;
   launch.ended.store(0, std::memory_order_relaxed);
   launch.arrived.store(0, std::memory_order_relaxed);
   self->scheduler_.open_launch(strand->device(), &launch);

@@ -13,6 +13,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <thread>
+#include <utility>
 
 namespace canopy {
 namespace {
@@ -32,7 +34,14 @@ ProgramKernels& program() {
 
 Block* current_block() {
   Executor* executor = Executor::current();
-  return executor != nullptr ? executor->block() : nullptr;
+  return executor != nullptr ? executor->block() : canopy::AiCpuEngine::block();
+}
+
+bool on_aicpu(const Block& block) { return block.launch->kind == CoreKind::aicpu; }
+
+std::string name_of(const Block& block) {
+  return fmt::format("device {} kernel {} block {}", block.launch->strand->device().device(),
+                     block.launch->image->name, block.index);
 }
 
 Block& block_or_die(const char* function) {
@@ -44,15 +53,32 @@ Block& block_or_die(const char* function) {
   return *block;
 }
 
-int32_t trap_code(const Block& block) { return fault_code(DeviceFault::trap, block.launch->kind); }
+// Ends the running block, and fails its task.
+[[noreturn]] void abandon(const Block& block, std::string sentence = {}) {
+  const int32_t code = fault_code(DeviceFault::trap, block.launch->kind);
+  if (on_aicpu(block)) {
+    AiCpuEngine::abandon_block(code, std::move(sentence));
+  }
+  Executor::abandon_block(code);
+}
+
+// AI CPU cores have no buffer of their own and no barrier across cores.
+[[noreturn, gnu::cold]] void refuse_on_aicpu(const Block& block, const char* function) {
+  std::string sentence = fmt::format("{}: {} is not for AI CPU kernels", name_of(block), function);
+  report(sentence);
+  abandon(block, std::move(sentence));
+}
+
+bool must_end(const Launch& launch) {
+  return launch.failed.load(std::memory_order_relaxed) || launch.strand->scheduler().ends_early(launch);
+}
 
 // After a wait of the running block: another block may have failed the task meanwhile, or the stream be made
 // to drop it.
 void end_with_failed_launch() {
   Block& block = *current_block();
-  const Launch& launch = *block.launch;
-  if (launch.failed.load(std::memory_order_relaxed) || launch.strand->scheduler().ends_early(launch)) [[unlikely]] {
-    Executor::abandon_block(trap_code(block));
+  if (must_end(*block.launch)) [[unlikely]] {
+    abandon(block);
   }
 }
 
@@ -70,16 +96,22 @@ void enter_sync_list(Launch& launch, Fiber* self) {
   }
 }
 
-// Blocks beyond the device's cores start when others have ended, and these would wait for them.
+uint32_t cores_for(const Launch& launch) {
+  const uint32_t cores = launch.strand->device().pool(launch.kind).cores();
+  const uint32_t limit = launch.options != nullptr ? launch.options->most_cores : 0;
+  return limit != 0 ? std::min(cores, limit) : cores;
+}
+
+// Blocks beyond the cores that a launch may have start when others have ended, and these would wait for them.
 [[noreturn, gnu::cold]] void fail_sync_all(Block& block, uint32_t cores) {
   Launch& launch = *block.launch;
   if (!launch.failed.load(std::memory_order_relaxed)) {  // once is enough
     report(fmt::format(
-        "device {} kernel {} block {}: SyncAll among {} blocks can never be passed: the device has {} cores for "
-        "this kernel, and a block beyond them starts only when another has ended",
-        launch.strand->device().device(), launch.image->name, block.index, launch.blocks, cores));
+        "{}: SyncAll among {} blocks can never be passed: the launch may have {} cores, and a block beyond them "
+        "starts only when another has ended",
+        name_of(block), launch.blocks, cores));
   }
-  Executor::abandon_block(trap_code(block));
+  abandon(block);
 }
 
 }  // namespace
@@ -128,13 +160,19 @@ int32_t canopy_device_id(void) {
 int canopy_in_kernel(void) { return canopy::current_block() != nullptr ? 1 : 0; }
 
 void canopy_yield(void) {
-  if (canopy::current_block() != nullptr) {
+  Block* block = canopy::current_block();
+  if (block == nullptr) {
+    return;
+  }
+  if (canopy::on_aicpu(*block)) {
+    std::this_thread::yield();  // the cores of the AI CPU are threads of the host
+  } else {
     Executor::yield();
-    // Not with another block's failure: whatever this one yields for, it gets.
-    const Block& block = *canopy::current_block();
-    if (block.launch->strand->scheduler().ends_early(*block.launch)) [[unlikely]] {
-      canopy::end_with_failed_launch();
-    }
+  }
+  // Not with another block's failure: whatever this one yields for, it gets.
+  block = canopy::current_block();
+  if (block->launch->strand->scheduler().ends_early(*block->launch)) [[unlikely]] {
+    canopy::end_with_failed_launch();
   }
 }
 
@@ -142,7 +180,17 @@ void canopy_wait_until(int (*ready)(void*), void* arg, const char* what) {
   if (ready(arg) != 0) {
     return;
   }
-  if (canopy::current_block() != nullptr) {
+  const Block* block = canopy::current_block();
+  if (block != nullptr && canopy::on_aicpu(*block)) {
+    const Launch& launch = *block->launch;
+    canopy::wait_until([&] { return ready(arg) != 0 || canopy::must_end(launch); }, canopy::remote_bell(),
+                       canopy::BellScope::host, canopy::Deadline::never(),
+                       [&] { return fmt::format("{}: {}", canopy::name_of(*block), what); },
+                       canopy::WakenBy::anyone);
+    canopy::end_with_failed_launch();
+    return;
+  }
+  if (block != nullptr) {
     const bool traced = canopy::TraceBuffer::recording();
     if (traced) {
       canopy_span_begin(what);
@@ -160,11 +208,14 @@ void canopy_wait_until(int (*ready)(void*), void* arg, const char* what) {
 
 void canopy_sync_all(void) {
   Block& block = canopy::block_or_die("SyncAll");
+  if (canopy::on_aicpu(block)) [[unlikely]] {
+    canopy::refuse_on_aicpu(block, "SyncAll");
+  }
   Launch& launch = *block.launch;
   if (launch.blocks == 1) {
     return;
   }
-  const uint32_t cores = launch.strand->device().pool(launch.kind).cores();
+  const uint32_t cores = canopy::cores_for(launch);
   if (launch.blocks > cores) [[unlikely]] {
     canopy::fail_sync_all(block, cores);
   }
@@ -216,6 +267,9 @@ void canopy_sync_all(void) {
 
 void* canopy_unified_buffer(size_t* bytes) {
   Block& block = canopy::block_or_die("canopy_unified_buffer");
+  if (canopy::on_aicpu(block)) [[unlikely]] {
+    canopy::refuse_on_aicpu(block, "the unified buffer");
+  }
   const size_t size = block.launch->strand->device().ub_bytes();
   if (block.unified_buffer == nullptr) {
     block.unified_buffer = Executor::current()->take_unified_buffer(size);
@@ -224,6 +278,11 @@ void* canopy_unified_buffer(size_t* bytes) {
     *bytes = size;
   }
   return block.unified_buffer;
+}
+
+uint32_t canopy_dynamic_buffer_bytes(void) {
+  const canopy::LaunchOptions* options = canopy::block_or_die("canopy_dynamic_buffer_bytes").launch->options;
+  return options != nullptr ? options->ub_bytes : 0;
 }
 
 void canopy_flag_set(uint32_t id) {
@@ -257,10 +316,10 @@ void canopy_kernel_assert(const char* condition, const char* file, int line) {
   if (block == nullptr) {
     canopy::check_failed(condition, "see the source", file, line);
   }
-  canopy::report(fmt::format("device {} kernel {} block {}: assertion '{}' failed at {}:{}",
-                             block->launch->strand->device().device(), block->launch->image->name,
-                             block->index, condition, file, line));
-  Executor::abandon_block(canopy::trap_code(*block));
+  std::string sentence =
+      fmt::format("{}: assertion '{}' failed at {}:{}", canopy::name_of(*block), condition, file, line);
+  canopy::report(sentence);
+  canopy::abandon(*block, std::move(sentence));
 }
 
 int canopy_kernel_printf(const char* format, ...) {
@@ -280,7 +339,7 @@ void canopy_span_begin(const char* name) {
   if (!canopy::TraceBuffer::recording()) {
     return;
   }
-  if (Block* block = canopy::current_block()) {
+  if (Block* block = canopy::current_block(); block != nullptr && !canopy::on_aicpu(*block)) {
     if (block->span_depth < Block::kSpans) {
       block->spans[block->span_depth] = {name, canopy::ticks()};
     }

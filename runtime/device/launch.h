@@ -3,9 +3,11 @@
 
 #include "runtime/base/cache_line.h"
 #include "runtime/device/abi/kernel_image.h"
+#include "runtime/device/abi/launch_options.h"
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 namespace canopy {
 
@@ -20,8 +22,12 @@ struct Launch {
   const void* args = nullptr;
   CoreKind kind = CoreKind::vector;
   uint32_t blocks = 0;
+  const LaunchOptions* options = nullptr;  // null: none
   // Guarded by the board's lock while the launch is open.
   uint32_t next_block = 0;
+  uint32_t end_block = 0;
+  // Cores for blocks that are to start together and have not yet.
+  std::vector<int32_t> held_cores;
   Launch* next_open = nullptr;
 
   // Blocks that have ended. acq_rel by each block: the last one sees the effects of all.

@@ -17,6 +17,56 @@ void DeviceCores::open(Launch* launch) {
   open_count_.store(open_count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
+// Of a launch with options. REQUIRES: lock_ held.
+bool DeviceCores::may_start(const Launch& launch) {
+  const LaunchOptions& options = *launch.options;
+  if (options.most_cores == 0) {
+    return true;
+  }
+  const uint32_t started = launch.blocks - (launch.end_block - launch.next_block);
+  // Relaxed: who ends a block claims the next one after it, so a count that comes late is asked for again.
+  return started - launch.ended.load(std::memory_order_relaxed) < options.most_cores;
+}
+
+// REQUIRES: lock_ held.
+int DeviceCores::take_core(Launch& launch, uint32_t executor) {
+  CorePool& cores = pool(launch.kind);
+  if (launch.options == nullptr) [[likely]] {
+    return cores.acquire(executor);
+  }
+  if (!may_start(launch)) {
+    return -1;
+  }
+  if (!launch.options->together) {
+    return cores.acquire(executor);
+  }
+  if (launch.held_cores.empty()) {
+    hold_cores(launch, executor);
+  }
+  if (launch.held_cores.empty()) {
+    return -1;
+  }
+  const int core = launch.held_cores.back();
+  launch.held_cores.pop_back();
+  return core;
+}
+
+// A core for every block, or none.
+void DeviceCores::hold_cores(Launch& launch, uint32_t executor) {
+  CorePool& cores = pool(launch.kind);
+  while (launch.held_cores.size() < launch.blocks) {
+    const int core = cores.acquire(executor);
+    if (core < 0) {
+      for (const int32_t held : launch.held_cores) {
+        cores.release(held);
+      }
+      launch.held_cores.clear();
+      return;
+    }
+    launch.held_cores.push_back(core);
+  }
+}
+
 bool DeviceCores::claim(BlockClaim* out, uint8_t at_least, uint32_t executor, bool* last) {
   std::lock_guard lock(lock_);
   for (Launch** at = &first_; *at != nullptr; at = &(*at)->next_open) {
@@ -24,12 +74,12 @@ bool DeviceCores::claim(BlockClaim* out, uint8_t at_least, uint32_t executor, bo
     if (launch->strand->priority() > at_least) {
       return false;
     }
-    const int core = pool(launch->kind).acquire(executor);
+    const int core = take_core(*launch, executor);
     if (core < 0) {
       continue;  // a launch of another kind may still find a core
     }
     *out = BlockClaim{launch, launch->next_block++, core};
-    *last = launch->next_block == launch->blocks;
+    *last = launch->next_block == launch->end_block;
     if (*last) {
       *at = launch->next_open;
       open_count_.store(open_count_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
@@ -39,10 +89,21 @@ bool DeviceCores::claim(BlockClaim* out, uint8_t at_least, uint32_t executor, bo
   return false;
 }
 
+// REQUIRES: lock_ held.
+bool DeviceCores::claimable(const Launch& launch) {
+  if (launch.options == nullptr) [[likely]] {
+    return pool(launch.kind).any_free();
+  }
+  if (launch.options->together) {
+    return !launch.held_cores.empty() || pool(launch.kind).free_count() >= launch.blocks;
+  }
+  return may_start(launch) && pool(launch.kind).any_free();
+}
+
 bool DeviceCores::claimable() {
   std::lock_guard lock(lock_);
   for (const Launch* launch = first_; launch != nullptr; launch = launch->next_open) {
-    if (pool(launch->kind).any_free()) {
+    if (claimable(*launch)) {
       return true;
     }
   }

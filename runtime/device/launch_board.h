@@ -7,6 +7,7 @@
 
 #include "runtime/base/spin_lock.h"
 #include "runtime/base/waiter.h"
+#include "runtime/device/aicpu_engine.h"
 #include "runtime/device/core_pool.h"
 #include "runtime/device/event_bank.h"
 #include "runtime/device/launch.h"
@@ -25,17 +26,19 @@ struct BlockClaim {
 
 class DeviceCores {
  public:
-  DeviceCores(int device, uint32_t cube_cores, uint32_t vector_cores, uint32_t ub_bytes)
+  DeviceCores(int device, uint32_t cube_cores, uint32_t vector_cores, uint32_t ub_bytes,
+              uint32_t aicpu_cores = 1)
       : device_(device),
         ub_bytes_(ub_bytes),
         cube_(cube_cores, executors_here()),
         vector_(vector_cores, executors_here()),
-
+        aicpu_(device, aicpu_cores),
         events_(EventBank::open(kEventLimit)) {}
 
   int device() const { return device_; }
   uint32_t ub_bytes() const { return ub_bytes_; }
   EventBank& events() { return *events_; }
+  AiCpuEngine& aicpu() { return aicpu_; }
   // Mixed kernels are bound by their cube core.
   CorePool& pool(CoreKind kind) { return kind == CoreKind::vector ? vector_ : cube_; }
   // Tracks of the timeline: vector cores first, then cube cores, then DMA.
@@ -57,12 +60,17 @@ class DeviceCores {
   bool claimable();
 
  private:
+  bool may_start(const Launch& launch);
+  int take_core(Launch& launch, uint32_t executor);
+  void hold_cores(Launch& launch, uint32_t executor);
+  bool claimable(const Launch& launch);
   static uint32_t executors_here() { return static_cast<uint32_t>(usable_cores()); }
   static constexpr uint32_t kEventLimit = 65536;
   const int device_;
   const uint32_t ub_bytes_;
   CorePool cube_;
   CorePool vector_;
+  AiCpuEngine aicpu_;
   const std::unique_ptr<EventBank, RetireEventBank> events_;
   std::atomic<uint32_t> open_count_{0};
   SpinLock lock_;            // guards the list and the launches on it

@@ -13,7 +13,7 @@ namespace canopy {
 class Device {
  public:
   Device(const topology::Npu& npu, std::unique_ptr<MemoryPool> memory)
-      : npu_(npu), cores_(npu.id, npu.cube_cores, npu.vector_cores, npu.ub_bytes), memory_(std::move(memory)) {}
+      : npu_(npu), cores_(npu.id, npu.cube_cores, npu.vector_cores, npu.ub_bytes, npu.aicpu_cores), memory_(std::move(memory)) {}
 
   int id() const { return npu_.id; }
   const topology::Npu& npu() const { return npu_; }

@@ -11,6 +11,7 @@ namespace canopy {
 class MemoryWatch;
 struct EventCell;
 struct KernelImage;
+struct LaunchOptions;
 struct TimedEventWait;
 class NotifyCell;
 
@@ -44,16 +45,20 @@ enum class ValueTest : uint8_t { at_least = 0, equal = 1, some_bits = 2, some_ze
 using CallFunction = void (*)(void* argument);
 
 //  0        1          2            4          8            16            24                 64
-//  [ kind ] [ core  ]  [ timed    ] [ blocks ] [ args_end ] [ heap_args ] [ body: 40 bytes ]
+//  [ kind ] [ core  ]  [ timed, launch ] [ blocks ] [ args_end ] [ heap_args ] [ body: 40 bytes ]
 //
 // Single writer: the thread that holds the stream's lock. The entry stays untouched until its task
 // has completed, so kernels may read inline arguments in place.
 struct alignas(kCacheLine) Sqe {
   static constexpr size_t kInlineArgs = 16;
+  static constexpr uint8_t kPlainLaunch = 0;
+  static constexpr uint8_t kWithOptions = 1;  // body.kernel.options holds, and args is not null
+  static constexpr uint8_t kOnAiCpu = 2;      // runs on the AI CPU engine
 
   SqeKind kind;
   uint8_t core_kind;  // CoreKind, of kernels
-  uint16_t timed;     // of event_record: take a time stamp
+  uint8_t timed;      // of event_record: take a time stamp
+  uint8_t launch;     // of kernels: kPlainLaunch, or the bits below
   uint32_t blocks;    // of kernels
   uint64_t args_end;  // where the argument ring may be freed up to once this task is done; 0: nothing
   void* heap_args;    // arguments too large for the ring, freed with the task; null: none
@@ -62,7 +67,10 @@ struct alignas(kCacheLine) Sqe {
       void (*entry)(const void* args);
       const void* args;  // null: inline_args
       const KernelImage* image;
-      std::byte inline_args[kInlineArgs];
+      union {
+        std::byte inline_args[kInlineArgs];
+        const LaunchOptions* options;
+      };
     } kernel;
     struct Copy {
       void* dst;

@@ -47,6 +47,7 @@ using GM_ADDR = uint8_t*;
 #define CANOPY_CORE_CUBE 1
 #define CANOPY_CORE_VECTOR 2
 #define CANOPY_CORE_MIX 3
+#define CANOPY_CORE_AICPU 100
 
 extern "C" {
 
@@ -86,11 +87,13 @@ void canopy_sync_all(void);
 /* The unified buffer of this block's core: scratch that lives as long as the block. `bytes` (may be
  * null) gets its size. */
 void* canopy_unified_buffer(size_t* bytes);
+/* How much of it the launch asked for (ACL_RT_LAUNCH_KERNEL_ATTR_DYN_UBUF_SIZE), 0 when it did not. */
+uint32_t canopy_dynamic_buffer_bytes(void);
 /* Flags between the blocks of a launch: a counter per id (0 to 15). set adds one, wait waits until the
  * counter is at least one and takes one away. */
 void canopy_flag_set(uint32_t id);
 void canopy_flag_wait(uint32_t id);
-/* Fails the task with the trap code of its core kind, after printing the sentence. This block ends
+/* Fails the task with the trap code of its core kind (507018 on AI CPUs), after printing the sentence. This block ends
  * here (nothing is unwound), the launch's other blocks at their next wait. */
 void canopy_kernel_assert(const char* condition, const char* file, int line);
 /* printf of a kernel: goes to the host's stdout, one call's text in one piece. */
@@ -214,10 +217,12 @@ aclError launch(void (*kernel)(P...), uint32_t blocks, aclrtStream stream, A&&..
   const ::canopy::detail::Registration canopy_registration_##kernel(canopy_record_##kernel);      \
   }
 /* Records a kernel that runs on vector cores (the default of kernels that only move and combine),
- * on cube cores, or on both. */
+ * on cube cores, or on both; or on the AI CPUs: host code, which may lock, allocate and wait, but knows no
+ * SyncAll and no unified buffer. */
 #define CANOPY_KERNEL(kernel) CANOPY_KERNEL_OF_KIND(kernel, CANOPY_CORE_VECTOR)
 #define CANOPY_KERNEL_CUBE(kernel) CANOPY_KERNEL_OF_KIND(kernel, CANOPY_CORE_CUBE)
 #define CANOPY_KERNEL_MIX(kernel) CANOPY_KERNEL_OF_KIND(kernel, CANOPY_CORE_MIX)
+#define CANOPY_KERNEL_AICPU(kernel) CANOPY_KERNEL_OF_KIND(kernel, CANOPY_CORE_AICPU)
 
 #define canopy_assert(condition) \
   ((condition) ? (void)0 : canopy_kernel_assert(#condition, __FILE__, __LINE__))

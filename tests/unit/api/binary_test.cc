@@ -127,23 +127,6 @@ TEST_F(Binary, WithoutKernelsIs507027) {
   ACL_CODE(ACL_ERROR_RT_KERNEL_LOOKUP, aclrtBinaryLoadFromFile(TEST_NO_KERNELS, nullptr, &binary));
 }
 
-TEST_F(Binary, OptionsAreCheckedAndMagicAndLazyLoadingChangeNothing) {
-  aclrtBinaryLoadOption option{};
-  aclrtBinaryLoadOptions options{&option, 1};
-  aclrtBinHandle binary = nullptr;
-  for (aclrtBinaryLoadOptionType type : {ACL_RT_BINARY_LOAD_OPT_LAZY_LOAD, ACL_RT_BINARY_LOAD_OPT_MAGIC}) {
-    option.type = type;
-    ACL_OK(aclrtBinaryLoadFromFile(TEST_KERNELS, &options, &binary));
-    EXPECT_EQ(count(binary).own, 1u);
-  }
-  option.type = ACL_RT_BINARY_LOAD_OPT_CPU_KERNEL_MODE;
-  ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtBinaryLoadFromFile(TEST_KERNELS, &options, &binary));
-  option.type = static_cast<aclrtBinaryLoadOptionType>(77);
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtBinaryLoadFromFile(TEST_KERNELS, &options, &binary));
-  options.options = nullptr;
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtBinaryLoadFromFile(TEST_KERNELS, &options, &binary));
-}
-
 TEST_F(Binary, UnloadWaitsForQueuedTasks) {
   aclrtBinHandle binary = load();
   aclrtFuncHandle handle = function(binary, "count_calls");

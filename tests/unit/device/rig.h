@@ -96,6 +96,7 @@ class RigStream {
   void kernel(const KernelImage& image, uint32_t blocks, const void* args) {
     post([&](Sqe& sqe) {
       sqe.kind = SqeKind::kernel;
+      sqe.launch = Sqe::kPlainLaunch;
       sqe.core_kind = static_cast<uint8_t>(image.core_kind);
       sqe.blocks = blocks;
       sqe.body.kernel.entry = image.entry;

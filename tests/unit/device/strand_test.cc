@@ -31,6 +31,7 @@ void take_step(const void* args) {
 void post_kernel_step(RigStream& stream, const KernelImage& image, Step step) {
   stream.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::kernel;
+    sqe.launch = Sqe::kPlainLaunch;
     sqe.core_kind = static_cast<uint8_t>(image.core_kind);
     sqe.blocks = 1;
     sqe.body.kernel.entry = image.entry;

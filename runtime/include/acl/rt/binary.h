@@ -56,13 +56,16 @@ typedef void (*aclrtOpExceptionCallback)(aclrtExceptionInfo* exceptionInfo, void
 
 /* ---- Binaries. */
 
-/* Loads a shared object with kernels. Each load has a state of its own. Lazy loading and magic
- * numbers are accepted and change nothing. Errors: 107009 cannot be opened or is no loadable
- * object, 507027 holds no kernel. */
+/* Loads a shared object with kernels, or, with cpuKernelMode 1, the description (JSON) of one for
+ * AI CPUs that lies beside it under the same name with .so. Each load has a state of its own. A
+ * lazy load tells no address before a kernel was asked for; magic numbers change nothing. Errors:
+ * 107009 cannot be opened or is no loadable object, 507027 holds no kernel, 100006 is no
+ * description. */
 ACL_FUNC_VISIBILITY aclError aclrtBinaryLoadFromFile(const char* binPath,
                                                      aclrtBinaryLoadOptions* options,
                                                      aclrtBinHandle* binHandle);
-/* The same from `length` bytes of memory, which may go on return. */
+/* The same from `length` bytes of memory, which may go on return; for AI CPUs with cpuKernelMode 2,
+ * and then aclrtRegisterCpuFunc. */
 ACL_FUNC_VISIBILITY aclError aclrtBinaryLoadFromData(const void* data, size_t length,
                                                      const aclrtBinaryLoadOptions* options,
                                                      aclrtBinHandle* binHandle);
@@ -91,12 +94,16 @@ ACL_FUNC_VISIBILITY aclError aclrtGetHardwareSyncAddr(void** addr);
 ACL_FUNC_VISIBILITY aclError aclrtBinaryGetFunction(const aclrtBinHandle binHandle,
                                                     const char* kernelName,
                                                     aclrtFuncHandle* funcHandle);
+/* The kernel whose code starts at `funcEntry`, or whose name ends with "_" and that number. Error:
+ * 100029. */
 ACL_FUNC_VISIBILITY aclError aclrtBinaryGetFunctionByEntry(aclrtBinHandle binHandle,
                                                            uint64_t funcEntry,
                                                            aclrtFuncHandle* funcHandle);
 /* A kernel of this program, by the address of its function. Error: 107044. */
 ACL_FUNC_VISIBILITY aclError aclrtGetFuncBySymbol(const void* symbol, aclrtFuncHandle* funcHandle);
-/* An AI CPU function `kernelName` of the binary. Error: 107000 for other binaries. */
+/* The function `funcName`, uint32_t f(void* args), of a binary for AI CPUs as its kernel
+ * `kernelName`. What it returns fails the task with 507018, unless it is 0. Errors: 107000 for
+ * other binaries, 100029 no such function. */
 ACL_FUNC_VISIBILITY aclError aclrtRegisterCpuFunc(const aclrtBinHandle handle, const char* funcName,
                                                   const char* kernelName,
                                                   aclrtFuncHandle* funcHandle);
@@ -108,10 +115,10 @@ ACL_FUNC_VISIBILITY aclError aclrtGetFunctionName(aclrtFuncHandle funcHandle, ui
 /* The entries on cube and vector cores; NULL for a kind it does not run on. */
 ACL_FUNC_VISIBILITY aclError aclrtGetFunctionAddr(aclrtFuncHandle funcHandle, void** aicAddr,
                                                   void** aivAddr);
-/* Of both, in bytes. */
+/* Of both, in bytes; 0 for a kind it does not run on. */
 ACL_FUNC_VISIBILITY aclError aclrtGetFunctionSize(aclrtFuncHandle funcHandle, size_t* aicSize,
                                                   size_t* aivSize);
-/* An aclrtKernelType, a ratio of cores, or a schedule mode. */
+/* An aclrtKernelType, a ratio of cores (cube << 16 | vector), or a schedule mode. */
 ACL_FUNC_VISIBILITY aclError aclrtGetFunctionAttribute(aclrtFuncHandle funcHandle,
                                                        aclrtFuncAttribute attrType,
                                                        int64_t* attrValue);

@@ -133,9 +133,9 @@ ACL_FUNC_VISIBILITY aclError aclrtSynchronizeDevice(void);
 ACL_FUNC_VISIBILITY aclError aclrtSynchronizeDeviceWithTimeout(int32_t timeout);
 /* Chooses the task scheduler that serves the thread's later calls. */
 ACL_FUNC_VISIBILITY aclError aclrtSetTsDevice(aclrtTsId tsId);
-/* Calls `callback` before and after every set and reset of a device, also by aclFinalize; it may call
- * anything. `regName` is unique; a NULL callback unregisters. Error: 107000 the name is taken, or
- * unknown. */
+/* Calls `callback` before and after every set and reset of a device, also by aclFinalize; it may
+ * call anything. `regName` is unique; a NULL callback unregisters. Error: 107000 the name is taken,
+ * or unknown. */
 ACL_FUNC_VISIBILITY aclError aclrtRegDeviceStateCallback(const char* regName,
                                                          aclrtDeviceStateCallback callback,
                                                          void* args);

@@ -62,9 +62,9 @@ typedef struct aclrtErrorInfo {
 typedef int32_t (*aclrtDeviceTaskAbortCallback)(int32_t deviceId, aclrtDeviceTaskAbortStage stage,
                                                 uint32_t timeout, void* args);
 
-/* The newest error as text - what happened, the likely cause, what to do - then forgets it; NULL when
- * there is none. Of this thread; of the process after aclInit with "err_msg_mode": "1". Valid until
- * the thread's next call of it. */
+/* The newest error as text - what happened, the likely cause, what to do - then forgets it; NULL
+ * when there is none. Of this thread; of the process after aclInit with "err_msg_mode": "1". Valid
+ * until the thread's next call of it. */
 ACL_FUNC_VISIBILITY const char* aclGetRecentErrMsg(void);
 /* The code of the thread's newest failed call, 0 when there is none. */
 ACL_FUNC_VISIBILITY aclError aclrtPeekAtLastError(aclrtLastErrLevel level);

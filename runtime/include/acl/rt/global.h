@@ -61,9 +61,9 @@ ACL_FUNC_VISIBILITY aclError aclFinalize(void);
 /* Counts down and tears down at zero; writes the remaining count (`refCount` may be NULL);
  * 100037. */
 ACL_FUNC_VISIBILITY aclError aclFinalizeReference(uint64_t* refCount);
-/* `cbFunc` runs at the end of every aclInit that brings the runtime up, and at once when it is up; it
- * may call anything. A code that is not 0 becomes that of the call, which is undone. Registrations
- * outlive finalize. Error: 107000 registered already under this type. */
+/* `cbFunc` runs at the end of every aclInit that brings the runtime up, and at once when it is up;
+ * it may call anything. A code that is not 0 becomes that of the call, which is undone.
+ * Registrations outlive finalize. Error: 107000 registered already under this type. */
 ACL_FUNC_VISIBILITY aclError aclInitCallbackRegister(aclRegisterCallbackType type,
                                                      aclInitCallbackFunc cbFunc, void* userData);
 /* Error: 107000 not registered under this type. */

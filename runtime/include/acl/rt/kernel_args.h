@@ -1,5 +1,6 @@
-/* Arguments of a kernel, put together one by one: at most 128, in 8-byte slots. Order matters.
- * Compiles as C11 and C++. */
+/* Arguments of a kernel, put together one by one: at most 128, in the order of its parameters and
+ * of their sizes. They go with the binary of their kernel. Errors of misuse: 107000; of handles
+ * that are none: 107017. Compiles as C11 and C++. */
 #ifndef ACL_RT_KERNEL_ARGS_H
 #define ACL_RT_KERNEL_ARGS_H
 

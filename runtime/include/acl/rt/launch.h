@@ -33,11 +33,12 @@ typedef struct aclrtTimeoutUs {
   uint32_t timeoutHigh;
 } aclrtTimeoutUs;
 typedef union aclrtLaunchKernelAttrValue {
-  uint8_t schemMode;
+  uint8_t schemMode; /* 0: blocks start as cores get free; 1: all at once, when there is a core for
+                        each */
   uint32_t localMemorySize;
-  uint32_t dynUBufSize;
-  aclrtEngineType engineType;
-  uint32_t blockDimOffset;
+  uint32_t dynUBufSize;       /* bytes; canopy_dynamic_buffer_bytes() tells the kernel */
+  aclrtEngineType engineType; /* for kernels that run on both kinds of cores */
+  uint32_t blockDimOffset;    /* index of the first block */
   uint8_t isBlockTaskPrefetch;
   uint8_t isDataDump;
   uint16_t timeout; /* seconds */

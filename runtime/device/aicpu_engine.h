@@ -1,0 +1,62 @@
+// AiCpuEngine: the AI CPU cores of a device. Their kernels are ordinary host code - they may lock,
+// allocate, wait - so they run on threads of their own, one per core, and never hold an executor.
+//
+// Blocks are started in the order of the launches, any number of launches at once. Threads start
+// with the work and stay, asleep. A block runs on a fiber of its thread, so that one that fails can
+// be left where it is. Thread-safe.
+#pragma once
+
+#include "runtime/base/doorbell.h"
+#include "runtime/device/launch.h"
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace canopy {
+
+class AiCpuEngine {
+ public:
+  AiCpuEngine(int device, uint32_t cores) : device_(device), cores_(cores) {}
+  // REQUIRES: nothing is open.
+  ~AiCpuEngine();
+  AiCpuEngine(const AiCpuEngine&) = delete;
+  AiCpuEngine& operator=(const AiCpuEngine&) = delete;
+
+  uint32_t cores() const { return cores_; }
+  // Runs the launch's blocks; the last one to end retires the task and hands the strand on.
+  void open(Launch* launch);
+
+  // The block of an AI CPU that this thread runs; null on all other threads.
+  static Block* block();
+  // Ends the running block with an error: nothing is unwound. REQUIRES: block() is not null.
+  [[noreturn]] static void abandon_block(int32_t code, std::string sentence);
+
+ private:
+  struct Core;
+  static void fiber_main();
+  void thread_main(uint32_t index);
+  void start_threads(uint32_t wanted);
+  bool claim(Block* block);
+  static void end_block(const Block& block);
+  bool work_waits() {
+    std::lock_guard lock(mutex_);
+    return first_ != nullptr;
+  }
+
+  const int device_;
+  const uint32_t cores_;
+  std::atomic<bool> stopping_{false};
+  Doorbell bell_;
+  std::mutex mutex_;  // guards all below, and the open launches
+  Launch* first_ = nullptr;
+  Launch* last_ = nullptr;
+  uint32_t waiting_blocks_ = 0;
+  uint32_t busy_ = 0;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace canopy
