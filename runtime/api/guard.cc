@@ -97,6 +97,7 @@ aclError code_of(const Error& error) {
     case Errc::no_stream: return ACL_ERROR_RT_NO_STREAM_RESOURCE;
     case Errc::no_event: return ACL_ERROR_RT_NO_EVENT_RESOURCE;
     case Errc::no_notify: return ACL_ERROR_RT_NO_NOTIFY_RESOURCE;
+    case Errc::no_group: return ACL_ERROR_RT_GROUP_NOT_CREATE;
     case Errc::limit: return ACL_ERROR_RT_RESOURCE_ALLOC_FAIL;
     case Errc::again: return ACL_ERROR_RT_STREAM_TASK_FULL;
     case Errc::not_supported: return ACL_ERROR_RT_FEATURE_NOT_SUPPORT;

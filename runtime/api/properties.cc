@@ -58,7 +58,7 @@ Result<int64_t> attribute(const topology::Npu& npu, aclrtDevAttr attribute) {
     case ACL_DEV_ATTR_L2_CACHE_SIZE:
       return static_cast<int64_t>(npu.l2_bytes);
     case ACL_DEV_ATTR_PHY_CHIP_ID:
-      return npu.id;
+      return npu.logical_id();
     case ACL_DEV_ATTR_IS_VIRTUAL:
       return 0;  // never a part of a device
     case ACL_DEV_ATTR_WARP_SIZE:

@@ -35,6 +35,7 @@ std::string_view to_string(Errc code) {
     case Errc::no_stream: return "out of streams";
     case Errc::no_event: return "out of events";
     case Errc::no_notify: return "out of notifies";
+    case Errc::no_group: return "no such group";
     case Errc::limit: return "limit reached";
     case Errc::not_supported: return "not supported";
     case Errc::no_permission: return "no permission";

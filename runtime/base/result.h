@@ -49,6 +49,7 @@ enum class Errc : uint16_t {
   no_stream,
   no_event,
   no_notify,
+  no_group,
   limit,
   // operation
   not_supported,

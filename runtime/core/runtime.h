@@ -10,6 +10,7 @@
 #include "runtime/core/configuration.h"
 #include "runtime/core/context.h"
 #include "runtime/core/core_limits.h"
+#include "runtime/core/device_limits.h"
 #include "runtime/core/event.h"
 #include "runtime/core/host_registration.h"
 #include "runtime/core/kernel_args.h"
@@ -24,6 +25,7 @@
 #include "runtime/core/stream_pools.h"
 #include "runtime/core/system_parameters.h"
 #include "runtime/core/task_memory.h"
+#include "runtime/core/utilization.h"
 #include "runtime/driver/driver.h"
 
 #include "acl/rt/device.h"
@@ -180,6 +182,8 @@ class Runtime {
   HostRegistrations& registrations() { return registrations_; }
   TaskMemory& task_memory() { return task_memory_; }
   StreamPools& pools() { return pools_; }
+  DeviceLimits& device_limits() { return device_limits_; }
+  Utilization& utilization() { return utilization_; }
 
  private:
   static constexpr uint32_t kStreamsPerDevice = 1984;
@@ -260,6 +264,8 @@ class Runtime {
   HostRegistrations registrations_;
   StreamPools pools_{*this};
   SystemParameters system_parameters_;
+  DeviceLimits device_limits_;
+  Utilization utilization_;
   StreamAllocators stream_allocators_;
   NamedCallbacks<aclrtDeviceStateCallback> device_callbacks_{"device state"};
   NamedCallbacks<aclrtStreamStateCallback> stream_callbacks_{"stream state"};

@@ -1,6 +1,7 @@
 #include "runtime/device/aicpu_engine.h"
 
 #include "runtime/base/check.h"
+#include "runtime/base/clock.h"
 #include "runtime/device/abi/fault_code.h"
 #include "runtime/device/fiber.h"
 #include "runtime/device/scheduler.h"
@@ -75,6 +76,12 @@ void AiCpuEngine::start_threads(uint32_t wanted) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+void AiCpuEngine::count_time() {
+  const uint64_t now = ticks();
+  busy_ticks_ += (now - counted_until_) * busy_;
+  counted_until_ = now;
+}
+
 bool AiCpuEngine::claim(Block* block) {
   std::lock_guard lock(mutex_);
   if (first_ == nullptr) {
@@ -83,6 +90,7 @@ bool AiCpuEngine::claim(Block* block) {
   block->launch = first_;
   block->index = first_->next_block++;
   --waiting_blocks_;
+  count_time();
   ++busy_;
   if (first_->next_block == first_->end_block) {
     first_ = first_->next_open;
@@ -113,6 +121,7 @@ void AiCpuEngine::thread_main(uint32_t index) {
     }
     {
       std::lock_guard lock(mutex_);
+      count_time();
       --busy_;
     }
     end_block(block);

@@ -30,6 +30,13 @@ class AiCpuEngine {
   // Runs the launch's blocks; the last one to end retires the task and hands the strand on.
   void open(Launch* launch);
 
+  // Core ticks spent in blocks so far.
+  uint64_t busy_ticks() {
+    std::lock_guard lock(mutex_);
+    count_time();
+    return busy_ticks_;
+  }
+
   // The block of an AI CPU that this thread runs; null on all other threads.
   static Block* block();
   // Ends the running block with an error: nothing is unwound. REQUIRES: block() is not null.
@@ -42,6 +49,8 @@ class AiCpuEngine {
   void start_threads(uint32_t wanted);
   bool claim(Block* block);
   static void end_block(const Block& block);
+  // REQUIRES: mutex_ held. Before every change of busy_.
+  void count_time();
   bool work_waits() {
     std::lock_guard lock(mutex_);
     return first_ != nullptr;
@@ -56,6 +65,8 @@ class AiCpuEngine {
   Launch* last_ = nullptr;
   uint32_t waiting_blocks_ = 0;
   uint32_t busy_ = 0;
+  uint64_t busy_ticks_ = 0;     // until counted_until_
+  uint64_t counted_until_ = 0;  // ticks()
   std::vector<std::jthread> threads_;
 };
 

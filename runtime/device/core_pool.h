@@ -49,6 +49,11 @@ class CorePool {
     }
     return -1;
   }
+  // Whether a block holds the core, a hint.
+  bool taken(uint32_t core) const {
+    const uint64_t bit = 1ull << (core & ((1u << shift_) - 1));
+    return (free_[core >> shift_].bits.load(std::memory_order_relaxed) & bit) == 0;
+  }
   bool any_free() const {
     for (uint32_t g = 0; g < groups_; ++g) {
       if (free_[g].bits.load(std::memory_order_relaxed) != 0) {

@@ -132,6 +132,8 @@ class Executor {
   static bool start_kernel(Executor*& self, Strand* strand, Sqe* sqe);
   static void run_block(const BlockClaim& claim);
   static void run_entry(Executor& before, Block& block);
+  // With its span in the timeline and its core's clock.
+  static void run_observed(Block& block);
   // Gives core and buffers back; the strand to go on with if it was the launch's last block.
   static Strand* end_block(Block& block);
   static void release_core(Block& block);

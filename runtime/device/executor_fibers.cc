@@ -208,6 +208,8 @@ void Executor::reap_abandoned() {
   block.launch->strand->record_error(abandoned_code_);
   block.launch->failed.store(true, std::memory_order_seq_cst);  // before the look at who waits
   scheduler_.release_waiting(*block.launch);
+  DeviceCores& device = block.launch->strand->device();
+  device.clocks().end(device.track(block.launch->kind, block.core));
   fiber->rewind(&fiber_main);
   pool_.give(fiber);
   if (Strand* strand = end_block(block)) {

@@ -356,14 +356,27 @@ void Executor::run_block(const BlockClaim& claim) {
 
 void Executor::run_entry(Executor& before, Block& block) {
   const Launch& launch = *block.launch;
-  const DeviceCores& device = launch.strand->device();
-  TraceScope span(launch.image->trace_name, device.device(), device.track(launch.kind, block.core),
-                  static_cast<int32_t>(block.index));
   before.running_->block = &block;
   if (!before.scheduler_.ends_early(launch)) [[likely]] {
-    launch.entry(launch.args);
+    if (TraceBuffer::observed()) [[unlikely]] {
+      run_observed(block);
+    } else {
+      launch.entry(launch.args);
+    }
   }
   current()->running_->block = nullptr;
+}
+
+void Executor::run_observed(Block& block) {
+  const Launch& launch = *block.launch;
+  DeviceCores& device = launch.strand->device();
+  const uint32_t track = device.track(launch.kind, block.core);
+  TraceScope span(launch.image->trace_name, device.device(), track, static_cast<int32_t>(block.index));
+  if (TraceBuffer::cores_watched()) {
+    device.clocks().begin(track);
+  }
+  launch.entry(launch.args);
+  device.clocks().end(track);
 }
 
 void Executor::release_core(Block& block) {

@@ -8,6 +8,7 @@
 #include "runtime/base/spin_lock.h"
 #include "runtime/base/waiter.h"
 #include "runtime/device/aicpu_engine.h"
+#include "runtime/device/core_clocks.h"
 #include "runtime/device/core_pool.h"
 #include "runtime/device/event_bank.h"
 #include "runtime/device/launch.h"
@@ -33,12 +34,15 @@ class DeviceCores {
         cube_(cube_cores, executors_here()),
         vector_(vector_cores, executors_here()),
         aicpu_(device, aicpu_cores),
+        clocks_(vector_cores + cube_cores),
         events_(EventBank::open(kEventLimit)) {}
 
   int device() const { return device_; }
   uint32_t ub_bytes() const { return ub_bytes_; }
   EventBank& events() { return *events_; }
   AiCpuEngine& aicpu() { return aicpu_; }
+  // By track().
+  CoreClocks& clocks() { return clocks_; }
   // Mixed kernels are bound by their cube core.
   CorePool& pool(CoreKind kind) { return kind == CoreKind::vector ? vector_ : cube_; }
   // Tracks of the timeline: vector cores first, then cube cores, then DMA.
@@ -71,6 +75,7 @@ class DeviceCores {
   CorePool cube_;
   CorePool vector_;
   AiCpuEngine aicpu_;
+  CoreClocks clocks_;
   const std::unique_ptr<EventBank, RetireEventBank> events_;
   std::atomic<uint32_t> open_count_{0};
   SpinLock lock_;            // guards the list and the launches on it

@@ -22,7 +22,7 @@ Scheduler::Options with_defaults(Scheduler::Options options) {
         std::max<int64_t>(1, env::integer("CANOPY_EXECUTORS").value_or(share)));
   }
   if (options.stack_bytes == 0) {
-    options.stack_bytes = env::bytes("CANOPY_KERNEL_STACK").value_or(256 << 10);
+    options.stack_bytes = Scheduler::default_stack_bytes();
   }
   options.stack_bytes = std::max<size_t>(options.stack_bytes, 32 << 10);
   return options;
@@ -33,6 +33,8 @@ Scheduler::Options with_defaults(Scheduler::Options options) {
 std::atomic<Doorbell*> g_remote_bell{nullptr};
 
 }  // namespace
+
+size_t Scheduler::default_stack_bytes() { return env::bytes("CANOPY_KERNEL_STACK").value_or(256 << 10); }
 
 void set_remote_bell(Doorbell* bell) {
   // acq_rel: pairs with remote_bell().

@@ -34,6 +34,8 @@ class Scheduler {
   };
 
   explicit Scheduler(Options options);
+  // What options.stack_bytes of 0 means.
+  static size_t default_stack_bytes();
   // Stops the executors when they have nothing to run. REQUIRES: no strand is pending.
   ~Scheduler();
 

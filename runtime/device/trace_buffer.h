@@ -24,8 +24,16 @@ struct TraceEvent {
 class TraceBuffer {
  public:
   // One relaxed load when nothing is recorded.
-  static bool recording() { return recording_.load(std::memory_order_relaxed); }
-  static void set_recording(bool on) { recording_.store(on, std::memory_order_relaxed); }
+  static bool recording() { return (observers_.load(std::memory_order_relaxed) & kTimeline) != 0; }
+  static void set_recording(bool on) {
+    on ? observers_.fetch_or(kTimeline, std::memory_order_relaxed)
+       : observers_.fetch_and(~kTimeline, std::memory_order_relaxed);
+  }
+  // From here on the clocks of cores (core_clocks.h) run.
+  static void watch_cores() { observers_.fetch_or(kClocks, std::memory_order_relaxed); }
+  static bool cores_watched() { return (observers_.load(std::memory_order_relaxed) & kClocks) != 0; }
+  // Either.
+  static bool observed() { return observers_.load(std::memory_order_relaxed) != 0; }
 
   void add(const TraceEvent& event) {
     std::lock_guard lock(mutex_);  // uncontended: readers come when recording is over
@@ -37,7 +45,9 @@ class TraceBuffer {
   }
 
  private:
-  static inline std::atomic<bool> recording_{false};
+  static constexpr uint32_t kTimeline = 1;
+  static constexpr uint32_t kClocks = 2;
+  static inline std::atomic<uint32_t> observers_{0};
   std::mutex mutex_;
   std::deque<TraceEvent> events_;
 };

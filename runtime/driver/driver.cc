@@ -1,12 +1,15 @@
 #include "runtime/driver/driver.h"
 
 #include "runtime/base/check.h"
+#include "runtime/base/env.h"
 #include "runtime/device/scheduler.h"
 #include "topology/model/spec_file.h"
+#include "topology/model/visible.h"
 
 #include <unistd.h>
 
 #include <cstdlib>
+#include <vector>
 
 namespace canopy {
 
@@ -16,6 +19,11 @@ Driver::Driver(topology::Machine machine, std::unique_ptr<HostTable> table)
 Result<std::unique_ptr<Driver>> Driver::create() {
   CANOPY_ASSIGN(topology::Machine machine, topology::machine_from_environment());
   CANOPY_ASSIGN(std::unique_ptr<HostTable> table, HostTable::open());
+  if (const auto list = env::text("ASCEND_RT_VISIBLE_DEVICES")) {
+    const std::vector<int> ids = topology::parse_visible(*list, machine.count());
+    machine = topology::visible_part(machine, ids);
+    table->number_devices(ids);
+  }
   return std::unique_ptr<Driver>(new Driver(std::move(machine), std::move(table)));
 }
 
@@ -83,6 +91,12 @@ Result<PhysicalMemory> Driver::allocate_physical(int device, uint64_t bytes) {
   return memory;
 }
 
+size_t Driver::block_stack() const {
+  // Relaxed: a number, nothing else.
+  const size_t set = block_stack_.load(std::memory_order_relaxed);
+  return set != 0 ? set : Scheduler::default_stack_bytes();
+}
+
 void Driver::reclaim(int device) {
   // Acquire: the function is whole; pairs with set_reclaimer().
   if (const auto* reclaimer = reclaimer_.load(std::memory_order_acquire)) {
@@ -119,7 +133,7 @@ Result<Device*> Driver::open_device(int id) {
     const topology::Npu& npu = machine_.npu(id);
     CANOPY_ASSIGN(std::unique_ptr<MemoryPool> memory, MemoryPool::create(*host_table_, id, npu.hbm_bytes));
     if (scheduler_ == nullptr) {
-      scheduler_ = std::make_unique<Scheduler>(Scheduler::Options{});
+      scheduler_ = std::make_unique<Scheduler>(Scheduler::Options{.stack_bytes = block_stack_.load(std::memory_order_relaxed)});
     }
     made = std::make_unique<Device>(npu, std::move(memory));
     scheduler_->add_device(&made->cores());

@@ -57,6 +57,10 @@ class Driver {
   // REQUIRES: has_scheduler().
   Scheduler& scheduler() { return *scheduler_; }
 
+  // Stack of a kernel's block, for executors that start later (they start with the first device).
+  void set_block_stack(size_t bytes) { block_stack_.store(bytes, std::memory_order_relaxed); }
+  size_t block_stack() const;
+
   // Pinned host memory of this process.
   Result<MemoryPool*> host_memory();
   // Memory of this process that host and devices share.
@@ -86,6 +90,7 @@ class Driver {
   std::unique_ptr<Scheduler> scheduler_;
   std::atomic<Device*> devices_[kMaxDevices] = {};    // those open now
   std::atomic<Device*> ever_open_[kMaxDevices] = {};  // of made_, for look-ups
+  std::atomic<size_t> block_stack_{0};  // 0: the scheduler's choice
   std::atomic<MemoryPool*> host_memory_{nullptr};
   std::atomic<ManagedMemory*> managed_memory_{nullptr};
   std::atomic<const std::function<void(int)>*> reclaimer_{nullptr};

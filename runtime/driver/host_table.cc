@@ -269,18 +269,29 @@ HostTable::~HostTable() {
   });
 }
 
+void HostTable::number_devices(const std::vector<int>& ids) { host_ids_ = ids; }
+
+int HostTable::at_host(int device) const {
+  const int end = host_ids_.empty() ? kMaxDevices : static_cast<int>(host_ids_.size());
+  if (device < 0 || device >= end) {
+    return -1;
+  }
+  return host_ids_.empty() ? device : host_ids_[static_cast<size_t>(device)];
+}
+
 Result<> HostTable::reserve(int device, uint64_t bytes, uint64_t capacity) {
-  if (device < 0 || device >= kMaxDevices) {
+  const int at = at_host(device);
+  if (at < 0) {
     return fail(Errc::bad_device, "device {} is not within 0..{}", device, kMaxDevices - 1);
   }
   if (state_->in_child()) {
     return forked_error(state_->file.path);
   }
   CANOPY_ASSIGN(const TableLock held, state_->lock());
-  auto [used, users] = state_->sum(device, false);
+  auto [used, users] = state_->sum(at, false);
   if (used > capacity || bytes > capacity - used) {
     state_->sweep();
-    std::tie(used, users) = state_->sum(device, false);
+    std::tie(used, users) = state_->sum(at, false);
   }
   if (used > capacity || bytes > capacity - used) {
     return fail(
@@ -290,7 +301,7 @@ Result<> HostTable::reserve(int device, uint64_t bytes, uint64_t capacity) {
         device, bytes, used > capacity ? 0 : capacity - used, used, capacity, users);
   }
   // Relaxed: reservations are ordered by the mutex, and release() only ever makes room.
-  std::atomic_ref<uint64_t>(state_->own().used_bytes[device])
+  std::atomic_ref<uint64_t>(state_->own().used_bytes[at])
       .fetch_add(bytes, std::memory_order_relaxed);
   return {};
 }
@@ -299,25 +310,28 @@ void HostTable::release(int device, uint64_t bytes) {
   if (state_->in_child()) {
     return;
   }
-  CHECK(device >= 0 && device < kMaxDevices, "release() a device that reserve() took");
-  const uint64_t before = std::atomic_ref<uint64_t>(state_->own().used_bytes[device])
+  const int at = at_host(device);
+  CHECK(at >= 0, "release() a device that reserve() took");
+  const uint64_t before = std::atomic_ref<uint64_t>(state_->own().used_bytes[at])
                               .fetch_sub(bytes, std::memory_order_relaxed);  // as in reserve()
   CHECK(before >= bytes, "release() no more than reserve() took");
 }
 
 uint64_t HostTable::used_bytes(int device) const {
-  if (device < 0 || device >= kMaxDevices || state_->in_child()) {
+  const int at = at_host(device);
+  if (at < 0 || state_->in_child()) {
     return 0;
   }
-  return state_->sum(device, true).first;
+  return state_->sum(at, true).first;
 }
 
 void HostTable::set_open(int device, bool open) {
-  if (device < 0 || device >= kMaxDevices || state_->in_child()) {
+  const int at = at_host(device);
+  if (at < 0 || state_->in_child()) {
     return;
   }
   std::atomic_ref<uint64_t> mask(state_->own().open_devices);
-  const uint64_t bit = uint64_t{1} << device;
+  const uint64_t bit = uint64_t{1} << at;
   if (open) {
     mask.fetch_or(bit, std::memory_order_relaxed);  // relaxed: for display
   } else {

@@ -38,6 +38,9 @@ class HostTable {
   static Result<std::unique_ptr<HostTable>> open();
   ~HostTable();
 
+  // What this process calls device i is ids[i] to the host: for processes that see a part of the devices.
+  // REQUIRES: called before the others, with at most kMaxDevices ids below kMaxDevices.
+  void number_devices(const std::vector<int>& ids);
   // Adds `bytes` to this process's use of `device`, if all live owners together then stay within
   // `capacity`; else Errc::no_memory with the figures. `bytes` is rounded up to 2 MiB granules by
   // the caller.
@@ -54,7 +57,10 @@ class HostTable {
  private:
   struct State;
   explicit HostTable(std::unique_ptr<State> state);
+  // The host's number of a device, -1 for none.
+  int at_host(int device) const;
   std::unique_ptr<State> state_;
+  std::vector<int> host_ids_;  // empty: the same
 };
 
 }  // namespace canopy

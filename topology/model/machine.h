@@ -60,6 +60,9 @@ struct Npu {
   int numa_node = 0;
   std::string nic;          // nearest NIC, "" when none
   bool placeholder = true;  // the figures are not from a data sheet
+  std::optional<int> logical;  // its id in the whole machine, where this one is a part (topology/model/visible.h)
+
+  int logical_id() const { return logical.value_or(id); }
 };
 
 class Machine {

@@ -86,15 +86,15 @@ ACL_FUNC_VISIBILITY aclError aclrtCreateStreamV2(aclrtStream* stream,
 /* Settings at their defaults; free with aclrtDestroyStreamConfigHandle. */
 ACL_FUNC_VISIBILITY aclrtStreamConfigHandle* aclrtCreateStreamConfigHandle(void);
 ACL_FUNC_VISIBILITY aclError aclrtDestroyStreamConfigHandle(aclrtStreamConfigHandle* handle);
-/* `valueSize` is the size of the field that `attr` names. */
+/* `valueSize` is the size of the field that `attr` names; 4 bytes are taken for flags as well. */
 ACL_FUNC_VISIBILITY aclError aclrtSetStreamConfigOpt(aclrtStreamConfigHandle* handle,
                                                      aclrtStreamConfigAttr attr,
                                                      const void* attrValue, size_t valueSize);
 /* Waits for queued work, then frees. A default stream cannot be destroyed (107000). */
 ACL_FUNC_VISIBILITY aclError aclrtDestroyStream(aclrtStream stream);
-/* Drops queued work, then frees. */
+/* Drops queued work, waits for the task that runs to end, then frees. */
 ACL_FUNC_VISIBILITY aclError aclrtDestroyStreamForce(aclrtStream stream);
-/* How many streams can still be made on the thread's device. */
+/* How many streams can still be made on the thread's device, of 1,984. */
 ACL_FUNC_VISIBILITY aclError aclrtGetStreamAvailableNum(uint32_t* streamCount);
 /* Calls `callback` after every creation and before every destruction of a stream, default streams
  * included. `regName` is unique; a NULL callback unregisters. */

@@ -1,0 +1,48 @@
+// CoreClocks: how long the cores of a device have been busy, counted while somebody wants to know
+// (TraceBuffer::watch_cores()).
+//
+// A core's clock has one writer at a time, the block that holds the core; readers come any time, and may see a
+// block that ends just then counted twice or not at all.
+#pragma once
+
+#include "runtime/base/cache_line.h"
+#include "runtime/base/clock.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+namespace canopy {
+
+class CoreClocks {
+ public:
+  explicit CoreClocks(uint32_t cores) : clocks_(new Clock[cores]) {}
+
+  // Relaxed throughout: numbers, nothing else.
+  void begin(uint32_t core) { clocks_[core].begun.store(ticks(), std::memory_order_relaxed); }
+  // Nothing when begin() was not called: the block is older than the wish to know.
+  void end(uint32_t core) {
+    Clock& clock = clocks_[core];
+    const uint64_t begun = clock.begun.load(std::memory_order_relaxed);
+    if (begun != 0) {
+      clock.busy.store(clock.busy.load(std::memory_order_relaxed) + ticks() - begun, std::memory_order_relaxed);
+      clock.begun.store(0, std::memory_order_relaxed);
+    }
+  }
+  // Ticks until `now`; of a core that is `taken` by an older block, since `watched_since`.
+  uint64_t busy(uint32_t core, bool taken, uint64_t watched_since, uint64_t now) const {
+    const Clock& clock = clocks_[core];
+    const uint64_t begun = clock.begun.load(std::memory_order_relaxed);
+    const uint64_t running_since = begun != 0 ? begun : taken ? watched_since : now;
+    return clock.busy.load(std::memory_order_relaxed) + (now > running_since ? now - running_since : 0);
+  }
+
+ private:
+  struct alignas(kCacheLine) Clock {
+    std::atomic<uint64_t> begun{0};  // ticks(); 0: no block that is counted
+    std::atomic<uint64_t> busy{0};   // by blocks that have ended
+  };
+  const std::unique_ptr<Clock[]> clocks_;
+};
+
+}  // namespace canopy
