@@ -114,7 +114,7 @@ TEST_F(Drop, TakesAStreamOffAWaitWithALimit) {
     });
     drop_all(stream);
     stream.strand().take_error();
-    drop_task(Sqe{SqeKind::event_record, 0, 0, 0, 0, nullptr, {.event = {cell, 0}}});
+    cell->lose_record();
     cell->drop_reference();
     expect_usable(stream);
   }
@@ -273,7 +273,10 @@ TEST_F(Drop, OfStoredTasksLeavesAStreamThatStoresAgain) {
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < round * 100; ++i) {
       Sqe* sqe = strand.reserve();
-      *sqe = Sqe{SqeKind::call, 0, 0, 0, 0, nullptr, {.call = {&add_one, &dropped_, "a stored call"}}};
+      sqe->kind = SqeKind::call;
+      sqe->args_end = 0;
+      sqe->heap_args = nullptr;
+      sqe->body.call = {&add_one, &dropped_, "a stored call"};
       strand.publish();
     }
     EXPECT_EQ(strand.submitted() - strand.completed(), static_cast<uint64_t>(round) * 100);
