@@ -32,6 +32,7 @@ aclError fault_code_of(int32_t code) {
     case DeviceFault::exception: return vector ? ACL_ERROR_RT_VECTOR_CORE_EXCEPTION : ACL_ERROR_RT_AICORE_EXCEPTION;
     case DeviceFault::timeout: return vector ? ACL_ERROR_RT_VECTOR_CORE_TIMEOUT : ACL_ERROR_RT_AICORE_TIMEOUT;
     case DeviceFault::wait_timeout: return ACL_ERROR_RT_TASK_TIMEOUT;
+    case DeviceFault::no_report_thread: return ACL_ERROR_RT_STREAM_NO_CB_REG;
     case DeviceFault::copy: return ACL_ERROR_RT_SYS_DMA;
   }
   return ACL_ERROR_RT_INTERNAL_ERROR;
@@ -110,6 +111,9 @@ aclError code_of(const Error& error) {
     case Errc::parse: return ACL_ERROR_PARSE_FILE;
     case Errc::closed:
     case Errc::peer_lost: return ACL_ERROR_RT_DRV_INTERNAL_ERROR;
+    case Errc::stream_subscribed: return ACL_ERROR_RT_STREAM_SUBSCRIBE;
+    case Errc::thread_subscribed: return ACL_ERROR_RT_THREAD_SUBSCRIBE;
+    case Errc::no_report_thread: return ACL_ERROR_RT_STREAM_NO_CB_REG;
     case Errc::stream_aborted: return ACL_ERROR_RT_STREAM_ABORT;
     case Errc::device_aborted: return ACL_ERROR_RT_DEVICE_TASK_ABORT;
     case Errc::abort_refused: return ACL_ERROR_RT_TASK_ABORT_STOP;

@@ -1,4 +1,4 @@
-// acl_rt.h: streams and host functions.
+// acl_rt.h: streams.
 #include "runtime/api/guard.h"
 
 using namespace canopy;  // NOLINT: the C boundary
@@ -85,20 +85,6 @@ aclError aclrtStreamQuery(aclrtStream stream, aclrtStreamStatus* status) {
 aclError aclrtStreamGetId(aclrtStream stream, int32_t* streamId) {
   CANOPY_ACL_NOT_NULL(streamId);
   return guard_into(streamId, [&] { return runtime().live_stream(stream).map([](Stream* s) { return s->id(); }); });
-}
-
-aclError aclrtLaunchHostFunc(aclrtStream stream, aclrtHostFunc fn, void* args) {
-  if (fn == nullptr) {
-    return acl::null_argument(__func__, "fn");
-  }
-  return guard([&]() -> Result<> {
-    CANOPY_ASSIGN(Stream * found, runtime().stream(stream));
-    found->post(0, [&](Sqe& sqe, std::byte*) {
-      sqe.kind = SqeKind::call;
-      sqe.body.call = {fn, args, "host function"};
-    });
-    return {};
-  });
 }
 
 }  // extern "C"

@@ -47,6 +47,9 @@ std::string_view to_string(Errc code) {
     case Errc::parse: return "parse error";
     case Errc::closed: return "closed";
     case Errc::peer_lost: return "peer lost";
+    case Errc::stream_subscribed: return "subscription of the stream";
+    case Errc::thread_subscribed: return "subscription of the thread";
+    case Errc::no_report_thread: return "nobody has subscribed";
     case Errc::stream_aborted: return "stream aborted";
     case Errc::device_aborted: return "device's tasks aborted";
     case Errc::abort_refused: return "abort refused";

@@ -62,6 +62,9 @@ enum class Errc : uint16_t {
   parse,
   closed,
   peer_lost,
+  stream_subscribed,   // the stream has a thread for functions of the host, or lacks one
+  thread_subscribed,   // the thread serves others, or nobody
+  no_report_thread,
   stream_aborted,
   device_aborted,
   abort_refused,  // by a callback of the program's

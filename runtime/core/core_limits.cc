@@ -60,7 +60,7 @@ Result<> CoreLimits::reset_device(int device) {
 }
 
 Result<> CoreLimits::set_of_stream(void* handle, CoreKind kind, uint32_t cores) {
-  CANOPY_ASSIGN(Stream * stream, runtime_.stream(handle));
+  CANOPY_ASSIGN(Stream * stream, runtime_.live_stream(handle));
   CANOPY_TRY(check(stream->context().device().npu(), kind, cores));
   stream->set_core_limit(slot(kind), cores);
   any_.store(true, std::memory_order_relaxed);
@@ -68,25 +68,25 @@ Result<> CoreLimits::set_of_stream(void* handle, CoreKind kind, uint32_t cores) 
 }
 
 Result<uint32_t> CoreLimits::of_stream(void* handle, CoreKind kind) const {
-  CANOPY_ASSIGN(Stream * stream, runtime_.stream(handle));
+  CANOPY_ASSIGN(Stream * stream, runtime_.live_stream(handle));
   return for_launch(*stream, kind);
 }
 
 Result<> CoreLimits::reset_stream(void* handle) {
-  CANOPY_ASSIGN(Stream * stream, runtime_.stream(handle));
+  CANOPY_ASSIGN(Stream * stream, runtime_.live_stream(handle));
   stream->set_core_limit(0, 0);
   stream->set_core_limit(1, 0);
   return {};
 }
 
 Result<> CoreLimits::use_stream(void* handle) {
-  CANOPY_ASSIGN(Stream * stream, runtime_.stream(handle));
+  CANOPY_ASSIGN(Stream * stream, runtime_.live_stream(handle));
   t_used_stream_ = handle != nullptr ? handle : stream->context().default_stream();
   return {};
 }
 
 Result<> CoreLimits::stop_using(void* handle) {
-  CANOPY_ASSIGN(Stream * stream, runtime_.stream(handle));
+  CANOPY_ASSIGN(Stream * stream, runtime_.live_stream(handle));
   if (t_used_stream_ != (handle != nullptr ? handle : stream->context().default_stream())) {
     return fail(Errc::invalid_argument, "this thread does not use the limits of stream {}",
                 stream->id());

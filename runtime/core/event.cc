@@ -1,5 +1,7 @@
 #include "runtime/core/event.h"
 
+#include "runtime/core/callback_scope.h"
+
 #include "acl/rt/event.h"
 #include "runtime/base/clock.h"
 #include "runtime/core/stream.h"
@@ -308,6 +310,7 @@ Result<bool> Event::waits_over() {
 }
 
 Result<> Event::synchronize(Deadline deadline) {
+  CANOPY_TRY(CallbackScope::refuse("synchronising with an event"));
   EventCell* cell = hold();
   if (cell == nullptr) {
     if (family_ == Family::new_style) {

@@ -1,6 +1,8 @@
 // Runtime: init and finalize.
 #include "runtime/core/runtime.h"
 
+#include "runtime/core/callback_scope.h"
+
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -43,6 +45,7 @@ Configuration Runtime::configuration() const {
 }
 
 Result<> Runtime::finalize() {
+  CANOPY_TRY(CallbackScope::refuse("finalizing"));
   std::unique_lock lock(mutex_);
   if (init_count_ == 0) {
     return fail(Errc::not_initialized, "aclFinalize without aclInit, or called twice");
@@ -53,6 +56,7 @@ Result<> Runtime::finalize() {
 }
 
 Result<uint64_t> Runtime::finalize_reference() {
+  CANOPY_TRY(CallbackScope::refuse("finalizing"));
   std::unique_lock lock(mutex_);
   if (init_count_ == 0) {
     return fail(Errc::not_initialized, "aclFinalizeReference without aclInit");

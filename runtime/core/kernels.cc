@@ -1,6 +1,8 @@
 // The part of Runtime that knows binaries and functions.
 #include "runtime/core/runtime.h"
 
+#include "runtime/core/callback_scope.h"
+
 namespace canopy {
 
 Result<void*> Runtime::load_binary(const std::string& path, const BinaryOptions& options) {
@@ -20,6 +22,7 @@ Result<void*> Runtime::keep_binary(std::unique_ptr<Module> module) {
 }
 
 Result<> Runtime::unload_binary(void* handle) {
+  CANOPY_TRY(CallbackScope::refuse("unloading a binary"));
   std::unique_ptr<Module> module;
   std::vector<void*> dead;
   {

@@ -1,5 +1,6 @@
 #include "runtime/core/runtime.h"
 
+#include "runtime/core/callback_scope.h"
 #include "runtime/base/log.h"
 #include "runtime/device/scheduler.h"
 
@@ -116,6 +117,7 @@ Result<> Runtime::reset_device(int device) { return release_primary(device, 1); 
 Result<> Runtime::reset_device_force(int device) { return release_primary(device, 0); }
 
 Result<> Runtime::release_primary(int device, uint64_t references) {
+  CANOPY_TRY(CallbackScope::refuse("resetting a device"));
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   Primary& primary = primaries_[static_cast<size_t>(device)];
@@ -201,6 +203,7 @@ void Runtime::note_default_stream(void* context) {
 }
 
 Result<> Runtime::destroy_context(void* handle) {
+  CANOPY_TRY(CallbackScope::refuse("destroying a context"));
   std::unique_lock lock(mutex_);
   Context* context = contexts_.find(handle);
   if (context == nullptr) {

@@ -20,6 +20,7 @@
 #include "runtime/core/named_callbacks.h"
 #include "runtime/core/notifies.h"
 #include "runtime/core/peer_access.h"
+#include "runtime/core/report_threads.h"
 #include "runtime/core/stream.h"
 #include "runtime/core/stream_allocators.h"
 #include "runtime/core/stream_pools.h"
@@ -178,6 +179,10 @@ class Runtime {
   // A handle of kernel_args().
   Result<> launch_args_handle(const LaunchCall& call, void* args);
 
+  // Threads of the user that run callbacks, and those that run host functions.
+  ReportThreads& callback_threads() { return callback_threads_; }
+  ReportThreads& host_function_threads() { return host_function_threads_; }
+
   PeerAccess& peers() { return peers_; }
   HostRegistrations& registrations() { return registrations_; }
   TaskMemory& task_memory() { return task_memory_; }
@@ -256,6 +261,8 @@ class Runtime {
   HandleTable<Function> functions_{5};
   KernelArgsTable kernel_args_;
   CoreLimits core_limits_{*this};
+  ReportThreads callback_threads_{"callback"};
+  ReportThreads host_function_threads_{"host function"};
   Notifies notifies_;
   Labels labels_;
   std::atomic<uint32_t> wait_limit_s_{0};  // relaxed: a number, nothing else

@@ -2,6 +2,7 @@
 
 #include "acl/rt/stream.h"
 #include "runtime/base/log.h"
+#include "runtime/core/callback_scope.h"
 #include "runtime/core/context.h"
 #include "runtime/core/task_error.h"
 #include "runtime/device/launch_board.h"
@@ -85,6 +86,7 @@ std::string Stream::describe_wait(uint64_t target) const {
 }
 
 Result<> Stream::synchronize(Deadline deadline) {
+  CANOPY_TRY(CallbackScope::refuse("synchronising with a stream"));
   if ((flags_ & kNotWaitedFor) != 0) [[unlikely]] {
     return {};
   }

@@ -1,6 +1,7 @@
 // The part of Runtime that knows streams.
 #include "runtime/core/runtime.h"
 
+#include "runtime/core/callback_scope.h"
 #include "runtime/device/scheduler.h"
 
 #include "acl/rt/event.h"
@@ -47,6 +48,7 @@ Result<uint32_t> Runtime::streams_available() {
 }
 
 Result<> Runtime::destroy_stream(void* handle, bool drop_work) {
+  CANOPY_TRY(CallbackScope::refuse("destroying a stream"));
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
   if (found->is_default()) {
     return fail(Errc::invalid_argument, "a default stream goes with its context and cannot be destroyed");
@@ -87,6 +89,8 @@ void Runtime::retire_stream(void* handle) {
   if (owner != nullptr) {
     owner->drain();
     owner->await_holders();
+    callback_threads_.forget_stream(*owner);
+    host_function_threads_.forget_stream(*owner);
     owner->strand().scheduler().orders().remove(&owner->strand());
     if (!owner->is_default()) {
       user_streams_[static_cast<size_t>(owner->context().device_id())].fetch_sub(1, std::memory_order_relaxed);
