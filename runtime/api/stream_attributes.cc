@@ -25,6 +25,12 @@ Result<> set_switch(const Stream& stream, const char* what, std::atomic<uint32_t
   return {};
 }
 
+Result<> set_overflow_switch(Stream& stream, uint32_t value) {
+  CANOPY_TRY(set_switch(stream, "the overflow switch", stream.settings().overflow_switch, value));
+  acl::runtime().have_launches_ask_streams();
+  return {};
+}
+
 Result<> set_priority(Stream& stream, uint32_t priority) {
   if (priority >= Strand::kPriorities) {
     return fail(Errc::invalid_argument, "stream {}: priority {} is not 0 to {}", stream.id(), priority,
@@ -40,7 +46,7 @@ Result<> set_attribute(Stream& stream, aclrtStreamAttr attribute, const aclrtStr
     case ACL_STREAM_ATTR_FAILURE_MODE:
       return set_failure_mode(stream, value.failureMode);
     case ACL_STREAM_ATTR_FLOAT_OVERFLOW_CHECK:
-      return set_switch(stream, "the overflow switch", settings.overflow_switch, value.overflowSwitch);
+      return set_overflow_switch(stream, value.overflowSwitch);
     case ACL_STREAM_ATTR_USER_CUSTOM_TAG:
       settings.custom_tag.store(value.userCustomTag, std::memory_order_relaxed);
       return {};
@@ -167,7 +173,7 @@ aclError aclrtGetStreamAttribute(aclrtStream stream, aclrtStreamAttr stmAttrType
 aclError aclrtSetStreamOverflowSwitch(aclrtStream stream, uint32_t flag) {
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(Stream * found, runtime().live_stream(stream));
-    return set_switch(*found, "the overflow switch", found->settings().overflow_switch, flag);
+    return set_overflow_switch(*found, flag);
   });
 }
 

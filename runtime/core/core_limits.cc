@@ -42,7 +42,7 @@ Result<> CoreLimits::set_of_device(int device, CoreKind kind, uint32_t cores) {
   CANOPY_ASSIGN(const topology::Npu* found, device_of(runtime_, device));
   CANOPY_TRY(check(*found, kind, cores));
   of_device_[static_cast<size_t>(device)][slot(kind)].store(cores, std::memory_order_relaxed);
-  any_.store(true, std::memory_order_relaxed);
+  runtime_.have_launches_ask_streams();
   return {};
 }
 
@@ -63,7 +63,7 @@ Result<> CoreLimits::set_of_stream(void* handle, CoreKind kind, uint32_t cores) 
   CANOPY_ASSIGN(Stream * stream, runtime_.live_stream(handle));
   CANOPY_TRY(check(stream->context().device().npu(), kind, cores));
   stream->set_core_limit(slot(kind), cores);
-  any_.store(true, std::memory_order_relaxed);
+  runtime_.have_launches_ask_streams();
   return {};
 }
 
@@ -116,7 +116,6 @@ void CoreLimits::clear() {
       limit.store(0, std::memory_order_relaxed);
     }
   }
-  any_.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace canopy

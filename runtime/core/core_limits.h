@@ -34,8 +34,6 @@ class CoreLimits {
   Result<> stop_using(void* stream);
   Result<uint32_t> of_thread(CoreKind kind) const;
 
-  // Relaxed: a number, nothing else. Without any limit launches ask no further.
-  bool any() const { return any_.load(std::memory_order_relaxed); }
   // Cores that kernels of `kind` may hold on `stream`.
   uint32_t for_launch(Stream& stream, CoreKind kind) const;
   // All limits of devices are gone, and nobody's stream is used any more.
@@ -47,9 +45,7 @@ class CoreLimits {
   Result<> check(const topology::Npu& device, CoreKind kind, uint32_t cores) const;
 
   Runtime& runtime_;
-  // Never lowered before clear(): who sees it late would launch without a limit that was set
-  // before.
-  std::atomic<bool> any_{false};
+  // Relaxed: numbers, nothing else.
   std::array<std::array<std::atomic<uint32_t>, 2>, kMaxDevices> of_device_{};  // 0: none
   static inline thread_local void* t_used_stream_ = nullptr;
 };

@@ -91,6 +91,8 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
   function_handles_.clear();
   kernel_args_.clear();
   core_limits_.clear();
+  float_overflow_.clear();
+  launches_ask_streams_.store(false, std::memory_order_relaxed);
   for (void* handle : functions_.handles()) {
     functions_.remove(handle);
   }

@@ -98,6 +98,8 @@ Result<> settle(const LaunchCall& call, const KernelImage& image, Stream& stream
   how.options.ub_bytes = asked.ub_bytes;
   how.options.together = asked.together && !on_aicpu;
   how.options.most_cores = limit < cores && blocks > limit ? limit : 0;
+  how.options.saturates = stream.settings().saturates.load(std::memory_order_relaxed);
+  how.options.detects_overflow = stream.settings().overflow_switch.load(std::memory_order_relaxed) != 0;
   if (how.options != LaunchOptions()) {
     how.flags |= Sqe::kWithOptions;
   }
@@ -131,7 +133,7 @@ Result<const KernelImage*> Runtime::launchable(const LaunchCall& call) {
 
 // Most launches are, and stay on the short way.
 bool Runtime::is_plain(const LaunchCall& call, const KernelImage& image) const {
-  return call.attributes == nullptr && !core_limits_.any() && image.core_kind != CoreKind::aicpu;
+  return call.attributes == nullptr && !launches_ask_streams_.load(std::memory_order_relaxed) && image.core_kind != CoreKind::aicpu;
 }
 
 Result<> Runtime::launch(const LaunchCall& call, const void* args, size_t args_bytes) {

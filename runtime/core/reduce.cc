@@ -11,10 +11,20 @@ struct Reduction {
   const void* src;
   size_t elements;
   ReduceFunction function;
+  ReduceType type;
+  // Of the stream when the reduction was queued: see core/overflow.h.
+  bool saturates;
+  bool detects_overflow;
+  DeviceCores* device;
 };
 
 void run_reduction(const Reduction& reduction) {
   reduction.function(reduction.dst, reduction.src, reduction.elements);
+  if ((reduction.saturates || reduction.detects_overflow) &&
+      find_infinite(reduction.dst, reduction.elements, reduction.type, reduction.saturates) &&
+      reduction.detects_overflow) {
+    reduction.device->raise_overflow();
+  }
 }
 
 Result<> check_operand(Runtime& runtime, const Stream& stream, const char* what,
@@ -49,7 +59,8 @@ Result<> reduce_on_stream(Runtime& runtime, void* dst, const void* src, uint64_t
     return {};
   }
   post_on_memory(*stream, runtime.task_memory(), frees, {dst, bytes, src, bytes}, run_reduction,
-                 Reduction{dst, src, bytes / element, reducer(kind, type)}, "reduce");
+                 Reduction{dst, src, bytes / element, reducer(kind, type), type, stream->settings().saturates,
+                           stream->settings().overflow_switch != 0, &stream->context().device().cores()}, "reduce");
   return {};
 }
 

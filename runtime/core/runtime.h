@@ -19,6 +19,7 @@
 #include "runtime/core/module.h"
 #include "runtime/core/named_callbacks.h"
 #include "runtime/core/notifies.h"
+#include "runtime/core/overflow.h"
 #include "runtime/core/peer_access.h"
 #include "runtime/core/report_threads.h"
 #include "runtime/core/stream.h"
@@ -168,6 +169,9 @@ class Runtime {
   const Function* find_function(const void* handle) const { return functions_.find(handle); }
   KernelArgsTable& kernel_args() { return kernel_args_; }
   CoreLimits& core_limits() { return core_limits_; }
+  FloatOverflow& float_overflow() { return float_overflow_; }
+  // From here on launches ask their stream for limits and modes; until then none has any.
+  void have_launches_ask_streams() { launches_ask_streams_.store(true, std::memory_order_relaxed); }
   // `args` is read when the kernel runs.
   Result<> launch(const LaunchCall& call, const void* args, size_t args_bytes);
   // Of the others all arguments are copied before the call returns. The copy's addresses are put into the
@@ -260,7 +264,10 @@ class Runtime {
   HandleTable<Module> binaries_{4};
   HandleTable<Function> functions_{5};
   KernelArgsTable kernel_args_;
+  // Relaxed: who sets a limit and then launches does both in one thread. Lowered by finalize only.
+  std::atomic<bool> launches_ask_streams_{false};
   CoreLimits core_limits_{*this};
+  FloatOverflow float_overflow_{*this};
   ReportThreads callback_threads_{"callback"};
   ReportThreads host_function_threads_{"host function"};
   Notifies notifies_;

@@ -34,6 +34,7 @@ enum class AbortReason : uint8_t { stream, device };
 struct StreamSettings {
   std::atomic<int32_t> failure_mode{-1};  // -1: never set
   std::atomic<uint32_t> overflow_switch{0};
+  std::atomic<bool> saturates{false};  // since it was created
   std::atomic<uint32_t> custom_tag{0};
   std::atomic<uint32_t> cache_op_info{0};
 };

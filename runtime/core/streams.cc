@@ -21,8 +21,10 @@ Result<void*> Runtime::make_stream(Context& context, uint8_t priority, uint32_t 
     return fail(Errc::no_stream, "device {}: all {} streams are in use", context.device_id(), kStreamsPerDevice);
   }
   const int32_t id = next_stream_id_.fetch_add(1, std::memory_order_relaxed);
-  void* handle = streams_.insert(std::make_unique<Stream>(
-      context, context.scheduler(), context.device().cores(), id, priority, flags, is_default));
+  auto stream = std::make_unique<Stream>(context, context.scheduler(), context.device().cores(), id, priority, flags,
+                                         is_default);
+  stream->settings().saturates = float_overflow_.device_saturates(context.device_id());
+  void* handle = streams_.insert(std::move(stream));
   if (handle == nullptr) {
     if (!is_default) {
       used.fetch_sub(1, std::memory_order_relaxed);

@@ -285,6 +285,18 @@ uint32_t canopy_dynamic_buffer_bytes(void) {
   return options != nullptr ? options->ub_bytes : 0;
 }
 
+void canopy_raise_overflow(void) {
+  Launch& launch = *canopy::block_or_die("canopy_raise_overflow").launch;
+  if (launch.options != nullptr && launch.options->detects_overflow) {
+    launch.strand->device().raise_overflow();
+  }
+}
+
+int canopy_saturates(void) {
+  const canopy::LaunchOptions* options = canopy::block_or_die("canopy_saturates").launch->options;
+  return options != nullptr && options->saturates ? 1 : 0;
+}
+
 void canopy_flag_set(uint32_t id) {
   Launch& launch = *canopy::block_or_die("canopy_flag_set").launch;
   canopy_assert(id < Launch::kFlags);

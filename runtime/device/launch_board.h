@@ -5,6 +5,7 @@
 // core for it; when all cores of the kind are busy nothing can be claimed until a block ends.
 #pragma once
 
+#include "runtime/base/cache_line.h"
 #include "runtime/base/spin_lock.h"
 #include "runtime/base/waiter.h"
 #include "runtime/device/aicpu_engine.h"
@@ -41,6 +42,13 @@ class DeviceCores {
   uint32_t ub_bytes() const { return ub_bytes_; }
   EventBank& events() { return *events_; }
   AiCpuEngine& aicpu() { return aicpu_; }
+  // Not 0 after an overflow. Relaxed: who asks comes later in stream order, or does not care.
+  struct alignas(kCacheLine) OverflowWord {
+    std::atomic<uint32_t> status{0};
+    uint32_t rest[15] = {};  // kernels may take it for the 64 bytes of a status
+  };
+  OverflowWord& overflow() { return overflow_; }
+  void raise_overflow() { overflow_.status.store(1, std::memory_order_relaxed); }
   // By track().
   CoreClocks& clocks() { return clocks_; }
   // Mixed kernels are bound by their cube core.
@@ -75,6 +83,7 @@ class DeviceCores {
   CorePool cube_;
   CorePool vector_;
   AiCpuEngine aicpu_;
+  OverflowWord overflow_;
   CoreClocks clocks_;
   const std::unique_ptr<EventBank, RetireEventBank> events_;
   std::atomic<uint32_t> open_count_{0};

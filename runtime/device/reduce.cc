@@ -118,4 +118,31 @@ size_t element_bytes(ReduceType type) {
   return 0;
 }
 
+namespace {
+
+// Of a format whose infinity is `infinity` in bits; the number before it is the largest.
+template <class Stored>
+bool find_infinite_as(Stored* elements, size_t count, Stored infinity, bool saturate) {
+  constexpr auto kSign = static_cast<Stored>(Stored{1} << (8 * sizeof(Stored) - 1));
+  bool found = false;
+  for (size_t i = 0; i < count; ++i) {
+    if ((elements[i] & ~kSign) == infinity) {
+      found = true;
+      elements[i] = static_cast<Stored>(elements[i] - (saturate ? 1 : 0));
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+bool find_infinite(void* elements, size_t count, ReduceType type, bool saturate) {
+  switch (type) {
+    case ReduceType::fp16: return find_infinite_as<uint16_t>(static_cast<uint16_t*>(elements), count, 0x7C00, saturate);
+    case ReduceType::bf16: return find_infinite_as<uint16_t>(static_cast<uint16_t*>(elements), count, 0x7F80, saturate);
+    case ReduceType::fp32: return find_infinite_as<uint32_t>(static_cast<uint32_t*>(elements), count, 0x7F800000, saturate);
+    default: return false;
+  }
+}
+
 }  // namespace canopy

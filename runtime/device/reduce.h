@@ -17,5 +17,7 @@ using ReduceFunction = void (*)(void* dst, const void* src, size_t elements);
 
 ReduceFunction reducer(ReduceKind kind, ReduceType type);
 size_t element_bytes(ReduceType type);
+// Whether an element of a floating type is infinite; `saturate`: it becomes the largest number of its sign.
+bool find_infinite(void* elements, size_t count, ReduceType type, bool saturate);
 
 }  // namespace canopy

@@ -11,6 +11,8 @@ struct LaunchOptions {
   uint32_t most_cores = 0;   // that its blocks may hold at once; 0: all of the kind
   uint32_t ub_bytes = 0;     // of the unified buffer, that the launch asked for
   bool together = false;     // no block starts before there is a core for each
+  bool saturates = false;    // what overflows becomes the largest number, not infinite
+  bool detects_overflow = false;  // what kernels say of overflows counts
 
   bool operator==(const LaunchOptions&) const = default;
 };

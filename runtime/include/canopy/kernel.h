@@ -89,6 +89,13 @@ void canopy_sync_all(void);
 void* canopy_unified_buffer(size_t* bytes);
 /* How much of it the launch asked for (ACL_RT_LAUNCH_KERNEL_ATTR_DYN_UBUF_SIZE), 0 when it did not. */
 uint32_t canopy_dynamic_buffer_bytes(void);
+/* Floating-point overflow. Kernels compute as the host does, which notices nothing: a kernel that knows
+ * of an overflow says so. It counts if the stream's overflow switch was on at the launch
+ * (aclrtSetStreamOverflowSwitch), and is seen by aclrtGetOverflowStatus. */
+void canopy_raise_overflow(void);
+/* 1 when what overflows is to become the largest number (the mode of the device when the stream was created:
+ * aclrtSetDeviceSatMode), 0 when it is to become infinite. */
+int canopy_saturates(void);
 /* Flags between the blocks of a launch: a counter per id (0 to 15). set adds one, wait waits until the
  * counter is at least one and takes one away. */
 void canopy_flag_set(uint32_t id);

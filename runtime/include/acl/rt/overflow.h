@@ -15,15 +15,17 @@ typedef enum aclrtFloatOverflowMode {
   ACL_RT_OVERFLOW_MODE_UNDEF = 2
 } aclrtFloatOverflowMode;
 
-/* Of the thread's device; holds for streams created later. */
+/* Of the thread's device; holds for streams created later. INFNAN is what devices begin with. */
 ACL_FUNC_VISIBILITY aclError aclrtSetDeviceSatMode(aclrtFloatOverflowMode mode);
 ACL_FUNC_VISIBILITY aclError aclrtGetDeviceSatMode(aclrtFloatOverflowMode* mode);
-/* In stream order: writes 64 bytes to device memory, the first not 0 after an overflow. */
+/* In stream order: writes 64 bytes to device memory, the first not 0 after an overflow of any
+ * stream of the device. Overflows count on streams with the switch on
+ * (aclrtSetStreamOverflowSwitch). */
 ACL_FUNC_VISIBILITY aclError aclrtGetOverflowStatus(void* outputAddr, size_t outputSize,
                                                     aclrtStream stream);
 /* In stream order. */
 ACL_FUNC_VISIBILITY aclError aclrtResetOverflowStatus(aclrtStream stream);
-/* The device address of the current context's overflow word. */
+/* The address of the overflow word; contexts of a device share it. */
 ACL_FUNC_VISIBILITY aclError aclrtCtxGetFloatOverflowAddr(void** overflowAddr);
 /* In stream order; `outputSize` bytes of device memory. */
 ACL_FUNC_VISIBILITY aclError aclrtGetFloatOverflowStatus(void* outputAddr, uint64_t outputSize,

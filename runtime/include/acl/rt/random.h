@@ -44,15 +44,19 @@ typedef struct aclrtRandomNumFuncParaInfo {
 typedef struct aclrtRandomNumTaskInfo {
   aclDataType dataType;
   aclrtRandomNumFuncParaInfo randomNumFuncParaInfo;
-  void* randomParaAddr;   /* NULL: the runtime's own */
-  void* randomResultAddr; /* device memory */
-  void* randomCounterAddr;
+  void* randomParaAddr;    /* memory for the parameters; not needed here */
+  void* randomResultAddr;  /* device memory */
+  void* randomCounterAddr; /* 16 bytes of device memory: where the sequence begins; NULL: at 0 */
   aclrtRandomParaInfo randomSeed;
   aclrtRandomParaInfo randomNum; /* how many */
   uint8_t rsv[8];
 } aclrtRandomNumTaskInfo;
 
-/* In stream order. `reserve` is NULL. */
+/* In stream order: numbers of Philox4x32-10, which depend on seed, counter and their place alone.
+ * Types: int32, int64, uint32, uint64 (uniform only), fp16, bf16, fp32. Uniform: at least min,
+ * below max; truncated normal: within two standard deviations; dropout: a bit per number, 0 with
+ * the ratio's probability. Parameters have the width of the type. `reserve` is NULL. What comes
+ * from memory and is wrong fails the task with 507013. */
 ACL_FUNC_VISIBILITY aclError aclrtRandomNumAsync(const aclrtRandomNumTaskInfo* taskInfo,
                                                  const aclrtStream stream, void* reserve);
 
