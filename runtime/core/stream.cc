@@ -119,6 +119,14 @@ void Stream::drain() {
              [&] { return describe_wait(target); });
 }
 
+void Stream::drain_for_good() {
+  if (!stored() && !strand_.idle()) {
+    strand_.leave_lost_waits();
+    strand_.scheduler().orders().add(&strand_);
+  }
+  drain();
+}
+
 void Stream::note_follows(const StreamPoint& point) {
   std::lock_guard lock(follows_lock_);
   const auto known = std::find_if(follows_.begin(), follows_.end(),

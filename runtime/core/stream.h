@@ -101,6 +101,9 @@ class Stream {
   Result<> synchronize(Deadline deadline);
   // Waits until nothing of the stream is left with the device. Stored tasks are dropped.
   void drain();
+  // The same for a stream that goes away: it does not wait for records that were dropped. REQUIRES: taken off
+  // Scheduler::orders() afterwards.
+  void drain_for_good();
   // Drops all tasks and waits until the one that runs has ended; who synchronises meanwhile hears of it. After
   // Errc::stream_timeout what was submitted before is still dropped, as soon as that one ends.
   Result<> abort(AbortReason reason, Deadline deadline);

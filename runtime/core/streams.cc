@@ -89,7 +89,7 @@ void Runtime::retire_stream(void* handle) {
   }
   stream_allocators_.remove(handle);
   if (owner != nullptr) {
-    owner->drain();
+    owner->drain_for_good();
     owner->await_holders();
     callback_threads_.forget_stream(*owner);
     host_function_threads_.forget_stream(*owner);

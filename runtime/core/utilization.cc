@@ -3,25 +3,36 @@
 #include "runtime/device/trace_buffer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace canopy {
 namespace {
 
-uint64_t busy_ticks(DeviceCores& cores, CoreKind kind, uint64_t since, uint64_t now) {
-  CorePool& pool = cores.pool(kind);
-  uint64_t sum = 0;
+// Calls visit(track, whether the core is taken) for every core of the kind.
+template <class Visit>
+void for_each_core(DeviceCores& cores, CoreKind kind, Visit&& visit) {
+  const CorePool& pool = cores.pool(kind);
   for (uint32_t core = 0; core < pool.cores(); ++core) {
-    sum += cores.clocks().busy(cores.track(kind, static_cast<int32_t>(core)), pool.taken(core), since, now);
+    visit(cores.track(kind, static_cast<int32_t>(core)), pool.taken(core));
   }
+}
+
+uint64_t busy_ticks(DeviceCores& cores, CoreKind kind, uint64_t now) {
+  uint64_t sum = 0;
+  for_each_core(cores, kind, [&](uint32_t track, bool taken) { sum += cores.clocks().busy(track, taken, now); });
   return sum;
 }
 
-uint32_t busy_now(const CorePool& pool) {
-  uint32_t taken = 0;
-  for (uint32_t core = 0; core < pool.cores(); ++core) {
-    taken += pool.taken(core) ? 1 : 0;
-  }
-  return pool.cores() == 0 ? 0 : taken * 100 / pool.cores();
+uint32_t busy_now(DeviceCores& cores, CoreKind kind) {
+  uint32_t taken_cores = 0;
+  for_each_core(cores, kind, [&](uint32_t track, bool taken) {
+    if (taken) {
+      ++taken_cores;
+      cores.clocks().begin_older(track);
+    }
+  });
+  const uint32_t all = cores.pool(kind).cores();
+  return all == 0 ? 0 : taken_cores * 100 / all;
 }
 
 uint32_t percent(uint64_t before, uint64_t after, uint64_t span, uint32_t cores) {
@@ -37,22 +48,24 @@ uint32_t percent(uint64_t before, uint64_t after, uint64_t span, uint32_t cores)
 Utilization::Shares Utilization::of(Device& device) {
   std::lock_guard lock(mutex_);
   DeviceCores& cores = device.cores();
-  if (watched_since_ == 0) {
-    watched_since_ = ticks();
-    TraceBuffer::watch_cores();
-    last_[static_cast<size_t>(device.id())] = Reading{watched_since_, 0, 0, cores.aicpu().busy_ticks()};
-    return {busy_now(cores.pool(CoreKind::cube)), busy_now(cores.pool(CoreKind::vector)), 0};
-  }
-  const uint64_t now = ticks();
-  const Reading reading{now, busy_ticks(cores, CoreKind::cube, watched_since_, now),
-                        busy_ticks(cores, CoreKind::vector, watched_since_, now), cores.aicpu().busy_ticks()};
   auto& last = last_[static_cast<size_t>(device.id())];
-  const Reading before = last.value_or(Reading{watched_since_, 0, 0, 0});
-  last = reading;
-  const uint64_t span = now - before.at;
-  return {percent(before.cube, reading.cube, span, cores.cube_cores()),
-          percent(before.vector, reading.vector, span, cores.vector_cores()),
-          percent(before.aicpu, reading.aicpu, span, cores.aicpu().cores())};
+  if (!last) {
+    TraceBuffer::watch_cores();
+    const Shares now{busy_now(cores, CoreKind::cube), busy_now(cores, CoreKind::vector), 0};
+    last = reading_of(cores);
+    return now;
+  }
+  const Reading before = std::exchange(*last, reading_of(cores));
+  const uint64_t span = last->at - before.at;
+  return {percent(before.cube, last->cube, span, cores.cube_cores()),
+          percent(before.vector, last->vector, span, cores.vector_cores()),
+          percent(before.aicpu, last->aicpu, span, cores.aicpu().cores())};
+}
+
+Utilization::Reading Utilization::reading_of(DeviceCores& cores) {
+  const uint64_t now = ticks();
+  return {now, busy_ticks(cores, CoreKind::cube, now), busy_ticks(cores, CoreKind::vector, now),
+          cores.aicpu().busy_ticks()};
 }
 
 }  // namespace canopy

@@ -2,8 +2,8 @@
 // of this process.
 //
 // The first question of all switches the clocks of cores on, which then cost every kernel two looks at the
-// cycle counter. It is answered with the share of cores that are busy at that moment, and with 0 for AI CPUs.
-// Thread-safe.
+// cycle counter. A device's first question is answered with the share of cores that are busy at that moment, and
+// with 0 for AI CPUs. Thread-safe.
 #pragma once
 
 #include "runtime/device/scheduler.h"
@@ -32,8 +32,9 @@ class Utilization {
     uint64_t vector = 0;
     uint64_t aicpu = 0;
   };
-  std::mutex mutex_;  // guards all below
-  uint64_t watched_since_ = 0;
+  static Reading reading_of(DeviceCores& cores);
+
+  std::mutex mutex_;  // guards last_
   std::array<std::optional<Reading>, Scheduler::kMaxDevices> last_;
 };
 

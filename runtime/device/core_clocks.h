@@ -20,7 +20,13 @@ class CoreClocks {
 
   // Relaxed throughout: numbers, nothing else.
   void begin(uint32_t core) { clocks_[core].begun.store(ticks(), std::memory_order_relaxed); }
-  // Nothing when begin() was not called: the block is older than the wish to know.
+  // By who begins to watch: a block that runs already counts from now. One that has just ended may leave the mark
+  // behind, so readers ask whether the core is taken.
+  void begin_older(uint32_t core) {
+    uint64_t none = 0;
+    clocks_[core].begun.compare_exchange_strong(none, ticks(), std::memory_order_relaxed);
+  }
+  // Nothing when nobody watched yet when the block began, nor since.
   void end(uint32_t core) {
     Clock& clock = clocks_[core];
     const uint64_t begun = clock.begun.load(std::memory_order_relaxed);
@@ -29,12 +35,11 @@ class CoreClocks {
       clock.begun.store(0, std::memory_order_relaxed);
     }
   }
-  // Ticks until `now`; of a core that is `taken` by an older block, since `watched_since`.
-  uint64_t busy(uint32_t core, bool taken, uint64_t watched_since, uint64_t now) const {
+  // Ticks until `now`, of a core that is `taken` or not.
+  uint64_t busy(uint32_t core, bool taken, uint64_t now) const {
     const Clock& clock = clocks_[core];
     const uint64_t begun = clock.begun.load(std::memory_order_relaxed);
-    const uint64_t running_since = begun != 0 ? begun : taken ? watched_since : now;
-    return clock.busy.load(std::memory_order_relaxed) + (now > running_since ? now - running_since : 0);
+    return clock.busy.load(std::memory_order_relaxed) + (taken && begun != 0 && now > begun ? now - begun : 0);
   }
 
  private:

@@ -60,7 +60,7 @@ void DropOrders::take_off_wait(Strand& strand, std::vector<TimedEventWait*>* end
   {
     std::lock_guard lock(strand.producer_lock());  // nobody writes over the entry
     const Sqe* oldest = strand.oldest();
-    if (oldest == nullptr || !strand.drops_head()) {
+    if (oldest == nullptr || !(strand.drops_head() || strand.leaves_lost_waits())) {
       return;
     }
     head = *oldest;

@@ -120,7 +120,8 @@ uintptr_t EventCell::remove(Strand* strand, bool timed) {
     }
     // What lies on the list stays at its head, so the mark is one of this wait. (One with a limit may have run
     // out, and its strand be gone: then it is another's, and compared only.)
-    if (waits == strand && ((waiter & kTimed) != 0) == timed && strand->drops_head()) {
+    if (waits == strand && ((waiter & kTimed) != 0) == timed &&
+        (strand->drops_head() || (strand->leaves_lost_waits() && lost.load(std::memory_order_acquire)))) {
       found = waiter;
     } else {
       put_back(waiter);

@@ -66,7 +66,8 @@ struct alignas(kCacheLine) EventCell {
   // The record is dropped instead of being made. Streams that wait for it stay, until they are made to
   // leave themselves; hosts see `lost`. Takes the record's share.
   void lose_record();
-  // Take `strand`, which is to leave its wait (Strand::drops_head()), off the list. False, null: it is not on it.
+  // Take `strand`, which is to leave its wait (Strand::drops_head(), leaves_lost_waits()), off the list. False, null:
+  // it is not on it.
   // The wait's share goes over to the caller. One thread at a time (DropOrders::chase()); the cell may be
   // anybody's by now, its memory stays a cell's.
   bool remove_waiter(Strand* strand);

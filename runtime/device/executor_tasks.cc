@@ -166,10 +166,13 @@ void Executor::run_strand(Strand* strand) {
 }
 
 bool Executor::drop_heads(Executor& self, Strand* strand) {
-  // A wait that is over has given its share back.
   while (strand->drops_head()) {
-    if (!std::exchange(strand->head_is_over, false)) {
+    if (!std::exchange(strand->head_is_over, false)) {  // a wait that is over has given its share back
+      const bool record = strand->front()->kind == SqeKind::event_record;
       drop_task(*strand->front());
+      if (record) {
+        self.scheduler_.orders().ask_for_chase();  // for streams that leave lost waits
+      }
     }
     self.count_progress();
     if (!strand->retire()) {

@@ -205,10 +205,15 @@ size_t mapped_ranges() {
   return count;
 }
 
-TEST_F(Init, TwoHundredRoundsLeaveNoDescriptorAndNoMapping) {
+TEST_F(Init, AThousandRoundsLeaveNoDescriptorAndNoMapping) {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  constexpr int kRounds = 200;
+#else
+  constexpr int kRounds = 1000;
+#endif
   size_t files = 0;
   size_t maps = 0;
-  for (int round = 0; round < 210; ++round) {
+  for (int round = 0; round < kRounds + 10; ++round) {
     if (round == 10) {
       files = open_files();
       maps = mapped_ranges();

@@ -149,6 +149,40 @@ TEST_F(StreamAbort, WhoWaitsForAnEventWhoseRecordIsDroppedGets107023AndStreamsSt
   ACL_OK(aclrtSynchronizeEvent(event));
 }
 
+TEST_F(StreamAbort, AStreamThatIsDestroyedDoesNotWaitForADroppedRecord) {
+  for (int32_t limit : {0, 900}) {
+    for (const bool dropped_before : {true, false}) {
+      std::atomic<int> ran{0};
+      aclrtStream stream = make();
+      aclrtStream other = make();
+      aclrtEvent event = nullptr;
+      ACL_OK(aclrtCreateEventExWithFlag(&event, ACL_EVENT_SYNC));
+      Gate gate;
+      ACL_OK(gate.close(stream));
+      ACL_OK(aclrtRecordEvent(event, stream));
+      ACL_OK(aclrtStreamWaitEventWithTimeout(other, event, limit));
+      ACL_OK(aclrtLaunchHostFunc(other, &add, &ran));
+      if (dropped_before) {
+        ACL_OK(aclrtStreamAbort(stream));
+        ACL_OK(aclrtDestroyStream(other));
+        EXPECT_EQ(ran.load(), 1) << "it goes on behind that wait";
+      } else {
+        aclrtContext context = nullptr;
+        ACL_OK(aclrtGetCurrentContext(&context));
+        std::jthread destroyer([&] {
+          ASSERT_EQ(aclrtSetCurrentContext(context), ACL_SUCCESS);
+          ASSERT_EQ(aclrtDestroyStream(other), ACL_SUCCESS);
+        });
+        ACL_CODE(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(stream, 20));
+        ACL_OK(aclrtStreamAbort(stream));
+        destroyer.join();
+        EXPECT_EQ(ran.load(), 1);
+      }
+      ACL_OK(aclrtDestroyEvent(event));
+    }
+  }
+}
+
 TEST_F(StreamAbort, LeavesOtherStreamsAlone) {
   aclrtStream stream = make();
   aclrtStream other = make();
