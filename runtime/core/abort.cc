@@ -1,4 +1,5 @@
 // The part of Runtime that aborts: a stream's tasks, a device's.
+#include "runtime/core/callback_scope.h"
 #include "runtime/core/runtime.h"
 
 #include <chrono>
@@ -9,6 +10,7 @@
 namespace canopy {
 
 Result<> Runtime::abort_stream(void* handle) {
+  CANOPY_TRY(CallbackScope::refuse("aborting a stream"));
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
   if (found->stored()) {
     return fail(Errc::invalid_argument, "stream {}: the tasks of a persistent stream do not run by themselves: "
@@ -18,6 +20,7 @@ Result<> Runtime::abort_stream(void* handle) {
 }
 
 Result<> Runtime::stop_stream(void* handle) {
+  CANOPY_TRY(CallbackScope::refuse("stopping a stream"));
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
   if (found->is_default() || found->stored()) {
     return fail(Errc::invalid_argument, "stream {}: {} cannot be stopped", found->id(),
@@ -36,6 +39,7 @@ Result<> Runtime::call_abort_callbacks(int device, aclrtDeviceTaskAbortStage sta
 }
 
 Result<> Runtime::abort_device(int device, uint32_t timeout_ms) {
+  CANOPY_TRY(CallbackScope::refuse("aborting the tasks of a device"));
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   if (timeout_ms > kLongestAbortMs) {

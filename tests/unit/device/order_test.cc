@@ -60,6 +60,27 @@ TEST(Priority, AHigherOneRunsFirst) {
   EXPECT_TRUE(std::is_sorted(log.begin(), log.end()));
 }
 
+TEST(Priority, ThatIsChangedHoldsForWhatIsQueuedAfterwards) {
+  Rig rig(one_executor());
+  Gate gate;
+  std::vector<int> log;
+  Entry entries[8];
+  RigStream first(rig);
+  first.call(&Gate::wait, &gate);
+  rig.await([&] { return gate.reached.load(); }, nullptr, "the gate");
+  std::vector<std::unique_ptr<RigStream>> streams;
+  for (int priority = 7; priority >= 0; --priority) {
+    entries[priority] = {&log, priority};
+    streams.push_back(std::make_unique<RigStream>(rig, static_cast<uint8_t>(7 - priority)));
+    streams.back()->strand().set_priority(static_cast<uint8_t>(priority));
+    streams.back()->call(&Entry::write, &entries[priority]);
+  }
+  gate.open.store(true);
+  streams.clear();
+  ASSERT_EQ(log.size(), 8u);
+  EXPECT_TRUE(std::is_sorted(log.begin(), log.end()));
+}
+
 TEST(Priority, AHigherOneTakesOverBetweenTwoTasks) {
   Rig rig(one_executor());
   static RigStream* s_urgent;
