@@ -44,7 +44,9 @@ Result<void*> Runtime::make_context(Device& device, bool primary) {
     return tl::unexpected(stream.error());
   }
   raw->set_default_stream(*stream, streams_.find(*stream));
-  ++contexts_of_device_[static_cast<size_t>(device.id())];
+  if (contexts_of_device_[static_cast<size_t>(device.id())]++ == 0) {
+    device.cores().overflow().status.store(0, std::memory_order_relaxed);  // of an earlier life
+  }
   return handle;
 }
 

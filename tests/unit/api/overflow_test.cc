@@ -34,7 +34,6 @@ class Overflow : public AclTest {
     void* memory = nullptr;
     ACL_OK(aclrtMalloc(&memory, 4096, ACL_MEM_MALLOC_HUGE_FIRST));
     out_ = static_cast<uint32_t*>(memory);
-    ACL_OK(aclrtResetOverflowStatus(stream_));
     ACL_OK(aclrtSetStreamOverflowSwitch(stream_, 1));
   }
   // In the order of `stream`.
@@ -75,6 +74,18 @@ TEST_F(Overflow, IsOfAllStreamsOfTheDeviceAndOfNoOtherDevice) {
   ACL_OK(aclrtGetOverflowStatus(memory, 64, nullptr));
   ACL_OK(aclrtSynchronizeStream(nullptr));
   EXPECT_EQ(*static_cast<uint32_t*>(memory), 0u);
+}
+
+TEST_F(Overflow, IsForgottenWithTheDevice) {
+  ACL_OK(launch(overflows, 1, stream_));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  ACL_OK(aclFinalize());
+  ACL_OK(aclInit(nullptr));
+  ACL_OK(aclrtSetDevice(0));
+  void* memory = nullptr;
+  ACL_OK(aclrtMalloc(&memory, 4096, ACL_MEM_MALLOC_HUGE_FIRST));
+  out_ = static_cast<uint32_t*>(memory);
+  EXPECT_EQ(status(nullptr), 0u);
 }
 
 TEST_F(Overflow, CountsOnStreamsWithTheSwitchOnAndForLaterTasksOnly) {
