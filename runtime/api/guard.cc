@@ -22,7 +22,9 @@ std::atomic<bool> g_forked{false};
   }
 });
 
-aclError fault_code_of(int32_t code) {
+}  // namespace
+
+aclError code_of_fault(int32_t code) {
   if (core_of(code) == CoreKind::aicpu) {
     return fault_of(code) == DeviceFault::timeout ? ACL_ERROR_RT_AICPU_TIMEOUT : ACL_ERROR_RT_AICPU_EXCEPTION;
   }
@@ -37,8 +39,6 @@ aclError fault_code_of(int32_t code) {
   }
   return ACL_ERROR_RT_INTERNAL_ERROR;
 }
-
-}  // namespace
 
 bool in_forked_child() { return g_forked.load(std::memory_order_relaxed); }
 
@@ -117,7 +117,7 @@ aclError code_of(const Error& error) {
     case Errc::stream_aborted: return ACL_ERROR_RT_STREAM_ABORT;
     case Errc::device_aborted: return ACL_ERROR_RT_DEVICE_TASK_ABORT;
     case Errc::abort_refused: return ACL_ERROR_RT_TASK_ABORT_STOP;
-    case Errc::kernel_fault: return fault_code_of(error.native);
+    case Errc::kernel_fault: return code_of_fault(error.native);
   }
   return ACL_ERROR_RT_INTERNAL_ERROR;
 }

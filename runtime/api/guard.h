@@ -14,6 +14,8 @@ namespace canopy::acl {
 
 // The code of the acl interface for an error.
 aclError code_of(const Error& error);
+// The same for what a failed task leaves (device/abi/fault_code.h).
+aclError code_of_fault(int32_t code);
 // True in a child of fork() whose parent had used the runtime: executors do not survive a fork.
 bool in_forked_child();
 aclError refuse_forked_child();

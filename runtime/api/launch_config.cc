@@ -11,6 +11,15 @@ Result<> check_switch(const char* name, uint8_t value) {
   return {};
 }
 
+// In seconds or in microseconds, but not both.
+Result<> take_limit(uint64_t us, LaunchAttributes* into) {
+  if (into->limit_us) {
+    return fail(Errc::invalid_argument, "launch attributes timeout and timeoutUs exclude each other");
+  }
+  into->limit_us = us;
+  return {};
+}
+
 Result<> take(const aclrtLaunchKernelAttr& attribute, LaunchAttributes* into) {
   const aclrtLaunchKernelAttrValue& value = attribute.value;
   switch (attribute.id) {
@@ -40,9 +49,9 @@ Result<> take(const aclrtLaunchKernelAttr& attribute, LaunchAttributes* into) {
     case ACL_RT_LAUNCH_KERNEL_ATTR_ENABLE_PROFILING:
       return check_switch("enableProfiling", value.enableProfiling);  // likewise
     case ACL_RT_LAUNCH_KERNEL_ATTR_TIMEOUT:
+      return take_limit(uint64_t{value.timeout} * 1'000'000, into);
     case ACL_RT_LAUNCH_KERNEL_ATTR_TIMEOUT_US:
-      return fail(Errc::not_supported, "launch attribute {}: time limits of kernels are not built",
-                  static_cast<int>(attribute.id));
+      return take_limit(uint64_t{value.timeoutUs.timeoutHigh} << 32 | value.timeoutUs.timeoutLow, into);
   }
   return fail(Errc::invalid_argument, "launch attribute {} is none",
               static_cast<int>(attribute.id));

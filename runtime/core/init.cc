@@ -109,6 +109,8 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
     }
   }
   set_wait_limit(0);
+  kernel_limit_.set_us(0);
+  exceptions_.clear();
   set_configuration(Configuration());
   tell(ACL_RT_DEVICE_STATE_RESET_POST);
 }

@@ -44,6 +44,18 @@ Result<> Runtime::unload_binary(void* handle) {
   // No new launch can find the kernels; those queued already run to their end first. Without the lock:
   // what they wait for may need others to get on.
   drain_all_streams();
+  exceptions_.await();
+  exceptions_.set_of_binary(handle, nullptr, nullptr);
+  return {};
+}
+
+Exceptions::Owner Runtime::owner_of(const KernelImage* image) {
+  std::lock_guard lock(mutex_);
+  for (const auto& [key, handle] : function_handles_) {
+    if (key.first == image) {
+      return {handle, key.second};
+    }
+  }
   return {};
 }
 

@@ -11,6 +11,7 @@ namespace canopy {
 struct LaunchAttributes {
   uint32_t first_block = 0;
   uint32_t ub_bytes = 0;
+  std::optional<uint64_t> limit_us;  // in place of the process's; 0: none
   bool together = false;           // no block before there is a core for each
   std::optional<CoreKind> engine;  // of kernels that may run on either kind
 };

@@ -71,7 +71,7 @@ Result<CoreKind> engine_for(const KernelImage& image, std::optional<CoreKind> wa
 }
 
 Result<> settle(const LaunchCall& call, const KernelImage& image, Stream& stream,
-                const CoreLimits& limits, Settled* out) {
+                const CoreLimits& limits, uint64_t limit_us, Settled* out) {
   const LaunchAttributes asked = call.attributes != nullptr ? *call.attributes : LaunchAttributes();
   const uint32_t blocks = call.blocks;
   Settled& how = *out;
@@ -94,6 +94,7 @@ Result<> settle(const LaunchCall& call, const KernelImage& image, Stream& stream
                 "kernel '{}': {} blocks can never start together, the launch may have {} cores",
                 image.name, blocks, limit);
   }
+  how.options.limit_us = asked.limit_us.value_or(limit_us);
   how.options.first_block = asked.first_block;
   how.options.ub_bytes = asked.ub_bytes;
   how.options.together = asked.together && !on_aicpu;
@@ -133,7 +134,7 @@ Result<const KernelImage*> Runtime::launchable(const LaunchCall& call) {
 
 // Most launches are, and stay on the short way.
 bool Runtime::is_plain(const LaunchCall& call, const KernelImage& image) const {
-  return call.attributes == nullptr && !launches_ask_streams_.load(std::memory_order_relaxed) && image.core_kind != CoreKind::aicpu;
+  return call.attributes == nullptr && !launches_ask_streams_.load(std::memory_order_relaxed) && kernel_limit_.us() == 0 && image.core_kind != CoreKind::aicpu;
 }
 
 Result<> Runtime::launch(const LaunchCall& call, const void* args, size_t args_bytes) {
@@ -142,7 +143,7 @@ Result<> Runtime::launch(const LaunchCall& call, const void* args, size_t args_b
   CANOPY_ASSIGN(Stream * target, stream(call.stream));
   Settled how{image->core_kind};
   if (!is_plain(call, *image)) [[unlikely]] {
-    CANOPY_TRY(settle(call, *image, *target, core_limits_, &how));
+    CANOPY_TRY(settle(call, *image, *target, core_limits_, kernel_limit_.us(), &how));
   }
   const bool with_options = (how.flags & Sqe::kWithOptions) != 0;
   target->post(with_options ? kOptionsBytes : 0, [&](Sqe& sqe, std::byte* memory) {
@@ -173,7 +174,7 @@ Result<> Runtime::launch_host_args(const LaunchCall& call, const void* args, siz
   CANOPY_ASSIGN(Stream * target, stream(call.stream));
   Settled how{image->core_kind};
   if (!is_plain(call, *image)) [[unlikely]] {
-    CANOPY_TRY(settle(call, *image, *target, core_limits_, &how));
+    CANOPY_TRY(settle(call, *image, *target, core_limits_, kernel_limit_.us(), &how));
   }
   post_kernel(*target, *image, how, call.blocks, args_bytes, [&](std::byte* copy) {
     if (args_bytes != 0) {
@@ -202,7 +203,7 @@ Result<> Runtime::launch_args_array(const LaunchCall& call, const void* const* a
   CANOPY_ASSIGN(Stream * target, stream(call.stream));
   Settled how{image->core_kind};
   if (!is_plain(call, *image)) [[unlikely]] {
-    CANOPY_TRY(settle(call, *image, *target, core_limits_, &how));
+    CANOPY_TRY(settle(call, *image, *target, core_limits_, kernel_limit_.us(), &how));
   }
   post_kernel(*target, *image, how, call.blocks, image->args_bytes, [&](std::byte* copy) {
     for (size_t i = 0; i < image->param_sizes.size(); ++i) {
@@ -219,7 +220,7 @@ Result<> Runtime::launch_args_handle(const LaunchCall& call, void* handle) {
   CANOPY_ASSIGN(Stream * target, stream(call.stream));
   Settled how{image->core_kind};
   if (!is_plain(call, *image)) [[unlikely]] {
-    CANOPY_TRY(settle(call, *image, *target, core_limits_, &how));
+    CANOPY_TRY(settle(call, *image, *target, core_limits_, kernel_limit_.us(), &how));
   }
   post_kernel(*target, *image, how, call.blocks, args->blob_bytes(),
               [&](std::byte* copy) { args->write(copy); });

@@ -3,6 +3,7 @@
 #include "runtime/core/aicpu_description.h"
 #include "runtime/core/private_binary.h"
 #include "runtime/device/kernel_registry.h"
+#include "runtime/device/kernel_text.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -31,6 +32,7 @@ void Module::add(const canopy_kernel_record& record) {
   image.trace_name = intern(image.name);
   image.entry = record.entry;
   image.symbol = record.symbol;
+  KernelText::add(reinterpret_cast<const void*>(record.entry));
   image.core_kind = static_cast<CoreKind>(record.core_kind);
   image.args_bytes = record.args_bytes;
   image.param_sizes.assign(record.param_sizes, record.param_sizes + record.param_count);
@@ -109,6 +111,9 @@ Result<std::unique_ptr<Module>> Module::open(std::string path, PrivateBinary bin
 }
 
 Module::~Module() {
+  for (const KernelImage& kernel : kernels_) {
+    KernelText::remove(reinterpret_cast<const void*>(kernel.entry));
+  }
   if (library_ != nullptr) {
     ::dlclose(library_);
   }

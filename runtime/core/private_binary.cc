@@ -96,8 +96,11 @@ void make_unique_symbols_ordinary(std::span<std::byte> file) {
 
 namespace {
 
+// The name under which reports and debuggers find the copy; longer ones are refused by the system.
+std::string short_name(const std::string& path) { return path.substr(path.rfind('/') + 1).substr(0, 200); }
+
 Result<UniqueFd> memory_for(const std::string& path) {
-  UniqueFd memory(::memfd_create("canopy-module", MFD_CLOEXEC));
+  UniqueFd memory(::memfd_create(short_name(path).c_str(), MFD_CLOEXEC));
   if (!memory) {
     return fail_errno(Errc::no_memory, errno, "cannot create memory for binary '{}'", path);
   }

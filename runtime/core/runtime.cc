@@ -6,7 +6,10 @@
 
 #include "acl/rt/event.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 
 namespace canopy {
 
@@ -25,7 +28,15 @@ Runtime& Runtime::instance() {
 
 bool Runtime::exists() { return g_exists.load(std::memory_order_relaxed); }
 
-Runtime::Runtime() : program_(Module::of_program()) {}
+Runtime::Runtime() : program_(Module::of_program()) {
+  set_fault_sink(&exceptions_);
+  static const pid_t owner = ::getpid();
+  std::atexit([] {
+    if (::getpid() == owner) {  // a child of fork has no thread to end
+      instance().exceptions_.stop();
+    }
+  });
+}
 
 // ---- Devices and contexts.
 

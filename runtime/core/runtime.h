@@ -12,8 +12,10 @@
 #include "runtime/core/core_limits.h"
 #include "runtime/core/device_limits.h"
 #include "runtime/core/event.h"
+#include "runtime/core/exceptions.h"
 #include "runtime/core/host_registration.h"
 #include "runtime/core/kernel_args.h"
+#include "runtime/core/kernel_limit.h"
 #include "runtime/core/labels.h"
 #include "runtime/core/launch_attributes.h"
 #include "runtime/core/module.h"
@@ -182,6 +184,10 @@ class Runtime {
   Result<> launch_args_array(const LaunchCall& call, const void* const* args);
   // A handle of kernel_args().
   Result<> launch_args_handle(const LaunchCall& call, void* args);
+  // Who is told of tasks that fail.
+  Exceptions& exceptions() { return exceptions_; }
+  // The time limit of kernels launched from now on.
+  KernelLimit& kernel_limit() { return kernel_limit_; }
 
   // Threads of the user that run callbacks, and those that run host functions.
   ReportThreads& callback_threads() { return callback_threads_; }
@@ -225,6 +231,7 @@ class Runtime {
   }
   void drain_all_streams();
   Result<void*> find_symbol(const void* symbol);
+  Exceptions::Owner owner_of(const KernelImage* image);
   Result<const KernelImage*> launchable(const LaunchCall& call);
   bool is_plain(const LaunchCall& call, const KernelImage& image) const;
   Result<void*> keep_binary(std::unique_ptr<Module> module);
@@ -273,6 +280,8 @@ class Runtime {
   Notifies notifies_;
   Labels labels_;
   std::atomic<uint32_t> wait_limit_s_{0};  // relaxed: a number, nothing else
+  KernelLimit kernel_limit_;
+  Exceptions exceptions_{[](const KernelImage* image) { return instance().owner_of(image); }};
   PeerAccess peers_;
   TaskMemory task_memory_{*this};
   HostRegistrations registrations_;

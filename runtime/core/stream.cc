@@ -4,6 +4,7 @@
 #include "runtime/base/log.h"
 #include "runtime/core/callback_scope.h"
 #include "runtime/core/context.h"
+#include "runtime/core/runtime.h"
 #include "runtime/core/task_error.h"
 #include "runtime/device/launch_board.h"
 #include "runtime/device/scheduler.h"
@@ -101,6 +102,7 @@ Result<> Stream::synchronize(Deadline deadline) {
   CANOPY_TRY(check_aborts(aborts));
   std::string sentence;
   if (const int32_t code = strand_.take_error(&sentence); code != 0) [[unlikely]] {
+    Runtime::instance().exceptions().await();
     return task_error(code, strand_.device().device(), id(), sentence);
   }
   return context_.check_running();

@@ -10,6 +10,7 @@
 #include "runtime/base/result.h"
 #include "runtime/base/spin_lock.h"
 #include "runtime/base/waiter.h"
+#include "runtime/core/submitters.h"
 #include "runtime/device/strand.h"
 
 #include <atomic>
@@ -67,6 +68,7 @@ class Stream {
         std::lock_guard lock(strand_.producer_lock());
         Sqe* sqe = strand_.reserve();
         if (sqe != nullptr) [[likely]] {
+          sqe->submitter = submitter_of_this_thread();
           sqe->args_end = 0;
           sqe->heap_args = nullptr;
           std::byte* args = nullptr;

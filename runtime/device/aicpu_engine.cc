@@ -132,15 +132,16 @@ void AiCpuEngine::fiber_main() {
   for (;;) {
     Core& core = *static_cast<Core*>(t_core);
     const Launch& launch = *core.block->launch;
-    if (launch.strand->scheduler().ends_early(launch)) [[unlikely]] {
-      // The stream was made to drop the task.
+    if (launch.failed.load(std::memory_order_relaxed) || launch.strand->scheduler().ends_early(launch)) [[unlikely]] {
+      // The task is over, or the stream was made to drop it.
     } else if (launch.image->cpu_entry == nullptr) {
       launch.entry(launch.args);
     } else if (const uint32_t code = launch.image->cpu_entry(const_cast<void*>(launch.args));
                code != 0) {
-      launch.strand->record_error(fault_code(DeviceFault::exception, CoreKind::aicpu),
-                                  fmt::format("AI CPU kernel '{}' block {} returned {}",
-                                              launch.image->name, core.block->index, code));
+      launch.strand->scheduler().fail_launch(
+          *core.block->launch, fault_code(DeviceFault::exception, CoreKind::aicpu),
+          fmt::format("AI CPU kernel '{}' block {} returned {}", launch.image->name,
+                      core.block->index, code));
     }
     Fiber::switch_to(*core.fiber, core.root);
   }
@@ -149,9 +150,9 @@ void AiCpuEngine::fiber_main() {
 void AiCpuEngine::abandon_block(int32_t code, std::string sentence) {
   Core& core = *static_cast<Core*>(t_core);
   Launch& launch = *core.block->launch;
-  launch.strand->record_error(code, std::move(sentence));
-  // Relaxed: who waits in another block looks again.
-  launch.failed.store(true, std::memory_order_relaxed);
+  if (code != 0) {
+    launch.strand->scheduler().fail_launch(launch, code, std::move(sentence));
+  }
   core.abandoned = true;
   Fiber::switch_to(*core.fiber, core.root);
   CHECK(false, "an abandoned block must not be resumed");
@@ -163,7 +164,13 @@ void AiCpuEngine::end_block(const Block& block) {
   Strand* strand = launch.strand;
   const uint32_t blocks = launch.blocks;
   // acq_rel: as in Executor::end_block().
-  if (launch.ended.fetch_add(1, std::memory_order_acq_rel) + 1 == blocks && strand->retire()) {
+  if (launch.ended.fetch_add(1, std::memory_order_acq_rel) + 1 != blocks) {
+    return;
+  }
+  if (launch.limited || launch.failed.load(std::memory_order_relaxed)) {
+    strand->scheduler().settle(launch);
+  }
+  if (strand->retire()) {
     strand->scheduler().submit(strand);
   }
 }

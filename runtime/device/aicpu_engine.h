@@ -39,7 +39,7 @@ class AiCpuEngine {
 
   // The block of an AI CPU that this thread runs; null on all other threads.
   static Block* block();
-  // Ends the running block with an error: nothing is unwound. REQUIRES: block() is not null.
+  // Ends the running block, with an error unless `code` is 0: nothing is unwound. REQUIRES: block() is not null.
   [[noreturn]] static void abandon_block(int32_t code, std::string sentence);
 
  private:

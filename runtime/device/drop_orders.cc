@@ -18,6 +18,16 @@ void DropOrders::add(Strand* strand) {
     }
   }
   ask_for_chase();
+  scheduler_.arm_watchdog();  // see hold_kernels()
+}
+
+bool DropOrders::hold_kernels() {
+  std::lock_guard lock(mutex_);
+  return std::any_of(strands_.begin(), strands_.end(), [](Strand* strand) {
+    std::lock_guard no_writes(strand->producer_lock());
+    const Sqe* oldest = strand->oldest();
+    return oldest != nullptr && oldest->kind == SqeKind::kernel && strand->drops_head();
+  });
 }
 
 void DropOrders::remove(Strand* strand) {

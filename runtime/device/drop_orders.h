@@ -37,6 +37,8 @@ class DropOrders {
   // Somebody parked a strand while orders are out.
   void ask_for_chase();
   bool chase_wanted() const { return wanted_.load(std::memory_order_acquire); }
+  // Whether a kernel may be running that is to end: the watchdog interrupts its blocks until it has.
+  bool hold_kernels();
   // Takes the strands off the waits that they are to leave. The watchdog's.
   void chase();
 

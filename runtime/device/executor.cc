@@ -2,9 +2,12 @@
 
 #include "runtime/base/waiter.h"
 #include "runtime/device/abi/remote_bell.h"
+#include "runtime/device/fault_handler.h"
 #include "runtime/device/scheduler.h"
+#include "runtime/device/signal_stack.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <utility>
@@ -14,7 +17,8 @@ namespace {
 
 constexpr uint64_t kSpareIdleNs = 50'000'000;
 
-thread_local Executor* t_executor = nullptr;
+// Read by signal handlers, in any thread: initial-exec, because the first use of other thread-locals allocates.
+[[gnu::tls_model("initial-exec")]] thread_local Executor* t_executor = nullptr;
 
 }  // namespace
 
@@ -40,10 +44,11 @@ void Executor::start() {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
-  for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) {
+  for (const int fault : kFaultSignals) {
     sigdelset(&all, fault);
   }
-  pthread_sigmask(SIG_BLOCK, &all, &before);
+  // Set, not added: a spare is started by the watchdog, which blocks faults as well.
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   scheduler_.running_threads_.fetch_add(1, std::memory_order_relaxed);
   thread_ = std::jthread([this] { thread_main(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -57,12 +62,15 @@ void Executor::join() {
 
 void Executor::thread_main() {
   pthread_setname_np(pthread_self(), spare_ ? "canopy-spare" : "canopy-exec");
-  t_executor = this;
+  const SignalStack signal_stack;
   Fiber root;  // made on the thread it stands for
   Fiber* first = pool_.take();
   first->owner = this;
   running_ = first;
   thread_stack_ = &root;
+  t_executor = this;
+  // Relaxed: a number; who reads 0 finds no block here to interrupt.
+  thread_id_.store(::gettid(), std::memory_order_relaxed);
   Fiber::switch_to(root, *first);
   // Back here either to run a host function on the thread's own stack, or to end.
   while (root_call_ != nullptr) {
@@ -70,6 +78,7 @@ void Executor::thread_main() {
     call(root_argument_);
     Fiber::switch_to(root, *running_);
   }
+  thread_id_.store(0, std::memory_order_relaxed);
   scheduler_.running_threads_.fetch_sub(1, std::memory_order_release);
 }
 
@@ -83,7 +92,10 @@ void Executor::call_on_thread_stack(CallFunction function, void* argument) {
   Executor* self = current();
   self->root_call_ = function;
   self->root_argument_ = argument;
+  // Relaxed: a hint, see interrupt_block().
+  self->in_call_.store(true, std::memory_order_relaxed);
   Fiber::switch_to(*self->running_, *self->thread_stack_);
+  self->in_call_.store(false, std::memory_order_relaxed);
 }
 
 void Executor::loop_once() {

@@ -15,6 +15,8 @@
 
 #include "runtime/base/doorbell.h"
 #include "runtime/base/spin_lock.h"
+#include "runtime/device/abi/fault_code.h"
+#include "runtime/device/fault.h"
 #include "runtime/device/fiber.h"
 #include "runtime/device/launch_board.h"
 #include "runtime/device/strand.h"
@@ -51,8 +53,18 @@ class Executor {
   static void park_polling(int (*poll)(void*), void* argument, const char* what);
   // Lets others run, then goes on.
   static void yield();
-  // Ends the running block with an error: its stack is abandoned, nothing is unwound.
-  [[noreturn]] static void abandon_block(int32_t code);
+  // Ends the running block, whose launch has failed or is to end early: its stack is abandoned, nothing is unwound.
+  [[noreturn]] static void abandon_block();
+  // Fails the task of the running block, and ends that.
+  [[noreturn]] static void fail_block(DeviceFault fault, std::string sentence);
+  // Where a block goes on that a signal handler has taken out of its code: with the fault that set_fault()
+  // left, on the stack that it named.
+  [[noreturn]] static void leave_faulted_block();
+  // Inside a handler on the executor's thread. REQUIRES: in a block's own code.
+  uintptr_t set_fault(const Fault& fault) {
+    fault_ = fault;
+    return block()->entry_stack;
+  }
 
   // Hands the strand over if the executor waits with an open mailbox. `head_is_over` travels with it, so
   // that the strand's own line need not.
@@ -75,6 +87,8 @@ class Executor {
   Doorbell& bell() { return bell_; }
   TraceBuffer& trace() { return trace_; }
   Block* block() const { return running_->block; }
+  // Interrupts the block that runs here, if one does and its launch has failed. Any thread.
+  void interrupt_block();
   // Scratch for a block of this executor; goes back with the block.
   void* take_unified_buffer(size_t bytes);
   Fiber* running_fiber() const { return running_; }
@@ -122,6 +136,7 @@ class Executor {
   Fiber* pop_fiber();
   Strand* pop_strand(uint8_t at_least);
   void reap_abandoned();
+  static void fail_for_exception(Launch& launch, const Block& block);
 
   // These may return on another executor than they were called on: static, they ask current().
   static void run_strand(Strand* strand);
@@ -137,6 +152,7 @@ class Executor {
   // Gives core and buffers back; the strand to go on with if it was the launch's last block.
   static Strand* end_block(Block& block);
   static void release_core(Block& block);
+  static void end_launch(Launch& launch);
   void open_mailbox();
   void close_mailbox();
   bool should_rotate(const Strand& strand, uint32_t* budget, uint64_t started);
@@ -161,7 +177,7 @@ class Executor {
   Strand* resume_strand_ = nullptr;
   Strand* woken_strand_ = nullptr;
   Fiber* abandoned_ = nullptr;
-  int32_t abandoned_code_ = 0;
+  Fault fault_;
   bool remote_turn_ = false;
   bool fibers_last_turn_ = false;  // the loop's next turn leaves ready fibers for last
   uint32_t fiber_turns_ = 0;       // fibers resumed in a row without a look at anything else
@@ -177,6 +193,8 @@ class Executor {
   std::atomic<uint64_t> progress_{0};
   std::atomic<uint32_t> poll_count_{0};
   std::atomic<bool> revived_{false};
+  std::atomic<bool> in_call_{false};  // in a function of an upper side, not to be interrupted
+  std::atomic<int> thread_id_{0};     // 0: not started, or over
   Doorbell bell_;
 
   static constexpr uintptr_t kMailboxOpen = 1;

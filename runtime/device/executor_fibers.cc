@@ -189,32 +189,4 @@ void Executor::hand_over_to(Executor& thief) {
   }
 }
 
-void Executor::abandon_block(int32_t code) {
-  Executor* self = current();
-  Fiber* from = self->running_;
-  self->abandoned_ = from;
-  self->abandoned_code_ = code;
-  Fiber* to = self->pool_.take();
-  to->owner = self;
-  self->running_ = to;
-  Fiber::switch_to(*from, *to);
-  CHECK(false, "an abandoned block must not be resumed");
-  __builtin_unreachable();
-}
-
-void Executor::reap_abandoned() {
-  Fiber* fiber = std::exchange(abandoned_, nullptr);
-  Block block = *fiber->block;  // lies on the abandoned stack
-  block.launch->strand->record_error(abandoned_code_);
-  block.launch->failed.store(true, std::memory_order_seq_cst);  // before the look at who waits
-  scheduler_.release_waiting(*block.launch);
-  DeviceCores& device = block.launch->strand->device();
-  device.clocks().end(device.track(block.launch->kind, block.core));
-  fiber->rewind(&fiber_main);
-  pool_.give(fiber);
-  if (Strand* strand = end_block(block)) {
-    resume_strand_ = strand;
-  }
-}
-
 }  // namespace canopy

@@ -317,6 +317,9 @@ bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
   if (launch.failed.load(std::memory_order_relaxed)) [[unlikely]] {
     launch.failed.store(false, std::memory_order_relaxed);
   }
+  if (launch.options != nullptr && launch.options->limit_us != 0) [[unlikely]] {
+    self->scheduler_.begin_limit(launch);
+  }
   if ((sqe->launch & Sqe::kOnAiCpu) != 0) [[unlikely]] {
     launch.next_block = first_block;
     launch.end_block = first_block + sqe->blocks;
@@ -331,10 +334,12 @@ bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
       block.launch = &launch;
       block.index = first_block;
       block.core = core;
+      launch.next_block = first_block + 1;
       launch.ended.store(0, std::memory_order_relaxed);
       run_entry(*self, block);
       release_core(block);
       self = current();
+      end_launch(launch);
       return true;
     }
   }
@@ -359,13 +364,20 @@ void Executor::run_block(const BlockClaim& claim) {
 
 void Executor::run_entry(Executor& before, Block& block) {
   const Launch& launch = *block.launch;
+  // Relaxed: a block that starts all the same is ended at its next wait, or interrupted.
+  if (launch.failed.load(std::memory_order_relaxed) || before.scheduler_.ends_early(launch)) [[unlikely]] {
+    return;
+  }
+  block.entry_stack = reinterpret_cast<uintptr_t>(&block);  // it is read when the block has been left
   before.running_->block = &block;
-  if (!before.scheduler_.ends_early(launch)) [[likely]] {
+  try {
     if (TraceBuffer::observed()) [[unlikely]] {
       run_observed(block);
     } else {
       launch.entry(launch.args);
     }
+  } catch (...) {
+    fail_for_exception(*block.launch, block);
   }
   current()->running_->block = nullptr;
 }
@@ -399,7 +411,16 @@ Strand* Executor::end_block(Block& block) {
   if (launch.ended.fetch_add(1, std::memory_order_acq_rel) + 1 != blocks) {
     return nullptr;
   }
+  end_launch(launch);
   return strand->retire() ? strand : nullptr;
+}
+
+// All blocks have ended; the task has not completed yet.
+void Executor::end_launch(Launch& launch) {
+  // Relaxed: a limit that passes now is waited for (settle()), and the blocks' own failures came before their end.
+  if (launch.limited || launch.failed.load(std::memory_order_relaxed)) [[unlikely]] {
+    launch.strand->scheduler().settle(launch);
+  }
 }
 
 void* Executor::take_unified_buffer(size_t bytes) {

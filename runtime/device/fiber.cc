@@ -7,6 +7,7 @@
 #include <boost/context/detail/fcontext.hpp>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #if defined(__SANITIZE_THREAD__)
@@ -21,6 +22,10 @@
 namespace canopy {
 
 namespace context = boost::context::detail;
+
+namespace {
+constexpr size_t kGuardBytes = 64 << 10;
+}  // namespace
 
 struct FiberEntry {
   // First code on a fresh stack.
@@ -70,19 +75,21 @@ Fiber::Fiber(std::byte* mapping, size_t mapping_bytes, std::byte* stack, size_t 
 Result<std::unique_ptr<Fiber>> Fiber::create(size_t stack_bytes, Entry entry) {
   const size_t page = page_size();
   stack_bytes = (stack_bytes + page - 1) / page * page;
-  const size_t total = stack_bytes + page;
+  // Wide, so that a function with large arrays does not step over it: address space costs nothing.
+  const size_t guard = std::max(kGuardBytes, page);
+  const size_t total = stack_bytes + guard;
   void* raw = ::mmap(nullptr, total, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (raw == MAP_FAILED) {
     return fail_errno(Errc::no_memory, errno, "cannot map a block's stack of {} bytes", stack_bytes);
   }
   auto* low = static_cast<std::byte*>(raw);
-  if (::mprotect(low, page, PROT_NONE) != 0) {
+  if (::mprotect(low, guard, PROT_NONE) != 0) {
     const int err = errno;
     ::munmap(raw, total);
     return fail_errno(Errc::no_memory, err, "cannot guard a block's stack");
   }
-  return std::unique_ptr<Fiber>(new Fiber(low, total, low + page, stack_bytes, entry));
+  return std::unique_ptr<Fiber>(new Fiber(low, total, low + guard, stack_bytes, entry));
 }
 
 Fiber::~Fiber() {
@@ -109,6 +116,15 @@ void Fiber::rewind(Entry entry) {
 #if defined(__SANITIZE_ADDRESS__)
   sanitizer_ = nullptr;
 #endif
+}
+
+void Fiber::rewind_abandoned(Entry entry) {
+#if defined(__SANITIZE_THREAD__)
+  // TSan's own stack of calls still has those that never returned; it would overflow in the end.
+  __tsan_destroy_fiber(sanitizer_);
+  sanitizer_ = __tsan_create_fiber(0);
+#endif
+  rewind(entry);
 }
 
 void Fiber::switch_to(Fiber& from, Fiber& to) {

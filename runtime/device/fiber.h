@@ -25,7 +25,7 @@ class Fiber {
 
   // The native stack of the calling thread.
   Fiber();
-  // A stack of `stack_bytes` plus a guard page below it; runs `entry` when first switched to. `entry`
+  // A stack of `stack_bytes` plus a guard below it; runs `entry` when first switched to. `entry`
   // never returns.
   static Result<std::unique_ptr<Fiber>> create(size_t stack_bytes, Entry entry);
   ~Fiber();
@@ -36,10 +36,17 @@ class Fiber {
   static void switch_to(Fiber& from, Fiber& to);
   // Forgets what ran on the stack: the next switch starts `entry` afresh.
   void rewind(Entry entry);
+  // The same for a fiber that was left in the middle of something.
+  void rewind_abandoned(Entry entry);
   // True when the fiber has left its thread and may be resumed. Acquire: pairs with the release after
   // the switch, so that the saved registers are visible.
   bool parked() const { return parked_.load(std::memory_order_acquire); }
 
+  // Whether the address lies in the guard below the stack.
+  bool guards(uintptr_t address) const {
+    const auto low = reinterpret_cast<uintptr_t>(mapping_);
+    return mapping_ != nullptr && address >= low && address < reinterpret_cast<uintptr_t>(stack_);
+  }
   const void* stack_low() const { return stack_; }
   size_t stack_bytes() const { return stack_bytes_; }
 

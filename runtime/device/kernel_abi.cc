@@ -54,31 +54,31 @@ Block& block_or_die(const char* function) {
 }
 
 // Ends the running block, and fails its task.
-[[noreturn]] void abandon(const Block& block, std::string sentence = {}) {
-  const int32_t code = fault_code(DeviceFault::trap, block.launch->kind);
+[[noreturn]] void fail_block(const Block& block, std::string sentence) {
   if (on_aicpu(block)) {
-    AiCpuEngine::abandon_block(code, std::move(sentence));
+    AiCpuEngine::abandon_block(fault_code(DeviceFault::trap, CoreKind::aicpu),
+                               fmt::format("{} {}", describe(block), sentence));
   }
-  Executor::abandon_block(code);
+  Executor::fail_block(DeviceFault::trap, std::move(sentence));
 }
 
 // AI CPU cores have no buffer of their own and no barrier across cores.
 [[noreturn, gnu::cold]] void refuse_on_aicpu(const Block& block, const char* function) {
-  std::string sentence = fmt::format("{}: {} is not for AI CPU kernels", name_of(block), function);
-  report(sentence);
-  abandon(block, std::move(sentence));
+  fail_block(block, fmt::format("called {}, which is not for AI CPU kernels", function));
 }
 
 bool must_end(const Launch& launch) {
   return launch.failed.load(std::memory_order_relaxed) || launch.strand->scheduler().ends_early(launch);
 }
 
-// After a wait of the running block: another block may have failed the task meanwhile, or the stream be made
-// to drop it.
+// After a wait of the running block: the task may have failed meanwhile, or the stream be made to drop it.
 void end_with_failed_launch() {
-  Block& block = *current_block();
+  const Block& block = *current_block();
   if (must_end(*block.launch)) [[unlikely]] {
-    abandon(block);
+    if (on_aicpu(block)) {
+      AiCpuEngine::abandon_block(0, {});
+    }
+    Executor::abandon_block();
   }
 }
 
@@ -104,14 +104,9 @@ uint32_t cores_for(const Launch& launch) {
 
 // Blocks beyond the cores that a launch may have start when others have ended, and these would wait for them.
 [[noreturn, gnu::cold]] void fail_sync_all(Block& block, uint32_t cores) {
-  Launch& launch = *block.launch;
-  if (!launch.failed.load(std::memory_order_relaxed)) {  // once is enough
-    report(fmt::format(
-        "{}: SyncAll among {} blocks can never be passed: the launch may have {} cores, and a block beyond them "
-        "starts only when another has ended",
-        name_of(block), launch.blocks, cores));
-  }
-  abandon(block);
+  fail_block(block, fmt::format("called SyncAll, which {} blocks can never pass: the launch may have {} cores, and a block "
+                                "beyond them starts only when another has ended",
+                                block.launch->blocks, cores));
 }
 
 }  // namespace
@@ -160,7 +155,7 @@ int32_t canopy_device_id(void) {
 int canopy_in_kernel(void) { return canopy::current_block() != nullptr ? 1 : 0; }
 
 void canopy_yield(void) {
-  Block* block = canopy::current_block();
+  const Block* block = canopy::current_block();
   if (block == nullptr) {
     return;
   }
@@ -169,11 +164,7 @@ void canopy_yield(void) {
   } else {
     Executor::yield();
   }
-  // Not with another block's failure: whatever this one yields for, it gets.
-  block = canopy::current_block();
-  if (block->launch->strand->scheduler().ends_early(*block->launch)) [[unlikely]] {
-    canopy::end_with_failed_launch();
-  }
+  canopy::end_with_failed_launch();
 }
 
 void canopy_wait_until(int (*ready)(void*), void* arg, const char* what) {
@@ -328,13 +319,13 @@ void canopy_kernel_assert(const char* condition, const char* file, int line) {
   if (block == nullptr) {
     canopy::check_failed(condition, "see the source", file, line);
   }
-  std::string sentence =
-      fmt::format("{}: assertion '{}' failed at {}:{}", canopy::name_of(*block), condition, file, line);
-  canopy::report(sentence);
-  canopy::abandon(*block, std::move(sentence));
+  canopy::fail_block(*block, fmt::format("failed its assertion '{}' at {}:{}", condition, file, line));
 }
 
 int canopy_kernel_printf(const char* format, ...) {
+  if (canopy::current_block() != nullptr) {
+    canopy::end_with_failed_launch();  // whoever prints in a loop is hardly ever interrupted in its own code
+  }
   va_list args;
   va_start(args, format);
   char* text = nullptr;

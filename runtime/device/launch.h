@@ -21,6 +21,11 @@ struct Launch {
   void (*entry)(const void*) = nullptr;
   const void* args = nullptr;
   CoreKind kind = CoreKind::vector;
+  // A block has failed, or the time is over, and with it the task: blocks that have not started do not start, the
+  // others are ended. First line, because every block reads it.
+  std::atomic<bool> failed{false};
+  bool limited = false;  // the strand's limit is armed for it
+  bool ending = false;   // counted in Scheduler::failing_; written by who fails it, read when all blocks have ended
   uint32_t blocks = 0;
   const LaunchOptions* options = nullptr;  // null: none
   // Guarded by the board's lock while the launch is open.
@@ -42,9 +47,6 @@ struct Launch {
   static constexpr uint32_t kFlags = 16;
   std::atomic<uint32_t> flags[kFlags] = {};
   std::atomic<bool> flags_used{false};
-  // A block has failed, and with it the task: the others end at their next wait, which might be for the
-  // one that is gone.
-  std::atomic<bool> failed{false};
 };
 
 struct Block {
@@ -52,6 +54,7 @@ struct Block {
   uint32_t index = 0;
   int32_t core = -1;
   void* unified_buffer = nullptr;
+  uintptr_t entry_stack = 0;  // below it lies only what the kernel put on the stack
   // Open spans of the timeline (canopy_span_begin), innermost last; deeper ones are counted only.
   static constexpr uint32_t kSpans = 16;
   struct Span {

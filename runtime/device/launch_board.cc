@@ -89,6 +89,11 @@ bool DeviceCores::claim(BlockClaim* out, uint8_t at_least, uint32_t executor, bo
   return false;
 }
 
+bool DeviceCores::has_started(const Launch& launch) {
+  std::lock_guard lock(lock_);
+  return launch.next_block != (launch.options != nullptr ? launch.options->first_block : 0);
+}
+
 // REQUIRES: lock_ held.
 bool DeviceCores::claimable(const Launch& launch) {
   if (launch.options == nullptr) [[likely]] {

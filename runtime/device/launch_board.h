@@ -68,6 +68,8 @@ class DeviceCores {
   // `at_least` (a larger number). `last` says that the claim closed the launch. `executor` is the
   // number of the one that will run the block.
   bool claim(BlockClaim* out, uint8_t at_least, uint32_t executor, bool* last);
+  // Whether a block of it has been claimed.
+  bool has_started(const Launch& launch);
   // Whether claim() could succeed now.
   bool claimable();
 

@@ -5,6 +5,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/waiter.h"
 #include "runtime/device/abi/remote_bell.h"
+#include "runtime/device/fault_handler.h"
 
 #include <pthread.h>
 
@@ -49,6 +50,7 @@ Doorbell* remote_bell() { return g_remote_bell.load(std::memory_order_acquire); 
 Scheduler::Scheduler(Options options)
     : options_(with_defaults(options)),
       executors_(new std::unique_ptr<Executor>[kMaxExecutors]) {
+  install_fault_handlers();
   regular_ = std::min(options_.executors, kMaxExecutors);
   for (uint32_t i = 0; i < regular_; ++i) {
     executors_[i] = std::make_unique<Executor>(*this, i, false);
@@ -312,16 +314,21 @@ void Scheduler::watchdog_main() {
       }
       last[i] = now;
     }
-    if (!waits) {
+    // Relaxed, here and below: who counts a launch arms the watchdog behind it.
+    const bool failing = failing_.load(std::memory_order_relaxed) != 0 || orders_.hold_kernels();
+    if (failing) {
+      interrupt_failed_blocks();
+    }
+    if (!waits && !failing) {
       watchdog_armed_.store(false, std::memory_order_release);
       // Work that came between the look and the store armed nothing: look again.
       store_load_fence();
-      if (work_waits()) {
+      if (work_waits() || failing_.load(std::memory_order_relaxed) != 0 || orders_.hold_kernels()) {
         arm_watchdog();
       }
       continue;
     }
-    if (!stuck.empty()) {
+    if (waits && !stuck.empty()) {
       relieve(stuck);
     }
   }

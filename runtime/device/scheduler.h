@@ -82,6 +82,13 @@ class Scheduler {
   WaitTimer& wait_timer() { return wait_timer_; }
   // Wakes every block of the launch that waits in SyncAll.
   void release_waiting(Launch& launch);
+  // Fails the launch's task, unless it has failed, and sees to it that the blocks that have started end and no
+  // others start. Any thread. REQUIRES: a block of it runs on this thread, or the launch's limit fires.
+  void fail_launch(Launch& launch, int32_t code, std::string sentence);
+  // The limit of the launch's task begins. REQUIRES of both: the caller owns the strand.
+  void begin_limit(Launch& launch);
+  // All blocks have ended, some because the launch failed, or it has a limit.
+  void settle(Launch& launch);
   // Has executors that sleep beside polled waits look again: a stream has stored something.
   void ring_pollers();
   // Every parked block and what it waits for.
@@ -99,6 +106,8 @@ class Scheduler {
   void wake_one_sleeper();
   void arm_watchdog();
   void watchdog_main();
+  void end_limit(Launch& launch);
+  void interrupt_failed_blocks();
   bool work_waits() const;
   void relieve(const std::vector<Executor*>& stuck);
   Strand* steal_for(const Executor& thief);
@@ -122,6 +131,7 @@ class Scheduler {
   std::unique_ptr<std::unique_ptr<Executor>[]> executors_;
 
   alignas(kCacheLine) std::atomic<bool> watchdog_armed_{false};
+  std::atomic<uint32_t> failing_{0};  // failed launches with blocks that have not ended
   Doorbell watchdog_bell_;
   std::jthread watchdog_;
   WaitTimer wait_timer_;

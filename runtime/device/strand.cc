@@ -2,6 +2,7 @@
 
 #include "runtime/device/drop_orders.h"
 #include "runtime/device/scheduler.h"
+#include "runtime/device/task_fault.h"
 
 #include <cstdlib>
 #include <mutex>
@@ -41,11 +42,37 @@ void Strand::record_error(int32_t code, std::string sentence) {
   if (FailureSink* sink = sink_.load(std::memory_order_acquire)) {
     sink->task_failed(*this, code, sentence);
   }
+  if (FaultSink* sink = fault_sink()) {
+    tell_of_fault(*sink, code);
+  }
   std::lock_guard lock(error_lock_);
   if (error_.load(std::memory_order_relaxed) == 0) {
     error_sentence_ = std::move(sentence);
     error_.store(code, std::memory_order_release);
   }
+}
+
+void Strand::tell_of_fault(FaultSink& sink, int32_t code) {
+  const Sqe& sqe = *front();
+  TaskFault fault;
+  fault.code = code;
+  fault.device = device_.device();
+  fault.stream = stream_id_;
+  fault.task = completed();
+  fault.submitter = sqe.submitter;
+  if (sqe.kind == SqeKind::kernel) {
+    const auto& kernel = sqe.body.kernel;
+    fault.image = kernel.image;
+    fault.args_bytes = kernel.image->args_bytes;
+    const bool lies_in_queue = kernel.args == nullptr || sqe.args_end != 0 || sqe.heap_args != nullptr;
+    if (lies_in_queue) {
+      const auto* args = kernel.args != nullptr ? static_cast<const std::byte*>(kernel.args) : kernel.inline_args;
+      fault.own_args.assign(args, args + kernel.image->args_bytes);
+    } else {
+      fault.args = kernel.args;
+    }
+  }
+  sink.task_failed(std::move(fault));
 }
 
 int32_t Strand::take_error_slow(std::string* sentence) {

@@ -26,6 +26,7 @@ namespace canopy {
 
 class Scheduler;
 class DeviceCores;
+class FaultSink;
 class Strand;
 
 // Hears of failed tasks, on the thread that found the failure; holds no lock of the device's then.
@@ -92,7 +93,9 @@ class Strand {
     // Relaxed: who synchronised has seen the failed task completed.
     return error_.load(std::memory_order_relaxed) == 0 ? 0 : take_error_slow(sentence);
   }
-  // Nothing for a task that is dropped.
+  // Of the oldest task. Tells the strand's FailureSink and the process's FaultSink. Nothing for a task that is
+  // dropped. REQUIRES: the task cannot complete meanwhile (the caller owns the strand, or runs a block of the task,
+  // or its limit).
   void record_error(int32_t code, std::string sentence = {});
   // Release: the sink is whole; pairs with record_error(). It outlives the strand.
   void set_failure_sink(FailureSink* sink) { sink_.store(sink, std::memory_order_release); }
@@ -124,13 +127,14 @@ class Strand {
 
   Strand* next_ready = nullptr;   // link in a ready queue
   Strand* next_waiter = nullptr;  // link in an event or notify cell
-  WaitTimer::Node limit;          // of the notify that it waits for
+  WaitTimer::Node limit;          // of the notify that it waits for, or the kernel that it runs
   std::atomic<uint32_t> home{0};  // the executor that ran it last
   bool head_is_over = false;      // the wait at the head has ended; owner's
 
  private:
   bool ask_for(uint64_t target, uint64_t now);
   int32_t take_error_slow(std::string* sentence);
+  void tell_of_fault(FaultSink& sink, int32_t code);
 
   Scheduler& scheduler_;
   DeviceCores& device_;

@@ -45,7 +45,7 @@ enum class ValueTest : uint8_t { at_least = 0, equal = 1, some_bits = 2, some_ze
 using CallFunction = void (*)(void* argument);
 
 //  0        1          2            4          8            16            24                 64
-//  [ kind ] [ core  ]  [ timed, launch ] [ blocks ] [ args_end ] [ heap_args ] [ body: 40 bytes ]
+//  [ kind ] [ core  ]  [ timed, launch ] [ blocks, submitter ] [ args_end ] [ heap_args ] [ body: 40 bytes ]
 //
 // Single writer: the thread that holds the stream's lock. The entry stays untouched until its task
 // has completed, so kernels may read inline arguments in place.
@@ -59,7 +59,8 @@ struct alignas(kCacheLine) Sqe {
   uint8_t core_kind;  // CoreKind, of kernels
   uint8_t timed;      // of event_record: take a time stamp
   uint8_t launch;     // of kernels: kPlainLaunch, or the bits below
-  uint32_t blocks;    // of kernels
+  uint16_t blocks;    // of kernels
+  uint16_t submitter;  // which thread queued the task; the upper side's number
   uint64_t args_end;  // where the argument ring may be freed up to once this task is done; 0: nothing
   void* heap_args;    // arguments too large for the ring, freed with the task; null: none
   union Body {
@@ -123,6 +124,7 @@ struct alignas(kCacheLine) Sqe {
   } body;
 };
 static_assert(sizeof(Sqe) == 64);
+static_assert(offsetof(Sqe, args_end) == 8);
 static_assert(offsetof(Sqe, body) == 24);
 
 }  // namespace canopy

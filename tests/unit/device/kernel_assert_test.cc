@@ -64,7 +64,7 @@ TEST_P(Assert, DoesNotTouchOtherStreams) {
   EXPECT_EQ(bad.strand().take_error(), kVectorTrap);
 }
 
-TEST_P(Assert, OfOneBlockLetsTheOthersEnd) {
+TEST_P(Assert, OfOneBlockEndsTheTask) {
   const KernelImage image = image_of("fail_last", [](const void* args) {
     canopy_yield();
     canopy_assert(GetBlockIdx() + 1 != GetBlockNum());
@@ -77,7 +77,7 @@ TEST_P(Assert, OfOneBlockLetsTheOthersEnd) {
   stream.kernel(image, blocks(), &args);
   stream.sync();
   EXPECT_EQ(stream.strand().take_error(), kVectorTrap);
-  EXPECT_EQ(work.ran.load(), blocks() - 1);
+  EXPECT_LT(work.ran.load(), blocks()) << "the others end as well, or have ended before";
 }
 
 TEST_P(Assert, AfterAWaitFailsTheTaskAsWell) {

@@ -98,7 +98,7 @@ class RigStream {
       sqe.kind = SqeKind::kernel;
       sqe.launch = Sqe::kPlainLaunch;
       sqe.core_kind = static_cast<uint8_t>(image.core_kind);
-      sqe.blocks = blocks;
+      sqe.blocks = static_cast<uint16_t>(blocks);
       sqe.body.kernel.entry = image.entry;
       sqe.body.kernel.args = args;
       sqe.body.kernel.image = &image;

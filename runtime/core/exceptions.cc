@@ -1,0 +1,177 @@
+#include "runtime/core/exceptions.h"
+
+#include "runtime/base/waiter.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <utility>
+
+namespace canopy {
+namespace {
+
+thread_local bool t_is_telling = false;
+
+}  // namespace
+
+void Exceptions::add(aclrtExceptionInfoCallback callback) {
+  std::lock_guard lock(mutex_);
+  if (std::find(registered_.begin(), registered_.end(), callback) == registered_.end()) {
+    registered_.push_back(callback);
+    listeners_.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+bool Exceptions::remove(aclrtExceptionInfoCallback callback) {
+  std::lock_guard lock(mutex_);
+  if (std::erase(registered_, callback) == 0) {
+    return false;
+  }
+  listeners_.fetch_sub(1, std::memory_order_relaxed);
+  return true;
+}
+
+void Exceptions::set_single(aclrtExceptionInfoCallback callback) {
+  std::lock_guard lock(mutex_);
+  listeners_.fetch_add((callback != nullptr) - (single_ != nullptr), std::memory_order_relaxed);
+  single_ = callback;
+}
+
+void Exceptions::set_of_binary(void* binary, aclrtOpExceptionCallback callback, void* data) {
+  std::lock_guard lock(mutex_);
+  const bool there = of_binaries_.erase(binary) != 0;
+  if (callback != nullptr) {
+    of_binaries_[binary] = {callback, data};
+  }
+  listeners_.fetch_add((callback != nullptr) - there, std::memory_order_relaxed);
+}
+
+void Exceptions::clear() {
+  std::lock_guard lock(mutex_);
+  registered_.clear();
+  single_ = nullptr;
+  of_binaries_.clear();
+  listeners_.store(0, std::memory_order_relaxed);
+}
+
+void Exceptions::task_failed(TaskFault fault) {
+  if (listeners_.load(std::memory_order_relaxed) == 0) {
+    return;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_.load(std::memory_order_relaxed)) {
+      return;
+    }
+    queue_.push_back(std::move(fault));
+    // Release: pairs with await(), whose caller learns of the failure from the task's completion behind this.
+    queued_.store(queued_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    if (!thread_.joinable()) {
+      // The user's signals stay with the user's threads.
+      sigset_t all;
+      sigset_t before;
+      sigfillset(&all);
+      pthread_sigmask(SIG_BLOCK, &all, &before);
+      thread_ = std::jthread([this] { thread_main(); });
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+  }
+  work_bell_.ring(BellScope::process);
+}
+
+void Exceptions::await() {
+  const uint64_t target = queued_.load(std::memory_order_acquire);
+  if (t_is_telling) {
+    return;
+  }
+  // Acquire: what the callbacks did is visible; pairs with thread_main().
+  wait_until(
+      [&] { return told_.load(std::memory_order_acquire) >= target || stopping_.load(std::memory_order_acquire); },
+      &told_bell_, BellScope::process, Deadline::never(),
+      [] { return std::string("the exception callbacks of a task that has failed"); });
+}
+
+void Exceptions::stop() {
+  {
+    std::lock_guard lock(mutex_);  // nobody starts the thread behind this
+    stopping_.store(true, std::memory_order_release);
+  }
+  work_bell_.ring(BellScope::process);
+  told_bell_.ring(BellScope::process);
+  if (!thread_.joinable()) {
+    return;
+  }
+  // A callback may be what ends the process, or hang.
+  const WaitEnd end = t_is_telling ? WaitEnd::deadline
+                                   : wait_until([&] { return ended_.load(std::memory_order_acquire); }, nullptr,
+                                                BellScope::process, Deadline::after(std::chrono::seconds(2)),
+                                                [] { return std::string("an exception callback to end"); });
+  if (end == WaitEnd::ready) {
+    thread_.join();
+  } else {
+    thread_.detach();
+  }
+}
+
+bool Exceptions::take(TaskFault* fault) {
+  std::lock_guard lock(mutex_);
+  if (queue_.empty()) {
+    return false;
+  }
+  *fault = std::move(queue_.front());
+  queue_.pop_front();
+  return true;
+}
+
+void Exceptions::thread_main() {
+  pthread_setname_np(pthread_self(), "canopy-faults");
+  t_is_telling = true;
+  while (!stopping_.load(std::memory_order_acquire)) {
+    TaskFault fault;
+    if (take(&fault)) {
+      tell(std::move(fault));
+      // Release: what the callbacks did; pairs with await().
+      told_.store(told_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+      told_bell_.ring(BellScope::process);
+      continue;
+    }
+    work_bell_.sleep(BellScope::process, std::chrono::nanoseconds::max(), [this] {
+      return told_.load(std::memory_order_relaxed) == queued_.load(std::memory_order_acquire) &&
+             !stopping_.load(std::memory_order_acquire);
+    });
+  }
+  ended_.store(true, std::memory_order_release);
+}
+
+void Exceptions::tell(TaskFault fault) {
+  ExceptionInfo info{std::move(fault)};
+  Owner owner;
+  if (info.fault.image != nullptr) {
+    owner = find_owner_(info.fault.image);
+    info.function = owner.function;
+  }
+  std::vector<aclrtExceptionInfoCallback> callbacks;
+  OfBinary of_binary;
+  {
+    std::lock_guard lock(mutex_);
+    callbacks = registered_;
+    if (single_ != nullptr) {
+      callbacks.insert(callbacks.begin(), single_);
+    }
+    if (const auto found = of_binaries_.find(owner.binary); owner.binary != nullptr && found != of_binaries_.end()) {
+      of_binary = found->second;
+    }
+  }
+  auto* opaque = reinterpret_cast<aclrtExceptionInfo*>(&info);
+  for (const auto callback : callbacks) {
+    callback(opaque);
+  }
+  if (of_binary.callback != nullptr) {
+    of_binary.callback(opaque, of_binary.data);
+  }
+}
+
+}  // namespace canopy

@@ -1,0 +1,92 @@
+#include "runtime/device/fault.h"
+
+#include "runtime/device/launch.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <climits>
+#include <csignal>
+#include <string_view>
+
+namespace canopy {
+namespace {
+
+// Binaries that the runtime has loaded have the name of a descriptor.
+std::string real_path(const char* path) {
+  char target[PATH_MAX];
+  const ssize_t length = std::string_view(path).starts_with("/proc/self/fd/") ? ::readlink(path, target, sizeof target) : 0;
+  if (length <= 0) {
+    return path;
+  }
+  // "/memfd:libkernels.so (deleted)"
+  std::string_view name(target, static_cast<size_t>(length));
+  name.remove_prefix(name.find(':') + 1);
+  return std::string(name.substr(0, name.rfind(" (deleted)")));
+}
+
+// "kernel+0x12 of libkernels.so"; the nearest name that the binary exports, or its file alone.
+std::string place_of(uintptr_t pc) {
+  Dl_info info;
+  if (::dladdr(reinterpret_cast<void*>(pc), &info) == 0 || info.dli_fname == nullptr) {
+    return fmt::format("{:#x}", pc);
+  }
+  const std::string path = real_path(info.dli_fname);
+  std::string_view file = path;
+  file.remove_prefix(file.rfind('/') + 1);  // npos + 1 is 0
+  if (info.dli_sname != nullptr) {
+    return fmt::format("{}+{:#x} of {}", info.dli_sname, pc - reinterpret_cast<uintptr_t>(info.dli_saddr), file);
+  }
+  return fmt::format("{}+{:#x}", file, pc - reinterpret_cast<uintptr_t>(info.dli_fbase));
+}
+
+std::string describe_access(const Fault& fault) {
+  if (fault.code == SI_KERNEL) {
+    return "used an address that no memory can have";  // not canonical: the processor does not tell it
+  }
+  return fmt::format("{} {:#x}, {}", fault.access, fault.address,
+                     fault.code == SEGV_MAPERR ? "where no memory is" : "which it may not");
+}
+
+const char* describe_arithmetic(int code) {
+  switch (code) {
+    case FPE_INTDIV:
+      return "divided an integer by zero";
+    case FPE_INTOVF:
+      return "overflowed an integer";
+    case FPE_FLTDIV:
+      return "divided a floating-point number by zero, with that trap enabled";
+    default:
+      return "raised a floating-point exception that it had enabled";
+  }
+}
+
+}  // namespace
+
+std::string describe(const Fault& fault, size_t stack_bytes) {
+  const std::string place = place_of(fault.pc);
+  if (fault.overflow) {
+    return fmt::format("overflowed its stack of {} bytes at {}: raise CANOPY_KERNEL_STACK", stack_bytes, place);
+  }
+  switch (fault.signal) {
+    case SIGSEGV:
+      return fmt::format("{}, at {}", describe_access(fault), place);
+    case SIGBUS:
+      return fmt::format("{} {:#x}, whose memory is gone or misaligned, at {}", fault.access, fault.address, place);
+    case SIGFPE:
+      return fmt::format("{} at {}", describe_arithmetic(fault.code), place);
+    case SIGILL:
+      return fmt::format("ran an illegal or trapping instruction at {}", place);
+    case SIGABRT:
+      return "called abort(), itself or by a failed assert()";
+    default:
+      return fmt::format("stopped with signal {} at {}", fault.signal, place);
+  }
+}
+
+std::string describe(const Block& block) {
+  return fmt::format("kernel {} block {} of {}", block.launch->image->name, block.index, block.launch->blocks);
+}
+
+}  // namespace canopy

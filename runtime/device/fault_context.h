@@ -1,0 +1,53 @@
+// The machine's side of faults: what a signal handler reads from an interrupted context, and how it makes
+// the thread go on elsewhere. One place per architecture.
+#pragma once
+
+#include <ucontext.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace canopy {
+
+#if defined(__x86_64__)
+
+inline uintptr_t interrupted_pc(const ucontext_t& context) {
+  return static_cast<uintptr_t>(context.uc_mcontext.gregs[REG_RIP]);
+}
+
+// Where the interrupted function returns to. REQUIRES: it has not made a frame, and its stack can be read.
+inline uintptr_t leaf_return_address(const ucontext_t& context) {
+  return *reinterpret_cast<const uintptr_t*>(context.uc_mcontext.gregs[REG_RSP]);
+}
+
+// "wrote to", "read": of a page fault.
+inline const char* access_of(const ucontext_t& context) {
+  constexpr greg_t kWrite = 2;
+  return (context.uc_mcontext.gregs[REG_ERR] & kWrite) != 0 ? "wrote to" : "read";
+}
+
+// When the handler returns, the thread begins `function`, which never returns, below `stack`.
+inline void redirect(ucontext_t& context, void (*function)(), uintptr_t stack) {
+  constexpr greg_t kDirection = 1 << 10;       // string operations count upwards in C++ code
+  constexpr greg_t kAlignmentCheck = 1 << 18;  // a kernel may have set it
+  auto& registers = context.uc_mcontext.gregs;
+  registers[REG_EFL] &= ~(kDirection | kAlignmentCheck);
+  registers[REG_RSP] = static_cast<greg_t>(stack / 16 * 16 - sizeof(void*));  // as behind a call
+  registers[REG_RIP] = reinterpret_cast<greg_t>(function);
+}
+
+#elif defined(__aarch64__)
+
+inline uintptr_t interrupted_pc(const ucontext_t& context) { return context.uc_mcontext.pc; }
+inline uintptr_t leaf_return_address(const ucontext_t& context) { return context.uc_mcontext.regs[30]; }
+inline const char* access_of(const ucontext_t&) { return "touched"; }
+inline void redirect(ucontext_t& context, void (*function)(), uintptr_t stack) {
+  context.uc_mcontext.sp = stack / 16 * 16;
+  context.uc_mcontext.pc = reinterpret_cast<uintptr_t>(function);
+}
+
+#else
+#error "name the registers of this architecture here"
+#endif
+
+}  // namespace canopy

@@ -1,0 +1,182 @@
+#include "runtime/device/fault_handler.h"
+
+#include "runtime/device/abort_origin.h"
+#include "runtime/device/executor.h"
+#include "runtime/device/fault.h"
+#include "runtime/device/fault_context.h"
+#include "runtime/device/kernel_text.h"
+#include "runtime/device/scheduler.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include <array>
+#include <cerrno>
+#include <iterator>
+#include <mutex>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace canopy {
+namespace {
+
+// Written before the handlers are installed, by which they are ordered.
+std::array<struct sigaction, NSIG> g_before{};
+// Functions of libc that hold no lock, by where the unwinder sees them begin. Under a sanitizer they are its
+// own functions, of which this is not known: none then.
+std::array<const void*, 16> g_leaves{};
+
+void find_leaves() {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  constexpr const char* kNames[] = {"memcpy", "memmove", "mempcpy", "memset",  "memcmp",  "bcmp",   "memchr",  "memrchr",
+                                    "strlen", "strnlen", "strcpy",  "strncpy", "strcmp", "strncmp", "strchr", "strrchr"};
+  static_assert(std::size(kNames) <= std::tuple_size_v<decltype(g_leaves)>);
+  for (size_t i = 0; i < std::size(kNames); ++i) {
+    // The variant for this processor, which may share its unwind record with others.
+    auto* code = static_cast<std::byte*>(::dlsym(RTLD_DEFAULT, kNames[i]));
+    g_leaves[i] = code == nullptr ? nullptr : ::_Unwind_FindEnclosingFunction(code + 1);
+  }
+#endif
+}
+
+bool is_leaf(uintptr_t pc) {
+  const void* function = ::_Unwind_FindEnclosingFunction(reinterpret_cast<void*>(pc + 1));  // looks one before
+  for (const void* leaf : g_leaves) {
+    if (leaf != nullptr && leaf == function) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool in_kernel_code(const ucontext_t& context) {
+  const uintptr_t pc = interrupted_pc(context);
+  return KernelText::contains(pc) || (is_leaf(pc) && KernelText::contains(leaf_return_address(context)));
+}
+
+bool sent_by_this_process(const siginfo_t& info) { return info.si_code == SI_TKILL && info.si_pid == ::getpid(); }
+
+bool is_kernels_fault(int signal, const siginfo_t& info, const ucontext_t& context) {
+  if (signal == SIGABRT) {
+    return sent_by_this_process(info) && kernel_called_abort();
+  }
+  return info.si_code > 0 && in_kernel_code(context);  // otherwise somebody has sent it
+}
+
+Fault fault_of(int signal, const siginfo_t& info, const ucontext_t& context, const Fiber& fiber) {
+  Fault fault;
+  fault.signal = signal;
+  fault.code = info.si_code;
+  fault.address = reinterpret_cast<uintptr_t>(info.si_addr);
+  fault.pc = interrupted_pc(context);
+  fault.access = access_of(context);
+  fault.overflow = (signal == SIGSEGV || signal == SIGBUS) && fiber.guards(fault.address);
+  return fault;
+}
+
+// Relaxed: asked again until the block has ended.
+bool is_to_end(const Launch& launch) {
+  return launch.failed.load(std::memory_order_relaxed) || launch.strand->scheduler().ends_early(launch);
+}
+
+void leave_block(ucontext_t& context, Executor& executor, const Fault& fault) {
+#if defined(__SANITIZE_ADDRESS__)
+  // The kernel's frames are gone; what runs next uses their memory.
+  const Fiber& fiber = *executor.running_fiber();
+  __asan_unpoison_memory_region(const_cast<void*>(fiber.stack_low()), fiber.stack_bytes());
+#endif
+  redirect(context, &Executor::leave_faulted_block, executor.set_fault(fault));
+}
+
+// Of a fault in a block that ends the process all the same. Inside a handler: no allocation, one write.
+void tell_why_not(int signal, const ucontext_t& context, const Executor& executor, const Fault& fault) {
+  const Block& block = *executor.block();
+  Dl_info info{};
+  ::dladdr(reinterpret_cast<void*>(interrupted_pc(context)), &info);
+  char text[512];
+  const auto end = fmt::format_to_n(
+      text, sizeof text,
+      "canopy: kernel {} block {}: signal {} at {} (in {}), which is not the kernel's own code{}: the process ends\n",
+      block.launch->image->trace_name, block.index, signal, fmt::ptr(reinterpret_cast<void*>(interrupted_pc(context))),
+      info.dli_fname != nullptr ? info.dli_fname : "no file",
+      fault.overflow ? "; the block's stack has overflowed, raise CANOPY_KERNEL_STACK" : "");
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, std::min(end.size, sizeof text));
+}
+
+// What would have happened without this handler.
+void chain(int signal, siginfo_t* info, void* context) {
+  const struct sigaction& before = g_before[static_cast<size_t>(signal)];
+  const bool plain = (before.sa_flags & SA_SIGINFO) == 0;
+  if (plain && before.sa_handler == SIG_IGN && info->si_code <= 0) {
+    return;
+  }
+  if (plain && (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN)) {
+    struct sigaction fresh {};
+    fresh.sa_handler = SIG_DFL;
+    ::sigaction(signal, &fresh, nullptr);
+    if (info->si_code <= 0) {
+      ::raise(signal);  // comes when the handler returns; a fault comes again by itself
+    }
+    return;
+  }
+  sigset_t mask;
+  ::pthread_sigmask(SIG_BLOCK, &before.sa_mask, &mask);
+  if (plain) {
+    before.sa_handler(signal);
+  } else {
+    before.sa_sigaction(signal, info, context);
+  }
+  ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+}
+
+void on_signal(int signal, siginfo_t* info, void* raw) {
+  const int saved = errno;
+  auto& context = *static_cast<ucontext_t*>(raw);
+  Executor* executor = Executor::current();
+  const bool in_block = executor != nullptr && executor->block() != nullptr;
+  if (signal == kEndBlockSignal && sent_by_this_process(*info)) {
+    if (in_block && is_to_end(*executor->block()->launch) && in_kernel_code(context)) {
+      leave_block(context, *executor, Fault{.signal = signal});
+    }
+  } else if (in_block) {
+    const Fault fault = fault_of(signal, *info, context, *executor->running_fiber());
+    if (is_kernels_fault(signal, *info, context)) {
+      leave_block(context, *executor, fault);
+    } else {
+      tell_why_not(signal, context, *executor, fault);
+      chain(signal, info, raw);
+    }
+  } else {
+    chain(signal, info, raw);
+  }
+  errno = saved;
+}
+
+}  // namespace
+
+void install_fault_handlers() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    find_leaves();
+    prepare_abort_origin();
+    for (const int signal : kFaultSignals) {
+      struct sigaction mine {};
+      mine.sa_sigaction = &on_signal;
+      mine.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+      sigemptyset(&mine.sa_mask);
+      ::sigaction(signal, nullptr, &g_before[static_cast<size_t>(signal)]);
+      ::sigaction(signal, &mine, nullptr);
+    }
+  });
+}
+
+bool end_block_handler_is_ours() {
+  struct sigaction now {};
+  return ::sigaction(kEndBlockSignal, nullptr, &now) == 0 && now.sa_sigaction == &on_signal;
+}
+
+}  // namespace canopy
