@@ -1,5 +1,5 @@
-// acl_rt.h: the three numberings of devices. The user's count what ASCEND_RT_VISIBLE_DEVICES leaves, from 0;
-// logical and physical ids are those of the whole machine, and the same here.
+// acl_rt.h: the three numberings of devices. The user's count what ASCEND_RT_VISIBLE_DEVICES
+// leaves, from 0; logical and physical ids are those of the whole machine, and the same here.
 #include "runtime/api/guard.h"
 
 using namespace canopy;  // NOLINT: the C boundary
@@ -41,7 +41,8 @@ aclError aclrtGetUserDevIdByLogicDevId(const int32_t logicDevId, int32_t* const 
 
 aclError aclrtGetLogicDevIdByPhyDevId(const int32_t phyDevId, int32_t* const logicDevId) {
   CANOPY_ACL_NOT_NULL(logicDevId);
-  return guard_into(logicDevId, [&] { return user_of(phyDevId); });  // the name is wrong, the result is kept
+  return guard_into(logicDevId,
+                    [&] { return user_of(phyDevId); });  // the name is wrong, the result is kept
 }
 
 aclError aclrtGetPhyDevIdByLogicDevId(const int32_t logicDevId, int32_t* const phyDevId) {

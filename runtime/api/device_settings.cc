@@ -13,7 +13,10 @@ namespace {
 
 int32_t used_percent(std::pair<uint64_t, uint64_t> free_and_total) {
   const auto [free, total] = free_and_total;
-  return total == 0 ? 0 : static_cast<int32_t>(static_cast<double>(total - free) * 100.0 / static_cast<double>(total) + 0.5);
+  return total == 0
+             ? 0
+             : static_cast<int32_t>(
+                   static_cast<double>(total - free) * 100.0 / static_cast<double>(total) + 0.5);
 }
 
 }  // namespace
@@ -23,7 +26,8 @@ extern "C" {
 aclError aclrtSetTsDevice(aclrtTsId tsId) {
   return guard([&]() -> Result<> {
     if (tsId != ACL_TS_ID_AICORE && tsId != ACL_TS_ID_AIVECTOR) {
-      return fail(Errc::invalid_argument, "aclrtSetTsDevice: {} is no task scheduler", static_cast<int>(tsId));
+      return fail(Errc::invalid_argument, "aclrtSetTsDevice: {} is no task scheduler",
+                  static_cast<int>(tsId));
     }
     return {};  // one scheduler serves both kinds of cores
   });
@@ -58,12 +62,14 @@ aclError aclrtGetDeviceUtilizationRate(int32_t deviceId, aclrtUtilizationInfo* u
   CANOPY_ACL_NOT_NULL(utilizationInfo);
   return guard([&]() -> Result<> {
     if (utilizationInfo->utilizationExtend != nullptr) {
-      return fail(Errc::invalid_argument, "aclrtGetDeviceUtilizationRate: utilizationExtend must be NULL");
+      return fail(Errc::invalid_argument,
+                  "aclrtGetDeviceUtilizationRate: utilizationExtend must be NULL");
     }
     CANOPY_ASSIGN(Driver * driver, runtime().driver());
     CANOPY_ASSIGN(const auto memory, driver->memory_info(deviceId));
     Device* open = driver->find_device(deviceId);
-    const Utilization::Shares shares = open == nullptr ? Utilization::Shares() : runtime().utilization().of(*open);
+    const Utilization::Shares shares =
+        open == nullptr ? Utilization::Shares() : runtime().utilization().of(*open);
     utilizationInfo->cubeUtilization = static_cast<int32_t>(shares.cube_percent);
     utilizationInfo->vectorUtilization = static_cast<int32_t>(shares.vector_percent);
     utilizationInfo->aicpuUtilization = static_cast<int32_t>(shares.aicpu_percent);
@@ -85,7 +91,9 @@ aclError aclrtGetGroupCount(uint32_t* count) {
 aclError aclrtSetGroup(int32_t groupId) {
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(const int device, runtime().current_device());
-    return fail(Errc::no_group, "device {}: there is no group {}: its cores are not divided into groups", device, groupId);
+    return fail(Errc::no_group,
+                "device {}: there is no group {}: its cores are not divided into groups", device,
+                groupId);
   });
 }
 
@@ -111,14 +119,16 @@ aclError aclrtGetAllGroupInfo(aclrtGroupInfo* groupInfo) {
   });
 }
 
-aclError aclrtGetGroupInfoDetail(const aclrtGroupInfo* groupInfo, int32_t groupIndex, aclrtGroupAttr attr, void* attrValue,
-                                 size_t valueLen, size_t* paramRetSize) {
+aclError aclrtGetGroupInfoDetail(const aclrtGroupInfo* groupInfo, int32_t groupIndex,
+                                 aclrtGroupAttr attr, void* attrValue, size_t valueLen,
+                                 size_t* paramRetSize) {
   CANOPY_ACL_NOT_NULL(groupInfo);
   CANOPY_ACL_NOT_NULL(attrValue);
   CANOPY_ACL_NOT_NULL(paramRetSize);
   return guard([&]() -> Result<> {
-    return fail(Errc::invalid_argument, "aclrtGetGroupInfoDetail: index {} of 0 groups (attribute {}, {} bytes)", groupIndex,
-                static_cast<int>(attr), valueLen);
+    return fail(Errc::invalid_argument,
+                "aclrtGetGroupInfoDetail: index {} of 0 groups (attribute {}, {} bytes)",
+                groupIndex, static_cast<int>(attr), valueLen);
   });
 }
 

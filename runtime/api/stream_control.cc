@@ -28,7 +28,8 @@ aclError aclrtDeviceTaskAbort(int32_t deviceId, uint32_t timeout) {
   return guard([&] { return runtime().abort_device(deviceId, timeout); });
 }
 
-aclError aclrtSetDeviceTaskAbortCallback(const char* regName, aclrtDeviceTaskAbortCallback callback, void* args) {
+aclError aclrtSetDeviceTaskAbortCallback(const char* regName, aclrtDeviceTaskAbortCallback callback,
+                                         void* args) {
   CANOPY_ACL_NOT_NULL(regName);
   return guard([&] { return runtime().abort_callbacks().set(regName, callback, args); });
 }
@@ -37,7 +38,8 @@ aclError aclrtPersistentTaskClean(aclrtStream stream) {
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(Stream * found, runtime().live_stream(stream));
     if (!found->stored()) {
-      return fail(Errc::invalid_argument, "stream {} was made without ACL_STREAM_PERSISTENT", found->id());
+      return fail(Errc::invalid_argument, "stream {} was made without ACL_STREAM_PERSISTENT",
+                  found->id());
     }
     found->discard_stored();
     return {};
@@ -53,17 +55,20 @@ aclError aclrtActiveStream(aclrtStream activeStream, aclrtStream stream) {
   });
 }
 
-aclError aclrtSwitchStream(void* leftValue, aclrtCondition cond, void* rightValue, aclrtCompareDataType dataType,
-                           aclrtStream trueStream, aclrtStream falseStream, aclrtStream stream) {
+aclError aclrtSwitchStream(void* leftValue, aclrtCondition cond, void* rightValue,
+                           aclrtCompareDataType dataType, aclrtStream trueStream,
+                           aclrtStream falseStream, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(leftValue);
   CANOPY_ACL_NOT_NULL(rightValue);
   CANOPY_ACL_NOT_NULL(trueStream);
   return guard([&]() -> Result<> {
     if (cond < ACL_RT_EQUAL || cond > ACL_RT_LESS_OR_EQUAL) {
-      return fail(Errc::invalid_argument, "aclrtSwitchStream: condition {} is none", static_cast<int>(cond));
+      return fail(Errc::invalid_argument, "aclrtSwitchStream: condition {} is none",
+                  static_cast<int>(cond));
     }
     if (dataType != ACL_RT_SWITCH_INT32 && dataType != ACL_RT_SWITCH_INT64) {
-      return fail(Errc::invalid_argument, "aclrtSwitchStream: type {} is none", static_cast<int>(dataType));
+      return fail(Errc::invalid_argument, "aclrtSwitchStream: type {} is none",
+                  static_cast<int>(dataType));
     }
     if (falseStream != nullptr) {
       return fail(Errc::invalid_argument, "aclrtSwitchStream: falseStream must be NULL");

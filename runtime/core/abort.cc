@@ -13,8 +13,10 @@ Result<> Runtime::abort_stream(void* handle) {
   CANOPY_TRY(CallbackScope::refuse("aborting a stream"));
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
   if (found->stored()) {
-    return fail(Errc::invalid_argument, "stream {}: the tasks of a persistent stream do not run by themselves: "
-                "aclrtPersistentTaskClean drops them", found->id());
+    return fail(Errc::invalid_argument,
+                "stream {}: the tasks of a persistent stream do not run by themselves: "
+                "aclrtPersistentTaskClean drops them",
+                found->id());
   }
   return found->abort(AbortReason::stream, Deadline::user_default());
 }
@@ -29,11 +31,13 @@ Result<> Runtime::stop_stream(void* handle) {
   return found->stop(Deadline::user_default());
 }
 
-Result<> Runtime::call_abort_callbacks(int device, aclrtDeviceTaskAbortStage stage, uint32_t timeout_ms) {
+Result<> Runtime::call_abort_callbacks(int device, aclrtDeviceTaskAbortStage stage,
+                                       uint32_t timeout_ms) {
   std::string who;
-  if (const int32_t code = abort_callbacks_.call_until_failure(&who, device, stage, timeout_ms); code != 0) {
-    return fail(Errc::abort_refused, "device {}: the abort callback '{}' returned {} {} the abort", device, who, code,
-                stage == ACL_RT_DEVICE_TASK_ABORT_PRE ? "before" : "after");
+  if (const int32_t code = abort_callbacks_.call_until_failure(&who, device, stage, timeout_ms);
+      code != 0) {
+    return fail(Errc::abort_refused, "device {}: the abort callback '{}' returned {} {} the abort",
+                device, who, code, stage == ACL_RT_DEVICE_TASK_ABORT_PRE ? "before" : "after");
   }
   return {};
 }
@@ -43,11 +47,13 @@ Result<> Runtime::abort_device(int device, uint32_t timeout_ms) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   if (timeout_ms > kLongestAbortMs) {
-    return fail(Errc::invalid_argument, "device {}: {} ms for an abort, {} (36 minutes) is the most", device, timeout_ms,
+    return fail(Errc::invalid_argument,
+                "device {}: {} ms for an abort, {} (36 minutes) is the most", device, timeout_ms,
                 kLongestAbortMs);
   }
-  const Deadline deadline =
-      timeout_ms == 0 ? Deadline::user_default() : Deadline::after(std::chrono::milliseconds(timeout_ms));
+  const Deadline deadline = timeout_ms == 0
+                                ? Deadline::user_default()
+                                : Deadline::after(std::chrono::milliseconds(timeout_ms));
   CANOPY_TRY(call_abort_callbacks(device, ACL_RT_DEVICE_TASK_ABORT_PRE, timeout_ms));
   CANOPY_TRY(abort_tasks(device, deadline));
   return call_abort_callbacks(device, ACL_RT_DEVICE_TASK_ABORT_POST, timeout_ms);

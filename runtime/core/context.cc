@@ -36,8 +36,9 @@ Result<> Context::set_failure_mode(Stream& stream, bool stop) {
   std::lock_guard lock(mutex_);
   std::atomic<int32_t>& mode = stream.settings().failure_mode;
   if (mode.load(std::memory_order_relaxed) == 1 && !stop) {
-    return fail(Errc::invalid_argument, "device {} stream {}: that it stops on failure cannot be taken back",
-                device_id(), stream.id());
+    return fail(Errc::invalid_argument,
+                "device {} stream {}: that it stops on failure cannot be taken back", device_id(),
+                stream.id());
   }
   mode.store(stop ? 1 : 0, std::memory_order_relaxed);
   if (stop) {

@@ -1,5 +1,6 @@
-// DeviceLimits: the numbers of aclrtDeviceSetLimit, of the process. Kept and told; what they limit on a card is not
-// limited here (printf has no buffer, there is no SIMT stack), but for the stack of a kernel's block. Thread-safe.
+// DeviceLimits: the numbers of aclrtDeviceSetLimit, of the process. Kept and told; what they limit
+// on a card is not limited here (printf has no buffer, there is no SIMT stack), but for the stack
+// of a kernel's block. Thread-safe.
 #pragma once
 
 #include "runtime/base/result.h"
@@ -21,8 +22,8 @@ class DeviceLimits {
   Result<> set(Driver& driver, int limit, size_t value) {
     CANOPY_TRY(check(limit));
     if (value == 0 || (limit == ACL_RT_DEV_LIMIT_SIMD_STACK_SIZE && value > kLargestStack)) {
-      return fail(Errc::invalid_argument, "device limit {}: {} bytes, 1 to {} are possible", limit, value,
-                  limit == ACL_RT_DEV_LIMIT_SIMD_STACK_SIZE ? kLargestStack : SIZE_MAX);
+      return fail(Errc::invalid_argument, "device limit {}: {} bytes, 1 to {} are possible", limit,
+                  value, limit == ACL_RT_DEV_LIMIT_SIMD_STACK_SIZE ? kLargestStack : SIZE_MAX);
     }
     // Relaxed: a number, nothing else.
     values_[static_cast<size_t>(limit)].store(value, std::memory_order_relaxed);

@@ -16,14 +16,17 @@ Result<> Stream::check_aborts(uint32_t before) const {
   }
   const bool of_device = reason_.load(std::memory_order_relaxed) == AbortReason::device;
   return fail(of_device ? Errc::device_aborted : Errc::stream_aborted,
-              "device {} stream {}: its tasks were aborted while they were waited for", strand_.device().device(), id());
+              "device {} stream {}: its tasks were aborted while they were waited for",
+              strand_.device().device(), id());
 }
 
 Result<> Stream::await_dropped(uint64_t ticket, Deadline deadline) {
-  const WaitEnd end = wait_until([&] { return strand_.reached(ticket); }, &strand_.bell(), BellScope::process, deadline,
-                                 [&] { return describe_wait(ticket); });
+  const WaitEnd end =
+      wait_until([&] { return strand_.reached(ticket); }, &strand_.bell(), BellScope::process,
+                 deadline, [&] { return describe_wait(ticket); });
   if (end == WaitEnd::deadline) {
-    return fail(Errc::stream_timeout, "the task that is to be aborted does not end: {}", describe_wait(ticket));
+    return fail(Errc::stream_timeout, "the task that is to be aborted does not end: {}",
+                describe_wait(ticket));
   }
   return {};
 }
@@ -31,8 +34,8 @@ Result<> Stream::await_dropped(uint64_t ticket, Deadline deadline) {
 void Stream::begin_abort(AbortReason reason) {
   abort_mutex_.lock();
   reason_.store(reason, std::memory_order_relaxed);
-  // Odd. Release: the reason; pairs with check_aborts(). Before anything is dropped, so that who sees a task
-  // completed for that sees the abort as well.
+  // Odd. Release: the reason; pairs with check_aborts(). Before anything is dropped, so that who
+  // sees a task completed for that sees the abort as well.
   aborts_.fetch_add(1, std::memory_order_acq_rel);
   strand_.drop_below(Strand::kDropAll);
   strand_.scheduler().orders().add(&strand_);

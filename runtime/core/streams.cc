@@ -10,19 +10,22 @@
 
 namespace canopy {
 
-Result<void*> Runtime::make_stream(Context& context, uint8_t priority, uint32_t flags, bool is_default) {
+Result<void*> Runtime::make_stream(Context& context, uint8_t priority, uint32_t flags,
+                                   bool is_default) {
   std::atomic<uint32_t>& used = user_streams_[static_cast<size_t>(context.device_id())];
   if (device_aborting(context.device_id())) {
-    return fail(Errc::device_aborted, "device {}: its tasks are being aborted", context.device_id());
+    return fail(Errc::device_aborted, "device {}: its tasks are being aborted",
+                context.device_id());
   }
   // Relaxed: a number, nothing else.
   if (!is_default && used.fetch_add(1, std::memory_order_relaxed) >= kStreamsPerDevice) {
     used.fetch_sub(1, std::memory_order_relaxed);
-    return fail(Errc::no_stream, "device {}: all {} streams are in use", context.device_id(), kStreamsPerDevice);
+    return fail(Errc::no_stream, "device {}: all {} streams are in use", context.device_id(),
+                kStreamsPerDevice);
   }
   const int32_t id = next_stream_id_.fetch_add(1, std::memory_order_relaxed);
-  auto stream = std::make_unique<Stream>(context, context.scheduler(), context.device().cores(), id, priority, flags,
-                                         is_default);
+  auto stream = std::make_unique<Stream>(context, context.scheduler(), context.device().cores(), id,
+                                         priority, flags, is_default);
   stream->settings().saturates = float_overflow_.device_saturates(context.device_id());
   void* handle = streams_.insert(std::move(stream));
   if (handle == nullptr) {
@@ -45,15 +48,17 @@ Result<void*> Runtime::create_stream(uint32_t priority, uint32_t flags) {
 Result<uint32_t> Runtime::streams_available() {
   CANOPY_ASSIGN(Context * context, current_context());
   // Relaxed: others may come and go.
-  return kStreamsPerDevice - std::min(kStreamsPerDevice, user_streams_[static_cast<size_t>(context->device_id())].load(
-                                                             std::memory_order_relaxed));
+  return kStreamsPerDevice -
+         std::min(kStreamsPerDevice, user_streams_[static_cast<size_t>(context->device_id())].load(
+                                         std::memory_order_relaxed));
 }
 
 Result<> Runtime::destroy_stream(void* handle, bool drop_work) {
   CANOPY_TRY(CallbackScope::refuse("destroying a stream"));
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
   if (found->is_default()) {
-    return fail(Errc::invalid_argument, "a default stream goes with its context and cannot be destroyed");
+    return fail(Errc::invalid_argument,
+                "a default stream goes with its context and cannot be destroyed");
   }
   stream_callbacks_.call(handle, ACL_RT_STREAM_STATE_DESTROY_PRE);
   if (drop_work && !found->stored()) {
@@ -95,7 +100,8 @@ void Runtime::retire_stream(void* handle) {
     host_function_threads_.forget_stream(*owner);
     owner->strand().scheduler().orders().remove(&owner->strand());
     if (!owner->is_default()) {
-      user_streams_[static_cast<size_t>(owner->context().device_id())].fetch_sub(1, std::memory_order_relaxed);
+      user_streams_[static_cast<size_t>(owner->context().device_id())].fetch_sub(
+          1, std::memory_order_relaxed);
     }
     if (pools_.any()) {
       pools_.forget_stream(handle);
@@ -125,8 +131,10 @@ Result<Stream*> Runtime::live_stream(void* handle) {
     return fail(Errc::stale_handle, "{} is not a live stream", fmt::ptr(handle));
   }
   if (&found->context() != context) {
-    return fail(Errc::wrong_context, "stream {} belongs to another context of device {}, the current one is of device {}",
-                found->id(), found->context().device_id(), context->device_id());
+    return fail(
+        Errc::wrong_context,
+        "stream {} belongs to another context of device {}, the current one is of device {}",
+        found->id(), found->context().device_id(), context->device_id());
   }
   return found;
 }
@@ -150,8 +158,10 @@ Result<bool> Runtime::order_after(Stream& later, void* earlier) {
   const int device = later.context().device_id();
   Result<bool> ordered = false;
   with_stream(earlier, [&](Stream& stream) {
-    Event mark(device, Event::Family::new_style, ACL_EVENT_SYNC, event_ids_[static_cast<size_t>(device)]);
-    ordered = mark.record(stream).and_then([&] { return mark.wait(later, 0); }).map([] { return true; });
+    Event mark(device, Event::Family::new_style, ACL_EVENT_SYNC,
+               event_ids_[static_cast<size_t>(device)]);
+    ordered =
+        mark.record(stream).and_then([&] { return mark.wait(later, 0); }).map([] { return true; });
   });
   return ordered;
 }

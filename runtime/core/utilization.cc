@@ -19,7 +19,8 @@ void for_each_core(DeviceCores& cores, CoreKind kind, Visit&& visit) {
 
 uint64_t busy_ticks(DeviceCores& cores, CoreKind kind, uint64_t now) {
   uint64_t sum = 0;
-  for_each_core(cores, kind, [&](uint32_t track, bool taken) { sum += cores.clocks().busy(track, taken, now); });
+  for_each_core(cores, kind,
+                [&](uint32_t track, bool taken) { sum += cores.clocks().busy(track, taken, now); });
   return sum;
 }
 
@@ -39,8 +40,9 @@ uint32_t percent(uint64_t before, uint64_t after, uint64_t span, uint32_t cores)
   if (span == 0 || cores == 0 || after <= before) {
     return 0;
   }
-  return static_cast<uint32_t>(std::min(100.0, static_cast<double>(after - before) * 100.0 /
-                                                   (static_cast<double>(span) * cores) + 0.5));
+  return static_cast<uint32_t>(std::min(
+      100.0,
+      static_cast<double>(after - before) * 100.0 / (static_cast<double>(span) * cores) + 0.5));
 }
 
 }  // namespace

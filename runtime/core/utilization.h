@@ -1,9 +1,9 @@
-// Utilization: which share of its time each engine of a device has been busy since it was asked last, with the work
-// of this process.
+// Utilization: which share of its time each engine of a device has been busy since it was asked
+// last, with the work of this process.
 //
-// The first question of all switches the clocks of cores on, which then cost every kernel two looks at the
-// cycle counter. A device's first question is answered with the share of cores that are busy at that moment, and
-// with 0 for AI CPUs. Thread-safe.
+// The first question of all switches the clocks of cores on, which then cost every kernel two looks
+// at the cycle counter. A device's first question is answered with the share of cores that are busy
+// at that moment, and with 0 for AI CPUs. Thread-safe.
 #pragma once
 
 #include "runtime/device/scheduler.h"

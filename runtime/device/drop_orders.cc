@@ -64,7 +64,8 @@ void DropOrders::chase() {
   scheduler_.ring_pollers();
 }
 
-// The cells may have got other waits by now, for they are never freed: the strand itself is looked for.
+// The cells may have got other waits by now, for they are never freed: the strand itself is looked
+// for.
 void DropOrders::take_off_wait(Strand& strand, std::vector<TimedEventWait*>* ended) {
   Sqe head;
   {

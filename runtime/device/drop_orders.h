@@ -1,14 +1,14 @@
 // DropOrders: the strands of this process whose tasks are to end without having run.
 //
-// A strand says itself how far (Strand::drop_below()). Its owner sees that between two tasks, and blocks
-// of its kernel see it when they wait or yield. What neither sees is a wait that has handed the strand
-// to an event's or notify's cell: the watchdog takes it off there (chase()).
+// A strand says itself how far (Strand::drop_below()). Its owner sees that between two tasks, and
+// blocks of its kernel see it when they wait or yield. What neither sees is a wait that has handed
+// the strand to an event's or notify's cell: the watchdog takes it off there (chase()).
 //
-// Looking costs tasks nothing while there is no order: Scheduler::attention() is read with every task
-// anyway. The order in which nobody is missed: who orders stores the strand's mark, raises attention,
-// then looks at the cell the strand waits in; who parks a strand in a cell looks at attention
-// afterwards, and asks for another chase when it is up. Both change the same word of the cell, so
-// one of them sees the other.
+// Looking costs tasks nothing while there is no order: Scheduler::attention() is read with every
+// task anyway. The order in which nobody is missed: who orders stores the strand's mark, raises
+// attention, then looks at the cell the strand waits in; who parks a strand in a cell looks at
+// attention afterwards, and asks for another chase when it is up. Both change the same word of the
+// cell, so one of them sees the other.
 //
 // Thread-safe.
 #pragma once
@@ -29,7 +29,8 @@ class DropOrders {
  public:
   explicit DropOrders(Scheduler& scheduler) : scheduler_(scheduler) {}
 
-  // From here on the strand's mark is looked at. Of a strand that is here already it asks for a chase.
+  // From here on the strand's mark is looked at. Of a strand that is here already it asks for a
+  // chase.
   void add(Strand* strand);
   // REQUIRES of strands that go away: called before. Nothing when it is not here.
   void remove(Strand* strand);
@@ -52,7 +53,8 @@ class DropOrders {
   std::vector<Strand*> strands_;
 };
 
-// Gives back what the task holds, instead of running it. Waits for a record that is dropped do not end.
+// Gives back what the task holds, instead of running it. Waits for a record that is dropped do not
+// end.
 void drop_task(const Sqe& sqe);
 
 }  // namespace canopy

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <mutex>
 #include <utility>
 
 namespace canopy {
@@ -312,6 +313,42 @@ void Executor::revive() {
   revived_.store(true, std::memory_order_release);
   bell_.ring(BellScope::process);
 }
+
+// ---- Ready strands.
+
+void Executor::push_strand(Strand* strand) {
+  std::lock_guard lock(lock_);
+  StrandQueue& queue = ready_[strand->priority()];
+  strand->next_ready = nullptr;
+  if (queue.last == nullptr) {
+    queue.first = strand;
+  } else {
+    queue.last->next_ready = strand;
+  }
+  queue.last = strand;
+  set_bits(ready_bits_.load(std::memory_order_relaxed) | 1u << strand->priority());
+}
+
+Strand* Executor::pop_strand(uint8_t at_least) {
+  if (!has_strands()) {
+    return nullptr;
+  }
+  std::lock_guard lock(lock_);
+  const uint8_t priority = highest_priority(ready_bits_.load(std::memory_order_relaxed));
+  if (priority >= at_least) {
+    return nullptr;
+  }
+  StrandQueue& queue = ready_[priority];
+  Strand* strand = queue.first;
+  queue.first = strand->next_ready;
+  if (queue.first == nullptr) {
+    queue.last = nullptr;
+    set_bits(ready_bits_.load(std::memory_order_relaxed) & ~(1u << priority));
+  }
+  return strand;
+}
+
+Strand* Executor::steal_strand() { return pop_strand(Strand::kPriorities); }
 
 void Executor::describe(std::string* text) const { pool_.describe(text); }
 

@@ -61,40 +61,6 @@ int value_reached(void* argument) {
 
 // ---- Strands.
 
-void Executor::push_strand(Strand* strand) {
-  std::lock_guard lock(lock_);
-  StrandQueue& queue = ready_[strand->priority()];
-  strand->next_ready = nullptr;
-  if (queue.last == nullptr) {
-    queue.first = strand;
-  } else {
-    queue.last->next_ready = strand;
-  }
-  queue.last = strand;
-  set_bits(ready_bits_.load(std::memory_order_relaxed) | 1u << strand->priority());
-}
-
-Strand* Executor::pop_strand(uint8_t at_least) {
-  if (!has_strands()) {
-    return nullptr;
-  }
-  std::lock_guard lock(lock_);
-  const uint8_t priority = highest_priority(ready_bits_.load(std::memory_order_relaxed));
-  if (priority >= at_least) {
-    return nullptr;
-  }
-  StrandQueue& queue = ready_[priority];
-  Strand* strand = queue.first;
-  queue.first = strand->next_ready;
-  if (queue.first == nullptr) {
-    queue.last = nullptr;
-    set_bits(ready_bits_.load(std::memory_order_relaxed) & ~(1u << priority));
-  }
-  return strand;
-}
-
-Strand* Executor::steal_strand() { return pop_strand(Strand::kPriorities); }
-
 bool Executor::should_rotate(const Strand& strand, uint32_t* budget, uint64_t started) {
   const uint32_t bits = ready_bits_.load(std::memory_order_relaxed);
   if (bits == 0 && !scheduler_.has_open_launches() && !has_polls()) [[likely]] {

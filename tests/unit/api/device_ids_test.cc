@@ -1,7 +1,8 @@
-// The part of the machine that a process sees, and the numberings of devices. (semantics: "Devices", visible list)
+// The part of the machine that a process sees, and the numberings of devices. (semantics:
+// "Devices", visible list)
 //
-// The list is read when the runtime starts, so each case runs in a process of its own: the statement of a death test,
-// started afresh.
+// The list is read when the runtime starts, so each case runs in a process of its own: the
+// statement of a death test, started afresh.
 #include "tests/unit/api/gate.h"
 
 #include <cstdio>
@@ -13,12 +14,12 @@ namespace canopy::test {
 namespace {
 
 // Ends the process with the line of the first check that does not hold.
-#define MUST(condition)                                                     \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
+#define MUST(condition)                                                       \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
       std::fprintf(stderr, "line %d: %s: %s\n", __LINE__, #condition, why()); \
-      std::_Exit(1);                                                        \
-    }                                                                       \
+      std::_Exit(1);                                                          \
+    }                                                                         \
   } while (0)
 
 class VisibleDevices : public testing::Test {
@@ -34,8 +35,12 @@ class VisibleDevices : public testing::Test {
   }
 };
 
-TEST_F(VisibleDevices, AreAllWithoutAList) { EXPECT_EXIT(expect_count("", 4), testing::ExitedWithCode(0), ""); }
-TEST_F(VisibleDevices, AreThoseOfTheList) { EXPECT_EXIT(expect_count("3,1", 2), testing::ExitedWithCode(0), ""); }
+TEST_F(VisibleDevices, AreAllWithoutAList) {
+  EXPECT_EXIT(expect_count("", 4), testing::ExitedWithCode(0), "");
+}
+TEST_F(VisibleDevices, AreThoseOfTheList) {
+  EXPECT_EXIT(expect_count("3,1", 2), testing::ExitedWithCode(0), "");
+}
 TEST_F(VisibleDevices, EndWithTheFirstBadEntryOfTheList) {
   EXPECT_EXIT(expect_count("0,2,x,1", 2), testing::ExitedWithCode(0), "");
 }
@@ -98,8 +103,9 @@ TEST_F(VisibleDevices, ShareTheCardsMemoryWithWhoCallsItOtherwise) {
 
 TEST(DeviceIds, AreAllTheSameWithoutAList) {
   for (int32_t device = 0; device < 4; ++device) {
-    for (auto translate : {&aclrtGetLogicDevIdByUserDevId, &aclrtGetUserDevIdByLogicDevId, &aclrtGetLogicDevIdByPhyDevId,
-                           &aclrtGetPhyDevIdByLogicDevId, &aclrtGetUserDevIdByPhyDevId, &aclrtGetPhyDevIdByUserDevId}) {
+    for (auto translate : {&aclrtGetLogicDevIdByUserDevId, &aclrtGetUserDevIdByLogicDevId,
+                           &aclrtGetLogicDevIdByPhyDevId, &aclrtGetPhyDevIdByLogicDevId,
+                           &aclrtGetUserDevIdByPhyDevId, &aclrtGetPhyDevIdByUserDevId}) {
       int32_t id = -1;
       ACL_OK(translate(device, &id));
       EXPECT_EQ(id, device);

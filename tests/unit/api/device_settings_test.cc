@@ -17,8 +17,9 @@ __global__ __aicore__ void keep_busy(uint64_t ns) {
 CANOPY_KERNEL(keep_busy)
 
 __global__ __aicore__ void hold_cube_cores(std::atomic<uint32_t>* open) {
-  canopy_wait_until([](void* p) { return static_cast<int>(static_cast<std::atomic<uint32_t>*>(p)->load()); }, open,
-                    "a test's gate");
+  canopy_wait_until(
+      [](void* p) { return static_cast<int>(static_cast<std::atomic<uint32_t>*>(p)->load()); },
+      open, "a test's gate");
 }
 CANOPY_KERNEL_CUBE(hold_cube_cores)
 
@@ -89,7 +90,8 @@ TEST_F(DeviceSettings, LimitsAreOfTheProcessAndTellTheNumberSetLast) {
   size_t stack = 0;
   ACL_OK(aclrtDeviceGetLimit(ACL_RT_DEV_LIMIT_SIMD_STACK_SIZE, &stack));
   EXPECT_GE(stack, size_t{32} << 10) << "the one that holds";
-  for (int limit = ACL_RT_DEV_LIMIT_SIMT_STACK_SIZE; limit <= ACL_RT_DEV_LIMIT_SIMT_PRINTF_FIFO_SIZE; ++limit) {
+  for (int limit = ACL_RT_DEV_LIMIT_SIMT_STACK_SIZE;
+       limit <= ACL_RT_DEV_LIMIT_SIMT_PRINTF_FIFO_SIZE; ++limit) {
     const auto which = static_cast<aclrtDeviceLimit>(limit);
     size_t value = 0;
     for (size_t wanted : {size_t{256} << 10, size_t{1} << 20}) {
@@ -99,9 +101,11 @@ TEST_F(DeviceSettings, LimitsAreOfTheProcessAndTellTheNumberSetLast) {
     }
     ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtDeviceSetLimit(which, 0));
   }
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtDeviceSetLimit(ACL_RT_DEV_LIMIT_SIMD_STACK_SIZE, (size_t{1} << 30) + 1));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtDeviceSetLimit(ACL_RT_DEV_LIMIT_SIMD_STACK_SIZE, (size_t{1} << 30) + 1));
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtDeviceSetLimit(static_cast<aclrtDeviceLimit>(5), 64));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtDeviceGetLimit(static_cast<aclrtDeviceLimit>(-1), &stack));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtDeviceGetLimit(static_cast<aclrtDeviceLimit>(-1), &stack));
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtDeviceGetLimit(ACL_RT_DEV_LIMIT_SIMD_STACK_SIZE, nullptr));
   ACL_OK(aclrtDeviceSetLimit(ACL_RT_DEV_LIMIT_SIMD_STACK_SIZE, stack));
 }

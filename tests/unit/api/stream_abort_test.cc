@@ -1,4 +1,5 @@
-// Ending tasks before their time: abort, stop, forced destruction. (semantics: "Streams", "Errors, exceptions, abort")
+// Ending tasks before their time: abort, stop, forced destruction. (semantics: "Streams", "Errors,
+// exceptions, abort")
 #include "tests/unit/api/gate.h"
 
 #include <atomic>
@@ -118,7 +119,8 @@ TEST_F(StreamAbort, WhoWaitsForTheStreamGets107023) {
   while (waiting.load() != 3) {
     std::this_thread::yield();
   }
-  // The waiters are about to wait, which nobody can see from outside: the time limit of another wait stands for it.
+  // The waiters are about to wait, which nobody can see from outside: the time limit of another
+  // wait stands for it.
   ACL_CODE(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(stream, 50));
   ACL_OK(aclrtStreamAbort(stream));
   waiters.clear();

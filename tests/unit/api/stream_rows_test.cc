@@ -1,5 +1,5 @@
-// Rows of the semantics page on streams, contexts and threads that have no file of their own; each test is named after
-// its row.
+// Rows of the semantics page on streams, contexts and threads that have no file of their own; each
+// test is named after its row.
 #include "tests/unit/api/gate.h"
 
 #include <atomic>
@@ -116,12 +116,15 @@ TEST_F(StreamRows, AnAbortInsideOfAHostFunctionIsDiagnosed) {
     aclrtStream stream;
     aclError codes[3];
   } inside{make(), {}};
-  ACL_OK(aclrtLaunchHostFunc(inside.stream, [](void* p) {
-    auto& mine = *static_cast<Codes*>(p);
-    mine.codes[0] = aclrtStreamAbort(mine.stream);
-    mine.codes[1] = aclrtStreamStop(mine.stream);
-    mine.codes[2] = aclrtDeviceTaskAbort(0, 0);
-  }, &inside));
+  ACL_OK(aclrtLaunchHostFunc(
+      inside.stream,
+      [](void* p) {
+        auto& mine = *static_cast<Codes*>(p);
+        mine.codes[0] = aclrtStreamAbort(mine.stream);
+        mine.codes[1] = aclrtStreamStop(mine.stream);
+        mine.codes[2] = aclrtDeviceTaskAbort(0, 0);
+      },
+      &inside));
   ACL_OK(aclrtSynchronizeStream(inside.stream));
   for (const aclError code : inside.codes) {
     EXPECT_EQ(code, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
@@ -132,7 +135,9 @@ TEST_F(StreamRows, ForceAfterTheLastReferenceIsAnErrorInEveryThread) {
   ACL_OK(aclrtSetDevice(0));
   ACL_OK(aclrtResetDeviceForce(0));
   ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDevice(0));
-  std::jthread([] { ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDeviceForce(0)); }).join();
+  std::jthread([] {
+    ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDeviceForce(0));
+  }).join();
 }
 
 // Threads that come and go with devices of their own, all at once.
@@ -148,7 +153,9 @@ TEST_F(StreamRows, ThreadsMaySetUseAndResetDevicesSideBySide) {
         ASSERT_EQ(aclrtCreateStream(&stream), ACL_SUCCESS) << why();
         ASSERT_EQ(aclrtLaunchHostFunc(stream, &add, &ran), ACL_SUCCESS) << why();
         ASSERT_EQ(aclrtSynchronizeStream(stream), ACL_SUCCESS) << why();
-        ASSERT_EQ(i % 2 == 0 ? aclrtDestroyStream(stream) : aclrtDestroyStreamForce(stream), ACL_SUCCESS) << why();
+        ASSERT_EQ(i % 2 == 0 ? aclrtDestroyStream(stream) : aclrtDestroyStreamForce(stream),
+                  ACL_SUCCESS)
+            << why();
         ASSERT_EQ(aclrtResetDevice(device), ACL_SUCCESS) << why();
       }
     });

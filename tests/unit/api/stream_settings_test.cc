@@ -57,10 +57,13 @@ TEST_F(StreamSettings, AConfigHandleStartsWithDefaultsAndTakesEveryOption) {
 TEST_F(StreamSettings, AConfigHandleRefusesWhatIsNoOption) {
   aclrtStreamConfigHandle* handle = aclrtCreateStreamConfigHandle();
   ASSERT_NE(handle, nullptr);
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, set(handle, static_cast<aclrtStreamConfigAttr>(4), uint32_t{0}));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, set(handle, ACL_RT_STREAM_PRIORITY, uint64_t{0})) << "8 bytes for 4";
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           set(handle, static_cast<aclrtStreamConfigAttr>(4), uint32_t{0}));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, set(handle, ACL_RT_STREAM_PRIORITY, uint64_t{0}))
+      << "8 bytes for 4";
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, set(handle, ACL_RT_STREAM_WORK_SIZE, uint16_t{0}));
-  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtSetStreamConfigOpt(handle, ACL_RT_STREAM_FLAG, nullptr, 8));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM,
+           aclrtSetStreamConfigOpt(handle, ACL_RT_STREAM_FLAG, nullptr, 8));
   ACL_CODE(ACL_ERROR_INVALID_PARAM, set(nullptr, ACL_RT_STREAM_FLAG, size_t{0}));
   aclrtStream stream = nullptr;
   ACL_OK(set(handle, ACL_RT_STREAM_PRIORITY, uint32_t{8}));
@@ -70,7 +73,8 @@ TEST_F(StreamSettings, AConfigHandleRefusesWhatIsNoOption) {
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtCreateStreamV2(&stream, handle));
   ACL_OK(set(handle, ACL_RT_STREAM_FLAG, size_t{0}));
   ACL_OK(set(handle, ACL_RT_STREAM_WORK_SIZE, size_t{64}));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtCreateStreamV2(&stream, handle)) << "a size without memory";
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtCreateStreamV2(&stream, handle))
+      << "a size without memory";
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtCreateStreamV2(&stream, nullptr));
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtCreateStreamV2(nullptr, handle));
   ACL_OK(aclrtDestroyStreamConfigHandle(handle));
@@ -85,8 +89,10 @@ TEST_F(StreamSettings, AttributesAreKeptPerStream) {
     aclrtStreamAttr attribute;
     uint32_t start;
     uint32_t set;
-  } rows[] = {{ACL_STREAM_ATTR_FAILURE_MODE, 0, 1},      {ACL_STREAM_ATTR_FLOAT_OVERFLOW_CHECK, 0, 1},
-              {ACL_STREAM_ATTR_USER_CUSTOM_TAG, 0, 0xABCD}, {ACL_STREAM_ATTR_CACHE_OP_INFO, 0, 1},
+  } rows[] = {{ACL_STREAM_ATTR_FAILURE_MODE, 0, 1},
+              {ACL_STREAM_ATTR_FLOAT_OVERFLOW_CHECK, 0, 1},
+              {ACL_STREAM_ATTR_USER_CUSTOM_TAG, 0, 0xABCD},
+              {ACL_STREAM_ATTR_CACHE_OP_INFO, 0, 1},
               {ACL_STREAM_ATTR_PRIORITY, 0, 6}};
   for (const auto& row : rows) {
     aclrtStreamAttrValue value = {};
@@ -100,7 +106,8 @@ TEST_F(StreamSettings, AttributesAreKeptPerStream) {
     ACL_OK(aclrtGetStreamAttribute(stream, row.attribute, &value));
     EXPECT_EQ(value.failureMode, row.set) << row.attribute;
     ACL_OK(aclrtGetStreamAttribute(nullptr, row.attribute, &value));
-    EXPECT_EQ(value.streamPriority, row.start) << "the default stream has its own: " << row.attribute;
+    EXPECT_EQ(value.streamPriority, row.start)
+        << "the default stream has its own: " << row.attribute;
   }
   uint32_t priority = 0;
   ACL_OK(aclrtStreamGetPriority(stream, &priority));
@@ -109,18 +116,26 @@ TEST_F(StreamSettings, AttributesAreKeptPerStream) {
 
 TEST_F(StreamSettings, AttributesRefuseWhatIsNoValue) {
   aclrtStream stream = make();
-  for (auto [attribute, bad] : {std::pair{ACL_STREAM_ATTR_FAILURE_MODE, 2u}, {ACL_STREAM_ATTR_FLOAT_OVERFLOW_CHECK, 2u},
-                                {ACL_STREAM_ATTR_CACHE_OP_INFO, 2u}, {ACL_STREAM_ATTR_PRIORITY, 8u},
-                                {static_cast<aclrtStreamAttr>(0), 0u}, {static_cast<aclrtStreamAttr>(6), 0u}}) {
+  for (auto [attribute, bad] : {std::pair{ACL_STREAM_ATTR_FAILURE_MODE, 2u},
+                                {ACL_STREAM_ATTR_FLOAT_OVERFLOW_CHECK, 2u},
+                                {ACL_STREAM_ATTR_CACHE_OP_INFO, 2u},
+                                {ACL_STREAM_ATTR_PRIORITY, 8u},
+                                {static_cast<aclrtStreamAttr>(0), 0u},
+                                {static_cast<aclrtStreamAttr>(6), 0u}}) {
     aclrtStreamAttrValue value = {};
     value.failureMode = bad;
-    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtSetStreamAttribute(stream, attribute, &value)) << attribute;
+    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtSetStreamAttribute(stream, attribute, &value))
+        << attribute;
   }
   aclrtStreamAttrValue value = {};
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtGetStreamAttribute(stream, static_cast<aclrtStreamAttr>(6), &value));
-  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtGetStreamAttribute(stream, ACL_STREAM_ATTR_PRIORITY, nullptr));
-  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtSetStreamAttribute(stream, ACL_STREAM_ATTR_PRIORITY, nullptr));
-  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtGetStreamAttribute(kInvented, ACL_STREAM_ATTR_PRIORITY, &value));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtGetStreamAttribute(stream, static_cast<aclrtStreamAttr>(6), &value));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM,
+           aclrtGetStreamAttribute(stream, ACL_STREAM_ATTR_PRIORITY, nullptr));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM,
+           aclrtSetStreamAttribute(stream, ACL_STREAM_ATTR_PRIORITY, nullptr));
+  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE,
+           aclrtGetStreamAttribute(kInvented, ACL_STREAM_ATTR_PRIORITY, &value));
 }
 
 TEST_F(StreamSettings, TheOverflowSwitchIsTheAttribute) {
@@ -195,16 +210,21 @@ TEST_F(StreamSettings, ActiveAndSwitchAreForStreamsOfModels) {
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtActiveStream(nullptr, stream));
   void* words = nullptr;
   ACL_OK(aclrtMalloc(&words, 64, ACL_MEM_MALLOC_HUGE_FIRST));
-  const auto call = [&](void* left, int condition, int type, aclrtStream on_true, aclrtStream on_false) {
-    return aclrtSwitchStream(left, static_cast<aclrtCondition>(condition), words, static_cast<aclrtCompareDataType>(type),
-                             on_true, on_false, stream);
+  const auto call = [&](void* left, int condition, int type, aclrtStream on_true,
+                        aclrtStream on_false) {
+    return aclrtSwitchStream(left, static_cast<aclrtCondition>(condition), words,
+                             static_cast<aclrtCompareDataType>(type), on_true, on_false, stream);
   };
-  ACL_CODE(ACL_ERROR_RT_STREAM_MODEL, call(words, ACL_RT_EQUAL, ACL_RT_SWITCH_INT32, other, nullptr));
+  ACL_CODE(ACL_ERROR_RT_STREAM_MODEL,
+           call(words, ACL_RT_EQUAL, ACL_RT_SWITCH_INT32, other, nullptr));
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, call(words, 6, ACL_RT_SWITCH_INT32, other, nullptr));
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, call(words, ACL_RT_EQUAL, 2, other, nullptr));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, call(words, ACL_RT_EQUAL, ACL_RT_SWITCH_INT32, other, other));
-  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, call(words, ACL_RT_EQUAL, ACL_RT_SWITCH_INT32, kInvented, nullptr));
-  ACL_CODE(ACL_ERROR_INVALID_PARAM, call(nullptr, ACL_RT_EQUAL, ACL_RT_SWITCH_INT32, other, nullptr));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           call(words, ACL_RT_EQUAL, ACL_RT_SWITCH_INT32, other, other));
+  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE,
+           call(words, ACL_RT_EQUAL, ACL_RT_SWITCH_INT32, kInvented, nullptr));
+  ACL_CODE(ACL_ERROR_INVALID_PARAM,
+           call(nullptr, ACL_RT_EQUAL, ACL_RT_SWITCH_INT32, other, nullptr));
   ACL_OK(aclrtFree(words));
 }
 
@@ -235,7 +255,8 @@ std::string g_log;
 void note(aclrtStream stream, aclrtStreamState state, void* name) {
   int32_t id = -1;
   EXPECT_EQ(aclrtStreamGetId(stream, &id), ACL_SUCCESS) << why();  // it is alive in both
-  g_log += static_cast<const char*>(name) + std::string(state == ACL_RT_STREAM_STATE_CREATE_POST ? "+" : "-");
+  g_log += static_cast<const char*>(name) +
+           std::string(state == ACL_RT_STREAM_STATE_CREATE_POST ? "+" : "-");
 }
 
 TEST_F(StreamSettings, StateCallbacksHearOfEveryStreamDefaultOnesIncluded) {

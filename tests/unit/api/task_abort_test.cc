@@ -12,9 +12,11 @@ namespace {
 class TaskAbort : public AclTest {
  protected:
   static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
-  static int32_t note(int32_t device, aclrtDeviceTaskAbortStage stage, uint32_t timeout, void* log) {
-    *static_cast<std::string*>(log) += std::to_string(device) + (stage == ACL_RT_DEVICE_TASK_ABORT_PRE ? " pre " : " post ") +
-                                       std::to_string(timeout) + "; ";
+  static int32_t note(int32_t device, aclrtDeviceTaskAbortStage stage, uint32_t timeout,
+                      void* log) {
+    *static_cast<std::string*>(log) +=
+        std::to_string(device) + (stage == ACL_RT_DEVICE_TASK_ABORT_PRE ? " pre " : " post ") +
+        std::to_string(timeout) + "; ";
     return 0;
   }
   void TearDown() override {
@@ -83,12 +85,15 @@ TEST_F(TaskAbort, WhoWaitsGets107022) {
 TEST_F(TaskAbort, SubmissionsMeanwhileAre107022) {
   static std::atomic<bool> release{false};
   static std::atomic<bool> begun{false};
-  ACL_OK(aclrtLaunchHostFunc(nullptr, [](void*) {
-    begun.store(true);
-    while (!release.load()) {
-      std::this_thread::yield();
-    }
-  }, nullptr));
+  ACL_OK(aclrtLaunchHostFunc(
+      nullptr,
+      [](void*) {
+        begun.store(true);
+        while (!release.load()) {
+          std::this_thread::yield();
+        }
+      },
+      nullptr));
   while (!begun.load()) {
     std::this_thread::yield();
   }
@@ -112,12 +117,15 @@ TEST_F(TaskAbort, SubmissionsMeanwhileAre107022) {
 TEST_F(TaskAbort, ThatCannotEndInTimeSaysSo) {
   static std::atomic<bool> release{false};
   static std::atomic<bool> begun{false};
-  ACL_OK(aclrtLaunchHostFunc(nullptr, [](void*) {
-    begun.store(true);
-    while (!release.load()) {
-      std::this_thread::yield();
-    }
-  }, nullptr));
+  ACL_OK(aclrtLaunchHostFunc(
+      nullptr,
+      [](void*) {
+        begun.store(true);
+        while (!release.load()) {
+          std::this_thread::yield();
+        }
+      },
+      nullptr));
   ACL_OK(aclrtLaunchHostFunc(nullptr, &add, &dropped_));
   while (!begun.load()) {
     std::this_thread::yield();
@@ -145,7 +153,8 @@ TEST_F(TaskAbort, ACallbackThatFailsStopsItWith107035) {
   std::atomic<int> ran{0};
   ACL_OK(gate.close(nullptr));
   ACL_OK(aclrtLaunchHostFunc(nullptr, &add, &ran));
-  ACL_OK(aclrtSetDeviceTaskAbortCallback("a", [](int32_t, aclrtDeviceTaskAbortStage, uint32_t, void*) { return 5; }, nullptr));
+  ACL_OK(aclrtSetDeviceTaskAbortCallback(
+      "a", [](int32_t, aclrtDeviceTaskAbortStage, uint32_t, void*) { return 5; }, nullptr));
   ACL_OK(aclrtSetDeviceTaskAbortCallback("b", &note, &log));
   ACL_CODE(ACL_ERROR_RT_TASK_ABORT_STOP, aclrtDeviceTaskAbort(0, 0));
   EXPECT_EQ(log, "") << "nobody is called after it";

@@ -36,7 +36,8 @@ class Drop : public testing::Test {
   }
   void await_parked(RigStream& stream) {
     // The wait is the only task: who parked it runs nothing else.
-    while (rig_.scheduler.executor(0).state() == Executor::State::running && !stream.strand().idle()) {
+    while (rig_.scheduler.executor(0).state() == Executor::State::running &&
+           !stream.strand().idle()) {
       std::this_thread::yield();
     }
   }
@@ -105,8 +106,10 @@ TEST_F(Drop, RacesWithTheRecordOfTheEvent) {
 TEST_F(Drop, TakesAStreamOffAWaitWithALimit) {
   for (int round = 0; round < 200 / kSlowdown; ++round) {
     RigStream stream(rig_);
-    EventCell* cell = *rig_.cores.events().take(EventCell::kHolder + EventCell::kRecord + EventCell::kWait);
-    const uint64_t limit_ns = round % 2 == 0 ? 900'000'000'000 : 20'000;  // the latter races with the drop
+    EventCell* cell =
+        *rig_.cores.events().take(EventCell::kHolder + EventCell::kRecord + EventCell::kWait);
+    const uint64_t limit_ns =
+        round % 2 == 0 ? 900'000'000'000 : 20'000;  // the latter races with the drop
     auto* wait = new TimedEventWait(cell, 17, limit_ns);
     stream.post([&](Sqe& sqe) {
       sqe.kind = SqeKind::timed_event_wait;
@@ -131,7 +134,9 @@ TEST_F(Drop, TakesAStreamOffItsWaitForANotify) {
       cell->acquire_reference();
       each->post([&](Sqe& sqe) {
         sqe.kind = SqeKind::notify_wait;
-        sqe.body.notify_wait = {cell, "a test's notify", round % 2 == 0 ? 0 : 900'000'000'000u, 5, 1, NotifyTest::equal, true};
+        sqe.body.notify_wait = {
+            cell, "a test's notify", round % 2 == 0 ? 0 : 900'000'000'000u, 5, 1, NotifyTest::equal,
+            true};
       });
       each->call(&add_one, each == &other ? &ran : &dropped_);
     }
@@ -184,7 +189,9 @@ void yield_for_ever(const void*) {
 }
 
 TEST_F(Drop, EndsTheBlocksOfAKernelThatWait) {
-  for (auto [entry, blocks] : {std::pair{&wait_in_sync_all, 8u}, {&wait_in_sync_all, 1u}, {&yield_for_ever, 1u},
+  for (auto [entry, blocks] : {std::pair{&wait_in_sync_all, 8u},
+                               {&wait_in_sync_all, 1u},
+                               {&yield_for_ever, 1u},
                                {&yield_for_ever, 60u}}) {
     RigStream stream(rig_);
     const KernelImage image = image_of("a test's kernel", entry);
@@ -230,7 +237,8 @@ void sync_often(const void* argument) {
   }
 }
 
-// Orders for one stream wake blocks of another only by mistake; those of a head that is over by now do.
+// Orders for one stream wake blocks of another only by mistake; those of a head that is over by now
+// do.
 TEST_F(Drop, ABlockThatIsWokenInVainGoesOnWaitingInSyncAll) {
   RigStream stream(rig_);
   Rounds rounds{20'000 / kSlowdown};
@@ -248,11 +256,13 @@ TEST_F(Drop, OfARecordTellsTheHostAndLetsNobodyGo) {
   RigStream recorder(rig_);
   RigStream stream(rig_);
   std::atomic<bool> open{false};
-  recorder.call([](void* flag) {
-    while (!static_cast<std::atomic<bool>*>(flag)->load()) {
-      std::this_thread::yield();
-    }
-  }, &open);
+  recorder.call(
+      [](void* flag) {
+        while (!static_cast<std::atomic<bool>*>(flag)->load()) {
+          std::this_thread::yield();
+        }
+      },
+      &open);
   EventCell* cell = recorder.record();
   stream.wait(cell);
   recorder.strand().drop_below(Strand::kDropAll);

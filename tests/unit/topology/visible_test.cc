@@ -17,7 +17,8 @@ TEST(Visible, ListsAreIdsInTheirOrder) {
 }
 
 TEST(Visible, ListsEndBeforeTheFirstBadEntry) {
-  for (const char* list : {"1,2,x,3", "1,2,8", "1,2,-1,3", "1,2, 3", "1,2,,3", "1,2,", "1,2,2,3", "1,2,3a", "1,2,99999999999"}) {
+  for (const char* list : {"1,2,x,3", "1,2,8", "1,2,-1,3", "1,2, 3", "1,2,,3", "1,2,", "1,2,2,3",
+                           "1,2,3a", "1,2,99999999999"}) {
     EXPECT_EQ(parse_visible(list, 8), Ids({1, 2})) << list;
   }
   for (const char* list : {"", "x", " 1", ",1", "8"}) {
