@@ -85,6 +85,7 @@ Result<> become_guest(Cluster& cluster, int place, const Guest& guest) {
   }
   forget_foreign_temporary_folders();
   set("CANOPY_CLUSTER", cluster.files().name());
+  set("CANOPY_CLUSTER_HOSTS", fmt::format("{}", cluster.layout().hosts));
   if (place == kHead) {
     set_mpirun_defaults(cluster);
   }

@@ -2,6 +2,7 @@
 
 #include "runtime/base/log.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -11,8 +12,8 @@
 namespace canopy::env {
 namespace {
 
-// Many callers read the same variable; the user needs the sentence once. Leaked on purpose: read in exit
-// handlers, too.
+// Many callers read the same variable; the user needs the sentence once. Leaked on purpose: read in
+// exit handlers, too.
 void report_once(const std::string& sentence) {
   static auto* mutex = new std::mutex;
   static auto* said = new std::set<std::string>;
@@ -55,7 +56,8 @@ std::optional<int> suffix_shift(std::string_view suffix) {
   }
   constexpr std::string_view kUnits = "KMGT";
   const size_t unit = kUnits.find(static_cast<char>(std::toupper(suffix.front())));
-  if (unit == std::string_view::npos || (suffix.size() != 1 && suffix.substr(1) != "B" && suffix.substr(1) != "iB")) {
+  if (unit == std::string_view::npos ||
+      (suffix.size() != 1 && suffix.substr(1) != "B" && suffix.substr(1) != "iB")) {
     return std::nullopt;
   }
   return 10 * (static_cast<int>(unit) + 1);
@@ -93,7 +95,8 @@ std::optional<uint64_t> bytes(const char* name) {
   }
   auto number = parse_bytes(*value);
   if (!number) {
-    report_once(fmt::format("{}={} is not a size (for example 512M or 2G) and is ignored", name, *value));
+    report_once(
+        fmt::format("{}={} is not a size (for example 512M or 2G) and is ignored", name, *value));
   }
   return number;
 }
@@ -123,6 +126,10 @@ int local_ranks() {
     }
   }
   return 1;
+}
+
+int64_t ranks_on_machine() {
+  return local_ranks() * std::max<int64_t>(1, integer("CANOPY_CLUSTER_HOSTS").value_or(1));
 }
 
 int local_rank() {

@@ -25,4 +25,8 @@ std::optional<uint64_t> parse_bytes(std::string_view value);
 int local_ranks();
 int local_rank();
 
+// The same on this machine: as many as on this host, times the fake hosts that share its cores
+// (`canopy cluster` tells them how many they are in CANOPY_CLUSTER_HOSTS).
+int64_t ranks_on_machine();
+
 }  // namespace canopy::env

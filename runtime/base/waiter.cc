@@ -14,6 +14,10 @@ namespace {
 
 constexpr uint32_t kFreeSteps = 24;
 constexpr uint32_t kSpinSteps = 2000;  // with a permit: about 40 us of pauses
+// The same for who does more than pause between two steps: a look at a network's queues takes 1.5 us,
+// and 3 ms without a yield are 3 ms that whoever is waited for may lack.
+constexpr uint64_t kSpinNs = 1'000'000;
+constexpr uint32_t kStepsPerTimeCheck = 8;
 // Counted, not timed: on a loaded machine one yield may last ms, and whoever went to sleep after one
 // such yield would pay a wake-up for every wait and stay in that rhythm (2026-11, 2 cores under load
 // 10: barriers of 4 and 8 PEs took 146 and 919 us timed, 12 and 41 us counted).
@@ -26,7 +30,7 @@ constexpr uint64_t kReportNs = 60'000'000'000;
 // PEs: barriers of 300 us with permits, 10 to 15 us without).
 uint32_t permits(uint32_t limit) {
   // All cores of the host: mpirun may have bound this rank to one of them.
-  return env::local_ranks() > ::sysconf(_SC_NPROCESSORS_ONLN) ? 0 : limit;
+  return env::ranks_on_machine() > ::sysconf(_SC_NPROCESSORS_ONLN) ? 0 : limit;
 }
 
 struct Budget {
@@ -93,6 +97,8 @@ bool SpinBudget::try_acquire() {
   return true;
 }
 
+bool SpinBudget::crowded() { return budget().limit.load(std::memory_order_relaxed) == 0; }
+
 void SpinBudget::release() {
   Budget& b = budget();
   uint32_t* used = std::exchange(t_permit_from, nullptr);
@@ -143,18 +149,28 @@ bool WaitPacer::step() {
   return slow_step();
 }
 
+void WaitPacer::try_permit(uint64_t now_ns) {
+  permit_ = SpinBudget::try_acquire();
+  spin_until_ns_ = now_ns + kSpinNs;
+}
+
+bool WaitPacer::spins_on() {
+  return ++polls_ < kSpinSteps && may_spin() &&
+         (polls_ % kStepsPerTimeCheck != 0 || monotonic_ns() < spin_until_ns_);
+}
+
 bool WaitPacer::slow_step() {
   if (start_ns_ == 0) {
     start_ns_ = monotonic_ns();
-    permit_ = SpinBudget::try_acquire();
+    try_permit(start_ns_);
   } else if (!permit_ && rank_ == SpinRank::executor && polls_ < kSpinSteps) {
     if (!executor_wants.load(std::memory_order_relaxed)) {
       executor_wants.store(true, std::memory_order_relaxed);
     }
-    permit_ = SpinBudget::try_acquire();  // a host thread may have given it up meanwhile
+    try_permit(monotonic_ns());  // a host thread may have given it up meanwhile
   }
   if (permit_) {
-    if (++polls_ < kSpinSteps && may_spin()) {
+    if (spins_on()) {
       cpu_relax();
       return false;
     }

@@ -1,4 +1,5 @@
-// The waiting policy. Nothing else in Canopy spins, yields in a loop or sleeps.
+// The waiting policy. Nothing else in Canopy spins, yields in a loop or sleeps, but what builds on it for networks
+// (transport/base/network_pacer.h).
 //
 // A wait goes through four phases: (0) a few free polls, about as long as one cache line takes to
 // cross between two cores; (1) spinning, only for those who hold one of the host's spin permits
@@ -54,6 +55,8 @@ class SpinBudget {
   static void detach();
   static bool try_acquire();
   static void release();
+  // Nobody may spin: ranks outnumber cores.
+  static bool crowded();
 };
 
 // Cores this process may run on.
@@ -103,10 +106,13 @@ class WaitPacer {
  private:
   bool slow_step();
   bool may_spin();
+  bool spins_on();
+  void try_permit(uint64_t now_ns);
   const SpinRank rank_;
   uint32_t polls_ = 0;
   bool permit_ = false;
   uint64_t start_ns_ = 0;
+  uint64_t spin_until_ns_ = 0;
   uint32_t yields_ = 0;
   uint64_t nap_ns_ = 0;
 };

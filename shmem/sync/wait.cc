@@ -3,6 +3,7 @@
 #include "runtime/base/log.h"
 #include "shmem/world/far_paths.h"
 #include "shmem/world/world.h"
+#include "transport/base/network_pacer.h"
 
 #include <algorithm>
 #include <utility>
@@ -17,27 +18,27 @@ constexpr uint64_t kReportNs = 60'000'000'000;
                                              (monotonic_ns() - start) / 1'000'000, describe()));
 }
 
+using Awaits = transport::NetworkPacer::Awaits;
+
 enum class Look : uint8_t { nothing, moved, over };
 
 // The waiting policy by hand, because there is work between two looks (look() makes progress), and
 // because whoever serves peers meanwhile has to be told before this thread sleeps. While traffic
 // comes (`moved`) this thread goes on serving it: otherwise each arrival would wake it for nothing.
-void wait_with_progress(World& world, Doorbell& bell, FunctionRef<Look()> look, WakenBy waker,
-                        FunctionRef<std::string()> describe) {
+void wait_with_progress(World& world, Doorbell& bell, FunctionRef<Look()> look, Awaits awaits,
+                        WakenBy waker, FunctionRef<std::string()> describe) {
   const uint64_t start = monotonic_ns();
   const Deadline deadline = Deadline::user_default();
   uint64_t report_at = start + kReportNs;
-  WaitPacer pacer;
+  FarPaths* far = world.far();
+  const auto hears = [far] { return far != nullptr && far->hears(); };
+  transport::NetworkPacer pacer(awaits);
   Doorbell nobody_rings;  // only time ends a sleep on it
   bool rung_for_nothing = false;
   for (Look seen; (seen = look()) != Look::over;) {
-    if (seen == Look::moved) {
-      pacer.reset();
-    }
-    if (!pacer.step()) {
+    if (!pacer.step(seen == Look::moved, hears)) {
       continue;
     }
-    pacer.drop_permit();
     const uint64_t now = monotonic_ns();
     if (deadline.passed(now)) {
       give_up(world, start, describe);
@@ -58,7 +59,7 @@ void wait_with_progress(World& world, Doorbell& bell, FunctionRef<Look()> look, 
       if (look() != Look::nothing) {
         return false;
       }
-      world.far()->rest();  // after the last look: it counts as somebody's polling
+      far->rest();  // after the last look: it counts as somebody's polling
       return true;
     });
   }
@@ -82,7 +83,7 @@ void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, Waken
       const bool moved = far->progress() > 0;
       return ready() ? Look::over : moved ? Look::moved : Look::nothing;
     };
-    wait_with_progress(world, bell, look, waker, describe);
+    wait_with_progress(world, bell, look, Awaits::peers, waker, describe);
     return;
   }
   const uint64_t start = monotonic_ns();
@@ -94,7 +95,7 @@ void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, Waken
 
 void wait_posted(World& world, FunctionRef<bool()> ready, int pe, const char* routine) {
   const auto look = [&] { return ready() ? Look::over : Look::nothing; };
-  wait_with_progress(world, world.bell(), look, WakenBy::anyone, [&] {
+  wait_with_progress(world, world.bell(), look, Awaits::own_posts, WakenBy::anyone, [&] {
     const std::string whom = pe < 0 ? "what it has posted" : fmt::format("PE {}", pe);
     return fmt::format("pe {} waits for {} ({})", world.my_pe(), whom, routine);
   });

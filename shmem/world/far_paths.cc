@@ -2,6 +2,7 @@
 
 #include "shmem/world/hot.h"
 
+#include <algorithm>
 #include <atomic>
 
 namespace canopy::shmem {
@@ -55,6 +56,11 @@ void FarPaths::rest() {
   for (const auto& transport : transports_) {
     transport->rest();
   }
+}
+
+bool FarPaths::hears() {
+  return std::any_of(transports_.begin(), transports_.end(),
+                     [](const auto& transport) { return transport->hears(); });
 }
 
 void FarPaths::fence() {

@@ -42,6 +42,7 @@ class FarPaths {
   int progress();
   // The caller sleeps now.
   void rest();
+  bool hears();
   void fence();
   KernelRequests& requests() { return requests_; }
 

@@ -162,6 +162,10 @@ class Transport : public Context {
   // Called once per peer that is lost, with the sentence that trouble() keeps.
   virtual void on_error(
       std::function<void(int peer, Errc code, std::string_view sentence)> /*call*/) {}
+  // Whether a peer is sending just now, what progress() need not have noticed: a get of this PE's
+  // memory, a large put on its way. Something to ask a few times before sleeping; costs a system
+  // call, moves nothing on.
+  virtual bool hears() { return false; }
 };
 
 }  // namespace canopy::transport

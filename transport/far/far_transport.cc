@@ -202,6 +202,11 @@ int FarTransport::progress() {
   return inner != nullptr ? inner->progress() : 0;
 }
 
+bool FarTransport::hears() {
+  Transport* inner = network();
+  return inner != nullptr && inner->hears();
+}
+
 void FarTransport::rest() {
   if (Transport* inner = network()) {
     inner->rest();

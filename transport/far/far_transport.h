@@ -71,6 +71,7 @@ class FarTransport final : public Transport {
   Result<> post_quiet(int peer, Ticket* done) override;
   int progress() override;
   void rest() override;
+  bool hears() override;
 
   // The network transport once `peer` has been introduced. Otherwise Errc::again, and the
   // introduction is under way; or why there will be none.

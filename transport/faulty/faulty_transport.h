@@ -58,6 +58,7 @@ class FaultyTransport final : public Transport {
   Result<> post_quiet(int peer, Ticket* done) override { return default_.post_quiet(peer, done); }
   int progress() override { return default_.progress(); }
   void rest() override { inner_->rest(); }
+  bool hears() override { return inner_->hears(); }
   std::string trouble(int peer) const override { return default_.trouble(peer); }
   std::string why(int peer) const override { return fmt::format("faulty {}", inner_->why(peer)); }
 

@@ -3,6 +3,8 @@
 #include "runtime/base/random_id.h"
 #include "transport/ofi/address.h"
 
+#include <poll.h>
+
 #include <algorithm>
 
 namespace canopy::transport::ofi {
@@ -136,16 +138,35 @@ void OfiTransport::on_error(std::function<void(int, Errc, std::string_view)> cal
 }
 
 // Who waits for its own operations looks at the server now and then, who waits for others the other
-// way round: each queue costs a good part of a microsecond.
+// way round: each queue costs a good part of a microsecond. (2026-11, tcp: a put of 8 bytes takes 2
+// us more with the server in every 4th turn than in every 16th.)
 int OfiTransport::progress() {
-  const uint32_t turn = load_relaxed(&turn_) + 1;
+  const uint64_t turn = load_relaxed(&turn_) + 1;
   store_relaxed(&turn_, turn);
-  const bool both = turn % 4 == 0;
-  if (main_->busy()) {
-    return main_->progress() + (both ? server_->progress() : 0);
+  if (!main_->busy()) {
+    // Without an operation under way there is nothing on the other queue but connections that end.
+    const int served = serve_in(turn);
+    return served + (turn % 64 == 0 ? main_->progress() : 0);
   }
-  // Without an operation under way there is nothing on the other queue but connections that end.
-  return server_->progress() + (turn % 64 == 0 ? main_->progress() : 0);
+  const bool peers_busy = turn - load_relaxed(&heard_in_turn_) < 64;
+  const int completed = main_->progress();
+  return completed + (turn % (peers_busy ? 4 : 16) == 0 ? serve_in(turn) : 0);
+}
+
+int OfiTransport::serve_in(uint64_t turn) {
+  const int served = server_->serve();
+  if (served > 0) {
+    store_relaxed(&heard_in_turn_, turn);
+  }
+  return served;
+}
+
+bool OfiTransport::hears() {
+  if (thread_->serves()) {
+    return true;
+  }
+  pollfd fd{wait_fd(), POLLIN, 0};
+  return fd.fd >= 0 && (!may_sleep() || ::poll(&fd, 1, 0) > 0);
 }
 
 int OfiTransport::serve() {
@@ -159,7 +180,13 @@ int OfiTransport::serve() {
   return completed;
 }
 
-uint64_t OfiTransport::polls() { return server_->polls(); }
+bool OfiTransport::others_work() {
+  std::lock_guard guard(mutex_);
+  return server_->baton().held() ||
+         std::any_of(contexts_.begin(), contexts_.end(), [](OfiContext* context) {
+           return context->busy() && context->baton().held();
+         });
+}
 
 bool OfiTransport::active() {
   std::lock_guard guard(mutex_);

@@ -51,6 +51,7 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   Result<> post_quiet(int peer, Ticket* done) override { return main_->post_quiet(peer, done); }
   int progress() override;
   void rest() override { thread_->rest(); }
+  bool hears() override;
   std::string trouble(int peer) const override { return registry_.trouble(peer); }
 
   std::string_view provider() const { return domain_->provider().name(); }
@@ -60,7 +61,11 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   Result<> start();
   Result<> make_address();
   int serve() override;
-  uint64_t polls() override;
+  // Looks at the server only.
+  int serve_in(uint64_t turn);
+  // Turns of progress(): lost increments do no harm.
+  uint64_t polls() override { return load_relaxed(&turn_); }
+  bool others_work() override;
   bool active() override;
   int wait_fd() override { return server_->endpoint().wait_fd(); }
   bool may_sleep() override;
@@ -78,8 +83,9 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   std::unique_ptr<ServerEndpoint> server_;
   std::unique_ptr<OfiContext> main_;
   Registration flush_memory_;
-  uint32_t turn_ = 0;  // of progress(); lost increments do no harm
-  std::mutex mutex_;   // guards contexts_, and keeps them alive while the thread serves them
+  uint64_t turn_ = 0;
+  uint64_t heard_in_turn_ = 0;  // the last in which the server had something to do
+  std::mutex mutex_;  // guards contexts_, and keeps them alive while the thread serves them
   std::vector<OfiContext*> contexts_;
   uint64_t seen_polls_ = 0;                 // of contexts; the thread's
   std::unique_ptr<ProgressThread> thread_;  // last: it uses everything above

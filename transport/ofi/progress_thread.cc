@@ -17,7 +17,8 @@ namespace {
 constexpr std::chrono::milliseconds kPause{2};
 // Who polls this often in a pause serves peers as well as we would. Who waits in naps does not.
 constexpr uint64_t kPollsInPause = 50;
-// While active: looks at the others once in so many turns, and yields to who polls half as often.
+// While active: looks at the others once in so many turns, and leaves it to who polls half as
+// often. (Turns, not looks: who shares a core with us polls once for each of our turns.)
 constexpr uint32_t kTurns = 16;
 // Looks between two yields, which cost as much as one.
 constexpr int kLooks = 8;
@@ -72,17 +73,18 @@ bool ProgressThread::others_poll() {
   }
   turns_ = 0;
   const uint64_t polls = served_.polls();
-  return polls - std::exchange(seen_polls_, polls) > kTurns * kLooks / 2;
+  return polls - std::exchange(seen_polls_, polls) > kTurns / 2 || served_.others_work();
 }
 
 void ProgressThread::pause_while_others_poll() {
+  serves_.store(false, std::memory_order_relaxed);
   const auto goes_on = [this] {
     return !stopping_.load(std::memory_order_acquire) && !resting_.load(std::memory_order_acquire);
   };
   do {
     seen_polls_ = served_.polls();
     bell_.sleep(BellScope::process, kPause, goes_on);
-  } while (goes_on() && served_.polls() - seen_polls_ > kPollsInPause);
+  } while (goes_on() && (served_.polls() - seen_polls_ > kPollsInPause || served_.others_work()));
   resting_.store(false, std::memory_order_relaxed);  // it has been obeyed
   seen_polls_ = served_.polls();
   turns_ = 0;
@@ -131,6 +133,7 @@ bool ProgressThread::may_sleep_without_limit() {
 bool ProgressThread::sleep(std::chrono::nanoseconds nap) {
   const bool without_limit = may_sleep_without_limit();
   bool by_peer = true;
+  serves_.store(false, std::memory_order_relaxed);
   if (served_.may_sleep()) {
     pollfd fds[] = {{event_.get(), POLLIN, 0}, {served_.wait_fd(), POLLIN, 0}};
     const timespec limit{0, static_cast<long>(nap.count())};
@@ -142,6 +145,7 @@ bool ProgressThread::sleep(std::chrono::nanoseconds nap) {
     }
   }
   asleep_.store(false, std::memory_order_relaxed);
+  serves_.store(by_peer, std::memory_order_relaxed);
   return by_peer;
 }
 

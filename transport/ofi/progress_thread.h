@@ -29,8 +29,10 @@ class ProgressThread {
     virtual ~Served() = default;
     // Serves peers, and contexts that nobody polls; returns how much there was to do.
     virtual int serve() = 0;
-    // How often others served peers.
+    // How often others polled.
     virtual uint64_t polls() = 0;
+    // Somebody else is at it just now. (One poll can take long: a large transfer comes with it.)
+    virtual bool others_work() = 0;
     // Something of a context is under way, or somebody polled one since the last call.
     virtual bool active() = 0;
     // What becomes readable when a peer wants something; -1: there is nothing like that.
@@ -44,6 +46,8 @@ class ProgressThread {
 
   // Nobody polls for a while: take over now.
   void rest();
+  // A peer has woken this thread, and it has not slept since. A hint: orders nothing.
+  bool serves() const { return serves_.load(std::memory_order_relaxed); }
   // Ends a sleep.
   void wake();
   // Something is under way that active() tells of: wakes only a sleep without limit.
@@ -69,6 +73,7 @@ class ProgressThread {
   Doorbell bell_;   // ends a pause while others poll
   std::atomic<bool> asleep_{false};
   std::atomic<bool> resting_{false};
+  std::atomic<bool> serves_{false};
   std::atomic<bool> stopping_{false};
   uint64_t seen_polls_ = 0;
   uint32_t turns_ = 0;

@@ -35,12 +35,6 @@ ServerEndpoint::~ServerEndpoint() {
   endpoint_.reset();  // before the replies that it may still know
 }
 
-int ServerEndpoint::progress() {
-  // Lost increments do no harm: it only has to change.
-  store_relaxed(&polls_, load_relaxed(&polls_) + 1);
-  return serve();
-}
-
 int ServerEndpoint::serve() {
   if (!baton_.try_lock()) {
     return 0;  // somebody else does it

@@ -25,12 +25,8 @@ class ServerEndpoint {
                                                       ContextId id);
   ~ServerEndpoint();
 
-  // Serves what has come; returns how much, 0 while another thread serves. Counts as polling.
-  int progress();
-  // The same for the transport's own thread, which does not count.
+  // Serves what has come; returns how much, 0 while another thread serves.
   int serve();
-  // How often somebody polled. A hint: orders nothing.
-  uint64_t polls() const { return load_relaxed(&polls_); }
 
   Baton& baton() { return baton_; }
   Endpoint& endpoint() { return *endpoint_; }
@@ -50,7 +46,6 @@ class ServerEndpoint {
   Server server_;
   OperationPool replies_;
   std::vector<RecvSlot*> unanswered_;
-  uint64_t polls_ = 0;
   std::unique_ptr<Endpoint> endpoint_;
 };
 

@@ -131,6 +131,8 @@ std::vector<Entry> network_entries() {
       pair({beats_peer("ofi_put8_us", "us", 0.9), beats_peer("ofi_get8_us", "us", 0.9)}),
       pair({rate(beats_peer("ofi_put1m_GBps", "GB/s", 0.95)),
             rate(beats_peer("ofi_get1m_GBps", "GB/s", 0.95))}),
+      pair({rate(beats_peer("ofi_put64m_GBps", "GB/s", 0.95)),
+            rate(beats_peer("ofi_get64m_GBps", "GB/s", 0.95))}),
       pair({rate(beats_peer("ofi_rate8_Mps", "M/s", 0.9))}),
       pair({beats_peer("ofi_amo_us", "us", 1 / 1.2)}),
   };

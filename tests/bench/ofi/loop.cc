@@ -23,7 +23,8 @@ constexpr uint64_t kWord = 0;
 constexpr uint64_t kStop = 64;
 constexpr uint64_t kWords = 4096;
 constexpr uint64_t kRegion = 65536;
-constexpr size_t kBytes = kRegion + kMegabyte;
+constexpr size_t kLargest = 64 * kMegabyte;
+constexpr size_t kBytes = kRegion + kLargest;
 
 struct Run {
   NetworkSide& side;
@@ -106,43 +107,49 @@ void get8(Run& run, const char* name) {
       [] {});
 }
 
-void put1m(Run& run, const char* name) {
-  constexpr size_t kOps = 8;
+// `bytes` at a time, 8 MiB or one of them a batch.
+template <size_t bytes>
+constexpr size_t kOpsPerBatch = bytes >= 8 * kMegabyte ? 1 : 8 * kMegabyte / bytes;
+
+template <size_t bytes>
+void large_put(Run& run, const char* name) {
+  constexpr size_t kOps = kOpsPerBatch<bytes>;
   const size_t batches = bench_repeats(40);
-  std::vector<unsigned char> src(kMegabyte, 1);
+  std::vector<unsigned char> src(bytes, 1);
   uint64_t round = 0;
   measure(
-      run, name, true, batches, static_cast<double>(kOps * kMegabyte),
+      run, name, true, batches, static_cast<double>(kOps * bytes),
       [&](size_t) {
         for (size_t i = 0; i < kOps; ++i) {
           ++round;
-          std::memcpy(src.data() + kMegabyte - sizeof round, &round, sizeof round);
-          run.side.put(kRegion, src.data(), kMegabyte);
+          std::memcpy(src.data() + bytes - sizeof round, &round, sizeof round);
+          run.side.put(kRegion, src.data(), bytes);
           run.side.quiet();
         }
       },
       [&] {
         round = (batches + 1) * kOps;
-        std::memcpy(src.data() + kMegabyte - sizeof round, &round, sizeof round);
-        check(std::memcmp(src.data(), run.memory + kRegion, kMegabyte) == 0, name,
+        std::memcpy(src.data() + bytes - sizeof round, &round, sizeof round);
+        check(std::memcmp(src.data(), run.memory + kRegion, bytes) == 0, name,
               "the region differs from the last put");
       });
 }
 
-void get1m(Run& run, const char* name) {
-  constexpr size_t kOps = 8;
-  std::vector<unsigned char> dst(kMegabyte);
-  std::memset(run.memory + kRegion, 0x5A, kMegabyte);
+template <size_t bytes>
+void large_get(Run& run, const char* name) {
+  constexpr size_t kOps = kOpsPerBatch<bytes>;
+  std::vector<unsigned char> dst(bytes);
+  std::memset(run.memory + kRegion, 0x5A, bytes);
   if (!run.job.barrier()) {
     give_up(error_text::newest());
   }
   measure(
-      run, name, true, bench_repeats(40), static_cast<double>(kOps * kMegabyte),
+      run, name, true, bench_repeats(40), static_cast<double>(kOps * bytes),
       [&](size_t) {
         for (size_t i = 0; i < kOps; ++i) {
-          dst[kMegabyte - 1] = 0;
-          run.side.get(dst.data(), kRegion, kMegabyte);
-          check(dst[0] == 0x5A && dst[kMegabyte - 1] == 0x5A, name, "not the target's bytes came");
+          dst[bytes - 1] = 0;
+          run.side.get(dst.data(), kRegion, bytes);
+          check(dst[0] == 0x5A && dst[bytes - 1] == 0x5A, name, "not the target's bytes came");
         }
       },
       [] {});
@@ -239,8 +246,14 @@ void two_round_trips(Bootstrap& job, const char* name) {
 }
 
 const std::map<std::string_view, void (*)(Run&, const char*)> kBenchmarks = {
-    {"ofi_put8_us", put8},     {"ofi_get8_us", get8},    {"ofi_put1m_GBps", put1m},
-    {"ofi_get1m_GBps", get1m}, {"ofi_rate8_Mps", rate8}, {"ofi_amo_us", amo},
+    {"ofi_put8_us", put8},
+    {"ofi_get8_us", get8},
+    {"ofi_put1m_GBps", large_put<kMegabyte>},
+    {"ofi_get1m_GBps", large_get<kMegabyte>},
+    {"ofi_put64m_GBps", large_put<kLargest>},
+    {"ofi_get64m_GBps", large_get<kLargest>},
+    {"ofi_rate8_Mps", rate8},
+    {"ofi_amo_us", amo},
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "runtime/base/waiter.h"
 #include "tests/bench/ofi/side.h"
 #include "transport/base/blocking.h"
+#include "transport/base/network_pacer.h"
 #include "transport/far/far_transport.h"
 
 namespace canopy::bench {
@@ -42,17 +43,10 @@ class OurSide final : public NetworkSide {
   }
   void serve_until(uint64_t offset, uint64_t value) override {
     const auto* word = reinterpret_cast<uint64_t*>(memory_ + offset);
-    // As shmem waits (shmem/sync/wait.cc): while traffic comes, this thread goes on serving it.
-    WaitPacer pacer;
-    while (load_acquire(word) != value) {
-      if (far_->progress() > 0) {
-        pacer.reset();
-      }
-      if (pacer.step()) {
-        pacer.drop_permit();
-        bell_.sleep(BellScope::host, pacer.next_nap(), [&] { return load_acquire(word) != value; });
-      }
-    }
+    wait_for(NetworkPacer::Awaits::peers, [&](bool& moved) {
+      moved = far_->progress() > 0;
+      return load_acquire(word) == value;
+    });
   }
 
  private:
@@ -69,15 +63,28 @@ class OurSide final : public NetworkSide {
     }
     return std::move(*result);
   }
-  template <class Ready>
-  void wait_for(Ready&& ready) {
-    wait_until(ready, &bell_, BellScope::host, Deadline::never(),
-               [] { return std::string("the network benchmark waits"); });
+  // As shmem waits (shmem/sync/wait.cc).
+  template <class Look>
+  void wait_for(NetworkPacer::Awaits awaits, Look&& look) {
+    NetworkPacer pacer(awaits);
+    for (bool moved = false; !look(moved);) {
+      if (pacer.step(moved, [&] { return far_->hears(); })) {
+        bell_.sleep(BellScope::host, pacer.next_nap(), [&] {
+          if (look(moved)) {
+            return false;
+          }
+          far_->rest();
+          return true;
+        });
+      }
+    }
   }
 
   struct Waiter {
     OurSide& side;
-    void operator()(FunctionRef<bool()> ready) const { side.wait_for(ready); }
+    void operator()(FunctionRef<bool()> ready) const {
+      side.wait_for(NetworkPacer::Awaits::own_posts, [&](bool&) { return ready(); });
+    }
   };
 
   std::byte* memory_;

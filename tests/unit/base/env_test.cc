@@ -106,5 +106,16 @@ TEST(LocalRanks, TakesTheLaunchersWordAndIgnoresNonsense) {
   EXPECT_EQ(local_rank(), 0);
 }
 
+TEST(RanksOnMachine, CountsThoseOfFakeHostsThatShareItsCores) {
+  Variable size("CANOPY_LOCAL_SIZE", "4");
+  EXPECT_EQ(ranks_on_machine(), 4);
+  {
+    Variable hosts("CANOPY_CLUSTER_HOSTS", "3");
+    EXPECT_EQ(ranks_on_machine(), 12);
+  }
+  Variable nonsense("CANOPY_CLUSTER_HOSTS", "0");
+  EXPECT_EQ(ranks_on_machine(), 4);
+}
+
 }  // namespace
 }  // namespace canopy::env

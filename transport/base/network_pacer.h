@@ -1,0 +1,72 @@
+// NetworkPacer: the waiting policy (runtime/base/waiter.h) for loops that progress transports
+// between two looks. It goes to sleep as late as is good for what a network does without a word to
+// the waiter:
+//   a peer gets from this PE's memory, or a large put of its is coming: whoever is about to sleep
+//   listens for 20 to 30 us, and goes on serving while it hears something;
+//   a large transfer of the waiter's own is under way: nobody moves it on as well as the waiter, so
+//   it only yields, for 20 ms, unless ranks outnumber cores.
+#pragma once
+
+#include "runtime/base/waiter.h"
+
+#include <sched.h>
+
+#include <utility>
+
+namespace canopy::transport {
+
+class NetworkPacer {
+ public:
+  // Who ends the wait: peers, or what the waiter has posted itself.
+  enum class Awaits : uint8_t { peers, own_posts };
+
+  explicit NetworkPacer(Awaits awaits) : awaits_(awaits) {}
+
+  // After a look that did not end the wait; `moved`: it had something to do. True: it is time to
+  // sleep. hears() is asked as in Transport::hears().
+  template <class Hears>
+  bool step(bool moved, Hears&& hears) {
+    if (moved) {
+      restart();
+    }
+    if (!pacer_.step()) {
+      return false;
+    }
+    pacer_.drop_permit();
+    if (awaits_ == Awaits::own_posts) {
+      if (SpinBudget::crowded() || pacer_.waited_ns() > kPatienceNs) {
+        return true;
+      }
+      ::sched_yield();
+      return false;
+    }
+    // At length only once in a pause of the traffic: a long wait costs nothing.
+    for (int i = std::exchange(listened_, true) ? kListens : 0;;) {
+      if (hears()) {
+        restart();
+        return false;
+      }
+      if (++i >= kListens) {
+        return true;
+      }
+      ::sched_yield();
+    }
+  }
+
+  std::chrono::nanoseconds next_nap() { return pacer_.next_nap(); }
+
+ private:
+  static constexpr int kListens = 16;
+  static constexpr uint64_t kPatienceNs = 20'000'000;
+
+  void restart() {
+    pacer_.reset();
+    listened_ = false;
+  }
+
+  const Awaits awaits_;
+  WaitPacer pacer_;
+  bool listened_ = false;
+};
+
+}  // namespace canopy::transport
