@@ -1,10 +1,11 @@
 // NetworkPacer: the waiting policy (runtime/base/waiter.h) for loops that progress transports
 // between two looks. It goes to sleep as late as is good for what a network does without a word to
 // the waiter:
-//   a peer gets from this PE's memory, or a large put of its is coming: whoever is about to sleep
-//   listens for 20 to 30 us, and goes on serving while it hears something;
 //   a large transfer of the waiter's own is under way: nobody moves it on as well as the waiter, so
-//   it only yields, for 20 ms, unless ranks outnumber cores.
+//   it only yields, for 20 ms;
+//   a peer gets from this PE's memory, or a large put of its is coming: the waiter yields for 3 ms,
+//   then listens for 20 to 30 us, and goes on serving when it hears something.
+// Where ranks outnumber cores it does not yield for that long.
 #pragma once
 
 #include "runtime/base/waiter.h"
@@ -33,12 +34,12 @@ class NetworkPacer {
       return false;
     }
     pacer_.drop_permit();
-    if (awaits_ == Awaits::own_posts) {
-      if (SpinBudget::crowded() || pacer_.waited_ns() > kPatienceNs) {
-        return true;
-      }
+    if (!SpinBudget::crowded() && pacer_.waited_ns() < patience_ns()) {
       ::sched_yield();
       return false;
+    }
+    if (awaits_ == Awaits::own_posts) {
+      return true;
     }
     // At length only once in a pause of the traffic: a long wait costs nothing.
     for (int i = std::exchange(listened_, true) ? kListens : 0;;) {
@@ -57,7 +58,8 @@ class NetworkPacer {
 
  private:
   static constexpr int kListens = 16;
-  static constexpr uint64_t kPatienceNs = 20'000'000;
+
+  uint64_t patience_ns() const { return awaits_ == Awaits::own_posts ? 20'000'000 : 3'000'000; }
 
   void restart() {
     pacer_.reset();
