@@ -11,7 +11,6 @@
 #include "runtime/device/timed_event_wait.h"
 
 #include <mutex>
-#include <new>
 #include <string>
 #include <utility>
 
@@ -348,18 +347,6 @@ void Executor::run_entry(Executor& before, Block& block) {
   current()->running_->block = nullptr;
 }
 
-void Executor::run_observed(Block& block) {
-  const Launch& launch = *block.launch;
-  DeviceCores& device = launch.strand->device();
-  const uint32_t track = device.track(launch.kind, block.core);
-  TraceScope span(launch.image->trace_name, device.device(), track, static_cast<int32_t>(block.index));
-  if (TraceBuffer::cores_watched()) {
-    device.clocks().begin(track);
-  }
-  launch.entry(launch.args);
-  device.clocks().end(track);
-}
-
 void Executor::release_core(Block& block) {
   if (block.unified_buffer != nullptr) {
     current()->unified_buffers_.push_back(block.unified_buffer);
@@ -387,22 +374,6 @@ void Executor::end_launch(Launch& launch) {
   if (launch.limited || launch.failed.load(std::memory_order_relaxed)) [[unlikely]] {
     launch.strand->scheduler().settle(launch);
   }
-}
-
-void* Executor::take_unified_buffer(size_t bytes) {
-  if (bytes > unified_buffer_bytes_) {
-    for (void* buffer : unified_buffers_) {
-      ::operator delete(buffer, std::align_val_t{512});
-    }
-    unified_buffers_.clear();
-    unified_buffer_bytes_ = bytes;
-  }
-  if (!unified_buffers_.empty()) {
-    void* buffer = unified_buffers_.back();
-    unified_buffers_.pop_back();
-    return buffer;
-  }
-  return ::operator new(unified_buffer_bytes_, std::align_val_t{512});
 }
 
 }  // namespace canopy

@@ -89,6 +89,11 @@ void leave_block(ucontext_t& context, Executor& executor, const Fault& fault) {
   const Fiber& fiber = *executor.running_fiber();
   __asan_unpoison_memory_region(const_cast<void*>(fiber.stack_low()), fiber.stack_bytes());
 #endif
+  // A handler that this one has interrupted never returns, and so its signal would stay blocked: the kernel
+  // delivers kEndBlockSignal before a SIGABRT that has come with it, whose handler then runs first.
+  for (const int open : kFaultSignals) {
+    sigdelset(&context.uc_sigmask, open);
+  }
   redirect(context, &Executor::leave_faulted_block, executor.set_fault(fault));
 }
 

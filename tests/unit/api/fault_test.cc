@@ -120,6 +120,16 @@ TEST_P(FaultOfOneBlock, EndsTheOthers) {
   }
 }
 
+// Blocks that abort while they are told to end: both signals come at once.
+TEST_F(Faults, ABlockThatWasInterruptedInItsAbortLeavesAnExecutorThatCanBeInterrupted) {
+  for (int round = 0; round < 5000; ++round) {
+    ACL_OK(launch({.wrong = Wrong::call_abort, .others = Wrong::call_abort}, 8, stream_));
+    ASSERT_EQ(aclrtSynchronizeStream(stream_), ACL_ERROR_RT_VECTOR_CORE_TRAP_EXCEPTION) << why();
+  }
+  ACL_OK(launch({.wrong = Wrong::write_null, .block = 2, .others = Wrong::loop}, 4, stream_));
+  EXPECT_EQ(aclrtSynchronizeStream(stream_), ACL_ERROR_RT_VECTOR_CORE_EXCEPTION) << why();
+}
+
 TEST_F(Faults, BlocksThatHaveNotStartedDoNotStart) {
   ACL_OK(launch({.wrong = Wrong::write_null, .others = Wrong::nothing}, 60'000, stream_));
   EXPECT_EQ(aclrtSynchronizeStream(stream_), ACL_ERROR_RT_VECTOR_CORE_EXCEPTION);

@@ -1,5 +1,5 @@
 // Callbacks that a thread of the user runs, and host functions that one does.
-#include "tests/unit/api/gate.h"
+#include "tests/unit/api/report_threads.h"
 
 #include "canopy/kernel.h"
 
@@ -18,57 +18,6 @@ CANOPY_KERNEL(append)
 
 namespace canopy::test {
 namespace {
-
-// The two schemes have the same rules.
-struct Scheme {
-  const char* name;
-  aclError (*subscribe)(uint64_t, aclrtStream);
-  aclError (*unsubscribe)(uint64_t, aclrtStream);
-  aclError (*process)(int32_t);
-  aclError (*launch)(aclrtStream, aclrtCallback, void*);  // blocking
-};
-
-const Scheme kSchemes[] = {
-    {"Callback", aclrtSubscribeReport, aclrtUnSubscribeReport, aclrtProcessReport,
-     [](aclrtStream stream, aclrtCallback fn, void* data) {
-       return aclrtLaunchCallback(fn, data, ACL_CALLBACK_BLOCK, stream);
-     }},
-    {"HostFunc", aclrtSubscribeHostFunc, aclrtUnSubscribeHostFunc, aclrtProcessHostFunc,
-     aclrtLaunchHostFunc}};
-
-// A thread that runs what comes for its streams until it serves none.
-class Server {
- public:
-  explicit Server(const Scheme& scheme) : scheme_(scheme), thread_([this] { serve(); }) {}
-  ~Server() { leave(); }
-  uint64_t id() { return thread_.native_handle(); }
-  void leave() {
-    leave_.store(true);
-    if (thread_.joinable()) {
-      thread_.join();
-    }
-  }
-
- private:
-  void serve() {
-    while (!leave_.load()) {
-      const aclError code = scheme_.process(20);
-      EXPECT_TRUE(code == ACL_SUCCESS || code == ACL_ERROR_RT_WAIT_TIMEOUT ||
-                  code == ACL_ERROR_RT_THREAD_SUBSCRIBE)
-          << why();
-      if (code == ACL_ERROR_RT_THREAD_SUBSCRIBE) {
-        std::this_thread::yield();
-      }
-    }
-  }
-  const Scheme& scheme_;
-  std::atomic<bool> leave_{false};
-  std::thread thread_;
-};
-
-uint64_t self() { return static_cast<uint64_t>(pthread_self()); }
-
-void set_flag(void* flag) { static_cast<std::atomic<bool>*>(flag)->store(true); }
 
 class Report : public AclTest, public testing::WithParamInterface<Scheme> {
  protected:
@@ -299,127 +248,6 @@ TEST_P(Report, MoreThan1024ThreadsAre207005) {
 
 INSTANTIATE_TEST_SUITE_P(Schemes, Report, testing::ValuesIn(kSchemes),
                          [](const auto& scheme) { return std::string(scheme.param.name); });
-
-// ---- What only callbacks have.
-
-class Callback : public AclTest {
- protected:
-  void SetUp() override {
-    AclTest::SetUp();
-    ACL_OK(aclrtCreateStream(&stream_));
-  }
-  aclrtStream stream_ = nullptr;
-};
-
-TEST_F(Callback, WithoutBlockingDoesNotHoldTheStream) {
-  ACL_OK(aclrtSubscribeReport(self(), stream_));
-  std::vector<int> log;
-  std::atomic<bool> ran{false};
-  ACL_OK(aclrtLaunchCallback(set_flag, &ran, ACL_CALLBACK_NO_BLOCK, stream_));
-  ACL_OK(launch(append, 1, stream_, &log, 1));
-  ACL_OK(aclrtSynchronizeStream(stream_));
-  EXPECT_EQ(log.size(), 1u);
-  EXPECT_FALSE(ran.load());
-  ACL_OK(aclrtProcessReport(1000));
-  EXPECT_TRUE(ran.load());
-}
-
-TEST_F(Callback, WithoutBlockingStillRunsAfterItsStreamIsGone) {
-  ACL_OK(aclrtSubscribeReport(self(), stream_));
-  std::atomic<bool> ran{false};
-  ACL_OK(aclrtLaunchCallback(set_flag, &ran, ACL_CALLBACK_NO_BLOCK, stream_));
-  ACL_OK(aclrtDestroyStream(stream_));
-  ACL_OK(aclrtProcessReport(1000));
-  EXPECT_TRUE(ran.load());
-  ACL_CODE(ACL_ERROR_RT_THREAD_SUBSCRIBE, aclrtProcessReport(1000));
-}
-
-TEST_F(Callback, OnAStreamThatNobodySubscribedIs107015) {
-  std::atomic<bool> ran{false};
-  for (const auto type : {ACL_CALLBACK_NO_BLOCK, ACL_CALLBACK_BLOCK}) {
-    ACL_CODE(ACL_ERROR_RT_STREAM_NO_CB_REG, aclrtLaunchCallback(set_flag, &ran, type, stream_));
-  }
-  ACL_OK(aclrtSubscribeReport(self(), stream_));
-  ACL_OK(aclrtUnSubscribeReport(self(), stream_));
-  ACL_CODE(ACL_ERROR_RT_STREAM_NO_CB_REG,
-           aclrtLaunchCallback(set_flag, &ran, ACL_CALLBACK_BLOCK, stream_));
-  ACL_OK(aclrtSynchronizeStream(stream_));
-  EXPECT_FALSE(ran.load());
-}
-
-TEST_F(Callback, RefusesWrongArguments) {
-  ACL_CODE(ACL_ERROR_INVALID_PARAM,
-           aclrtLaunchCallback(nullptr, nullptr, ACL_CALLBACK_BLOCK, stream_));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
-           aclrtLaunchCallback(set_flag, nullptr, static_cast<aclrtCallbackBlockType>(2), stream_));
-  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE,
-           aclrtLaunchCallback(set_flag, nullptr, ACL_CALLBACK_BLOCK, kInvented));
-}
-
-TEST_F(Callback, MayLaunchMore) {
-  Server server(kSchemes[0]);
-  ACL_OK(aclrtSubscribeReport(server.id(), stream_));
-  struct State {
-    aclrtStream stream;
-    std::atomic<bool> ran{false};
-    aclError code = 1;
-  } state;
-  state.stream = stream_;
-  ACL_OK(aclrtLaunchCallback(
-      [](void* p) {
-        auto& s = *static_cast<State*>(p);
-        EXPECT_EQ(aclrtSetDevice(0), ACL_SUCCESS);
-        s.code = aclrtLaunchCallback(set_flag, &s.ran, ACL_CALLBACK_BLOCK, s.stream);
-      },
-      &state, ACL_CALLBACK_BLOCK, stream_));
-  ACL_OK(aclrtSynchronizeStream(stream_));
-  ACL_OK(aclrtSynchronizeStream(stream_));
-  EXPECT_EQ(state.code, ACL_SUCCESS);
-  EXPECT_TRUE(state.ran.load());
-}
-
-TEST_F(Callback, OfManyThreadsOnOneStreamEachHoldItOnce) {
-  Server server(kSchemes[0]);
-  ACL_OK(aclrtSubscribeReport(server.id(), stream_));
-  std::atomic<int> ran{0};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&] {
-      ASSERT_EQ(aclrtSetDevice(0), ACL_SUCCESS);
-      for (int i = 0; i < 200; ++i) {
-        const auto type = i % 3 == 0 ? ACL_CALLBACK_NO_BLOCK : ACL_CALLBACK_BLOCK;
-        ASSERT_EQ(
-            aclrtLaunchCallback([](void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); },
-                                &ran, type, stream_),
-            ACL_SUCCESS);
-      }
-    });
-  }
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
-  ACL_OK(aclrtSynchronizeStream(stream_));
-  while (ran.load() != 800) {
-    std::this_thread::yield();
-  }
-}
-
-TEST_F(Callback, FinalizeLetsThreadsGo) {
-  std::atomic<bool> subscribed{false};
-  aclError code = ACL_SUCCESS;
-  std::thread thread([&] {
-    while (!subscribed.load()) {
-      std::this_thread::yield();
-    }
-    code = aclrtProcessReport(-1);
-  });
-  ACL_OK(aclrtSubscribeReport(thread.native_handle(), stream_));
-  subscribed.store(true);
-  ACL_OK(aclFinalize());
-  thread.join();
-  EXPECT_EQ(code, ACL_ERROR_RT_THREAD_SUBSCRIBE);
-  ACL_OK(aclInit(nullptr));
-}
 
 }  // namespace
 }  // namespace canopy::test

@@ -6,7 +6,7 @@
 #include "runtime/base/waiter.h"
 #include "runtime/driver/broker_connection.h"
 #include "runtime/driver/broker_protocol.h"
-#include "tests/unit/driver/child_process.h"
+#include "tests/unit/driver/broker_peers.h"
 
 #include <gtest/gtest.h>
 
@@ -23,58 +23,10 @@
 #include <sstream>
 #include <thread>
 
-// Children are forked before the test starts its own Broker: ThreadSanitizer allows no threads in
-// the child of a process that had threads.
-
 namespace canopy {
 namespace {
 
-using test::ChildProcess;
-using test::Line;
-
-constexpr size_t kBytes = 1 << 20;
-
-std::unique_ptr<Broker> start(Broker::LostCallback on_lost = {}) {
-  auto broker = Broker::start(std::move(on_lost));
-  EXPECT_TRUE(broker) << error_text::newest();
-  return broker ? std::move(*broker) : nullptr;
-}
-
-bool soon(FunctionRef<bool()> done, std::chrono::milliseconds limit) {
-  return wait_until(done, nullptr, BellScope::process, Deadline::after(limit),
-                    [] { return std::string("the test"); }) == WaitEnd::ready;
-}
-
-size_t open_fds() {
-  const std::filesystem::directory_iterator folder("/proc/self/fd");
-  return static_cast<size_t>(std::distance(begin(folder), end(folder)));
-}
-
-// Another process with a Broker that publishes kBytes of memory.
-struct Exporter {
-  std::unique_ptr<ChildProcess> process;
-  std::string address;
-  uint64_t id = 0;
-
-  // `after` runs in the child once it has published; when it returns, the broker says goodbye.
-  template <class After>
-  explicit Exporter(After after, std::vector<pid_t> pids = {}) {
-    process = std::make_unique<ChildProcess>([&](Line& line) {
-      auto broker = start();
-      auto memory = sealed_memfd("broker-test", kBytes);
-      auto map = Mapping::shared(*memory, kBytes);
-      std::strcpy(reinterpret_cast<char*>(map->base()), "from the exporter");
-      const auto published = broker->publish(*memory, kBytes, pids);
-      struct stat found {};
-      ::fstat(memory->get(), &found);
-      line.say(fmt::format("{} {} {}", broker->address(), *published, found.st_ino));
-      after(line, broker, *published, *map);
-    });
-    std::istringstream(process->line().hear()) >> address >> id >> inode;
-  }
-  Exporter() : Exporter([](Line& line, auto&, uint64_t, Mapping&) { line.hear(); }) {}
-  ino_t inode = 0;
-};
+using namespace test;
 
 TEST(Broker, FetchedMemoryIsTheSameFile) {
   Exporter exporter;
@@ -332,159 +284,6 @@ TEST(Broker, ThreadsFetchAtTheSameTime) {
     thread.join();
   }
   EXPECT_EQ(fetched, 800);
-}
-
-// A client that knows sockets but not the protocol.
-UniqueFd stranger(const std::string& address) {
-  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  address.copy(name.sun_path + 1, address.size());
-  const auto bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + address.size());
-  EXPECT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&name), bytes), 0);
-  return socket;
-}
-
-TEST(Broker, GarbageIsDroppedAndOthersAreServed) {
-  auto server = start();
-  auto client = start();
-  auto memory = sealed_memfd("broker-test", kBytes);
-  const auto id = server->publish(*memory, kBytes);
-  ASSERT_TRUE(client->connect(server->address(), 1));
-  const broker_protocol::Message good{.op = broker_protocol::Op::hello};
-  broker_protocol::Message foreign = good;
-  foreign.version = broker_protocol::kVersion + 1;
-  broker_protocol::Message early = good;
-  early.op = broker_protocol::Op::fetch;
-  broker_protocol::Message odd = good;
-  odd.op = static_cast<broker_protocol::Op>(999);
-  const std::string oversized(10'000, 'x');
-  const auto text = [](const auto& message) {
-    return std::string(reinterpret_cast<const char*>(&message), sizeof message);
-  };
-  for (const std::string& sent : {std::string("garbage"), oversized, text(good).substr(0, 20),
-                                  text(good) + "x", text(foreign), text(early), text(odd)}) {
-    UniqueFd socket = stranger(server->address());
-    ASSERT_EQ(::send(socket.get(), sent.data(), sent.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(sent.size()));
-    char answer[64];
-    while (::recv(socket.get(), answer, sizeof answer, 0) > 0) {
-    }  // until the server hangs up
-    EXPECT_TRUE(client->fetch(server->address(), *id)) << error_text::newest();
-  }
-  // Descriptors that nobody asked for.
-  UniqueFd socket = stranger(server->address());
-  ASSERT_EQ(broker_socket::send_message(socket, good, memory->get()), broker_socket::Sent::done);
-  char answer[64];
-  while (::recv(socket.get(), answer, sizeof answer, 0) > 0) {
-  }
-  EXPECT_TRUE(client->fetch(server->address(), *id)) << error_text::newest();
-}
-
-TEST(Broker, ClientThatNeverReadsIsDroppedAndOthersAreServed) {
-  auto server = start();
-  auto client = start();
-  auto memory = sealed_memfd("broker-test", kBytes);
-  const auto id = server->publish(*memory, kBytes);
-  ASSERT_TRUE(client->connect(server->address(), 1));
-  const size_t before = open_fds();
-  UniqueFd socket = stranger(server->address());
-  broker_protocol::Message message{.op = broker_protocol::Op::hello};
-  ASSERT_EQ(::send(socket.get(), &message, sizeof message, 0), sizeof message);
-  message.op = broker_protocol::Op::fetch;
-  message.id = *id;
-  while (::send(socket.get(), &message, sizeof message, MSG_NOSIGNAL) > 0) {
-  }  // until the server hangs up
-  EXPECT_TRUE(client->fetch(server->address(), *id)) << error_text::newest();
-  socket.reset();
-  EXPECT_EQ(open_fds(), before);
-}
-
-TEST(Broker, TooManyConnectionsAreRefusedAndOthersAreServed) {
-  ChildProcess child([](Line& line) {
-    rlimit files{64, 64};
-    ::setrlimit(RLIMIT_NOFILE, &files);
-    auto server = start();
-    auto memory = sealed_memfd("broker-test", kBytes);
-    line.say(fmt::format("{} {}", server->address(), *server->publish(*memory, kBytes)));
-    line.hear();
-  });
-  std::string address;
-  uint64_t id = 0;
-  std::istringstream(child.line().hear()) >> address >> id;
-  auto client = start();
-  ASSERT_TRUE(client->connect(address, 1));
-  std::vector<std::unique_ptr<Broker>> crowd;
-  for (int i = 0; i < 31; ++i) {
-    crowd.push_back(start());
-    ASSERT_TRUE(crowd.back()->connect(address, 1)) << i << error_text::newest();
-  }
-  auto late = start();
-  EXPECT_EQ(late->connect(address, 1).error().code, Errc::limit) << error_text::newest();
-  EXPECT_TRUE(client->fetch(address, id)) << error_text::newest();
-  crowd.clear();
-  EXPECT_TRUE(soon([&] { return late->connect(address, 1).has_value(); }, std::chrono::seconds(5)));
-}
-
-TEST(Broker, ServerRunningOutOfDescriptorsServesAgainLater) {
-  int ends[2];
-  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-  UniqueFd log_out(ends[0]), log_in(ends[1]);
-  ChildProcess child([&](Line& line) {
-    ::dup2(log_in.get(), STDERR_FILENO);
-    set_log_level(LogLevel::warn);
-    auto server = start();
-    rlimit files{};
-    ::getrlimit(RLIMIT_NOFILE, &files);
-    rlimit none = files;
-    none.rlim_cur = static_cast<rlim_t>(UniqueFd(::dup(0)).get());  // the lowest that is free
-    ::setrlimit(RLIMIT_NOFILE, &none);
-    line.say(server->address());
-    line.hear();
-    ::setrlimit(RLIMIT_NOFILE, &files);
-    line.hear();
-  });
-  const std::string address = child.line().hear();
-  UniqueFd waiting = stranger(address);
-  char text[512] = {};
-  ASSERT_GT(::read(log_out.get(), text, sizeof text - 1), 0);
-  EXPECT_NE(std::strstr(text, "cannot accept connections"), nullptr) << text;
-  child.line().say("more");
-  auto client = start();
-  EXPECT_TRUE(client->connect(address, 1)) << error_text::newest();
-}
-
-TEST(Broker, ThreadHasANameAndBlocksSignals) {
-  auto broker = start();
-  const auto found = [] {
-    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-      std::string name, word, mask;
-      std::ifstream(task.path() / "comm") >> name;
-      std::ifstream status(task.path() / "status");
-      while (status >> word && word != "SigBlk:") {
-      }
-      status >> mask;
-      if (name == "canopy-broker") {
-        return mask;
-      }
-    }
-    return std::string();
-  };
-  ASSERT_TRUE(soon([&] { return !found().empty(); }, std::chrono::seconds(5)));
-  const uint64_t mask = std::stoull(found(), nullptr, 16);
-  EXPECT_NE(mask & (1ull << (SIGINT - 1)), 0u);
-  EXPECT_NE(mask & (1ull << (SIGCHLD - 1)), 0u);
-}
-
-TEST(Broker, StartsAndStopsManyTimes) {
-  const size_t before = open_fds();
-  for (int i = 0; i < 100; ++i) {
-    auto one = start();
-    auto other = start();
-    ASSERT_TRUE(one->connect(other->address(), 1));
-    ASSERT_TRUE(other->connect(one->address(), 1));
-  }
-  EXPECT_EQ(open_fds(), before);
 }
 
 }  // namespace
