@@ -22,14 +22,6 @@ class Baton {
   // For polling.
   bool try_lock() { return posters_.load(std::memory_order_relaxed) == 0 && mutex_.try_lock(); }
   void unlock() { mutex_.unlock(); }
-  // By anybody just now. A hint.
-  bool held() {
-    if (!mutex_.try_lock()) {
-      return true;
-    }
-    mutex_.unlock();
-    return false;
-  }
 
  private:
   std::atomic<int> posters_{0};

@@ -1,6 +1,7 @@
 #include "transport/ofi/ofi_transport.h"
 
 #include "runtime/base/random_id.h"
+#include "runtime/base/waiter.h"
 #include "transport/ofi/address.h"
 
 #include <poll.h>
@@ -148,12 +149,13 @@ int OfiTransport::progress() {
     const int served = serve_in(turn);
     return served + (turn % 64 == 0 ? main_->progress() : 0);
   }
-  const bool peers_busy = turn - load_relaxed(&heard_in_turn_) < 64;
+  const bool peers_busy = SpinBudget::crowded() || turn - load_relaxed(&heard_in_turn_) < 64;
   const int completed = main_->progress();
   return completed + (turn % (peers_busy ? 4 : 16) == 0 ? serve_in(turn) : 0);
 }
 
 int OfiTransport::serve_in(uint64_t turn) {
+  store_relaxed(&served_turns_, load_relaxed(&served_turns_) + 1);
   const int served = server_->serve();
   if (served > 0) {
     store_relaxed(&heard_in_turn_, turn);
@@ -178,14 +180,6 @@ int OfiTransport::serve() {
     }
   }
   return completed;
-}
-
-bool OfiTransport::others_work() {
-  std::lock_guard guard(mutex_);
-  return server_->baton().held() ||
-         std::any_of(contexts_.begin(), contexts_.end(), [](OfiContext* context) {
-           return context->busy() && context->baton().held();
-         });
 }
 
 bool OfiTransport::active() {

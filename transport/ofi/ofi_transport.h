@@ -63,9 +63,7 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   int serve() override;
   // Looks at the server only.
   int serve_in(uint64_t turn);
-  // Turns of progress(): lost increments do no harm.
-  uint64_t polls() override { return load_relaxed(&turn_); }
-  bool others_work() override;
+  uint64_t polls() override { return load_relaxed(&served_turns_); }
   bool active() override;
   int wait_fd() override { return server_->endpoint().wait_fd(); }
   bool may_sleep() override;
@@ -84,6 +82,7 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   std::unique_ptr<OfiContext> main_;
   Registration flush_memory_;
   uint64_t turn_ = 0;
+  uint64_t served_turns_ = 0;   // in which it looked at the server
   uint64_t heard_in_turn_ = 0;  // the last in which the server had something to do
   std::mutex mutex_;  // guards contexts_, and keeps them alive while the thread serves them
   std::vector<OfiContext*> contexts_;

@@ -17,8 +17,7 @@ namespace {
 constexpr std::chrono::milliseconds kPause{2};
 // Who polls this often in a pause serves peers as well as we would. Who waits in naps does not.
 constexpr uint64_t kPollsInPause = 50;
-// While active: looks at the others once in so many turns, and leaves it to who polls half as
-// often. (Turns, not looks: who shares a core with us polls once for each of our turns.)
+// While active: looks at the others once in so many turns, and yields to who polls half as often.
 constexpr uint32_t kTurns = 16;
 // Looks between two yields, which cost as much as one.
 constexpr int kLooks = 8;
@@ -73,7 +72,7 @@ bool ProgressThread::others_poll() {
   }
   turns_ = 0;
   const uint64_t polls = served_.polls();
-  return polls - std::exchange(seen_polls_, polls) > kTurns / 2 || served_.others_work();
+  return polls - std::exchange(seen_polls_, polls) > kTurns * kLooks / 2;
 }
 
 void ProgressThread::pause_while_others_poll() {
@@ -84,7 +83,7 @@ void ProgressThread::pause_while_others_poll() {
   do {
     seen_polls_ = served_.polls();
     bell_.sleep(BellScope::process, kPause, goes_on);
-  } while (goes_on() && (served_.polls() - seen_polls_ > kPollsInPause || served_.others_work()));
+  } while (goes_on() && served_.polls() - seen_polls_ > kPollsInPause);
   resting_.store(false, std::memory_order_relaxed);  // it has been obeyed
   seen_polls_ = served_.polls();
   turns_ = 0;

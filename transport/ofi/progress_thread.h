@@ -29,10 +29,8 @@ class ProgressThread {
     virtual ~Served() = default;
     // Serves peers, and contexts that nobody polls; returns how much there was to do.
     virtual int serve() = 0;
-    // How often others polled.
+    // How often others served peers.
     virtual uint64_t polls() = 0;
-    // Somebody else is at it just now. (One poll can take long: a large transfer comes with it.)
-    virtual bool others_work() = 0;
     // Something of a context is under way, or somebody polled one since the last call.
     virtual bool active() = 0;
     // What becomes readable when a peer wants something; -1: there is nothing like that.
