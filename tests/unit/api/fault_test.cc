@@ -41,11 +41,6 @@ class Fault : public Faults, public testing::WithParamInterface<Case> {
     }
     Faults::SetUp();
   }
-  void TearDown() override {
-    if (!IsSkipped()) {
-      Faults::TearDown();
-    }
-  }
   aclError code(bool vector) const {
     if (GetParam().trap) {
       return vector ? ACL_ERROR_RT_VECTOR_CORE_TRAP_EXCEPTION : ACL_ERROR_RT_AICORE_TRAP_EXCEPTION;
