@@ -4,6 +4,7 @@
 #include "launcher/bootstrap/watch_engine.h"
 #include "runtime/base/env.h"
 #include "runtime/base/random_id.h"
+#include "runtime/base/signals_blocked.h"
 #include "runtime/base/unique_fd.h"
 
 #include <cerrno>
@@ -98,16 +99,11 @@ class TcpHostWatch final : public HostWatch {
     }
     engine_.emplace(my_host, std::move(parsed), timeout_ns(), std::move(listener_),
                     std::move(callbacks), *inbox_);
-    // The program's signals are for its own threads.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const SignalsBlocked blocked;
     thread_ = std::thread([this] {
       pthread_setname_np(pthread_self(), "canopy-hosts");
       engine_->run();
     });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return {};
   }
 

@@ -1,6 +1,7 @@
 #include "launcher/bootstrap/launcher_watch.h"
 
 #include "runtime/base/log.h"
+#include "runtime/base/signals_blocked.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -23,14 +24,9 @@ std::unique_ptr<LauncherWatch> LauncherWatch::start(int launcher_pid, std::strin
     return nullptr;
   }
   watch->owner_ = ::getpid();
-  // The user's signals stay with the user's threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
+  const SignalsBlocked blocked;
   watch->thread_ = std::make_unique<std::thread>(
       [w = watch.get(), launcher_pid, name = std::move(name)] { w->watch(launcher_pid, name); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return watch;
 }
 

@@ -1,6 +1,7 @@
 #include "launcher/bootstrap/pmix_session.h"
 
 #include "runtime/base/env.h"
+#include "runtime/base/signals_blocked.h"
 
 #include <dlfcn.h>
 #include <pmix.h>
@@ -45,12 +46,8 @@ void close_at_exit() {
 
 // libpmix starts a thread, which must not receive the signals that the program handles.
 pmix_status_t init_with_signals_blocked(pmix_proc_t* me) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;
   const pmix_status_t status = PMIx_Init(me, nullptr, 0);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return status;
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/core/exceptions.h"
 
+#include "runtime/base/signals_blocked.h"
 #include "runtime/base/waiter.h"
 
 #include <pthread.h>
@@ -70,13 +71,8 @@ void Exceptions::task_failed(TaskFault fault) {
     // Release: pairs with await(), whose caller learns of the failure from the task's completion behind this.
     queued_.store(queued_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     if (!thread_.joinable()) {
-      // The user's signals stay with the user's threads.
-      sigset_t all;
-      sigset_t before;
-      sigfillset(&all);
-      pthread_sigmask(SIG_BLOCK, &all, &before);
+      const SignalsBlocked blocked;
       thread_ = std::jthread([this] { thread_main(); });
-      pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
   }
   work_bell_.ring(BellScope::process);

@@ -2,7 +2,9 @@
 
 #include "runtime/base/check.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/signals_blocked.h"
 #include "runtime/device/abi/fault_code.h"
+#include "runtime/device/fault_handler.h"
 #include "runtime/device/fiber.h"
 #include "runtime/device/scheduler.h"
 
@@ -61,19 +63,11 @@ void AiCpuEngine::start_threads(uint32_t wanted) {
   if (threads_.size() >= wanted) {
     return;
   }
-  // The user's signals stay with the user's threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) {
-    sigdelset(&all, fault);
-  }
-  pthread_sigmask(SIG_BLOCK, &all, &before);
+  const SignalsBlocked blocked(kFaultSignals);
   while (threads_.size() < wanted) {
     const auto index = static_cast<uint32_t>(threads_.size());
     threads_.emplace_back([this, index] { thread_main(index); });
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void AiCpuEngine::count_time() {

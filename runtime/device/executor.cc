@@ -1,5 +1,6 @@
 #include "runtime/device/executor.h"
 
+#include "runtime/base/signals_blocked.h"
 #include "runtime/base/waiter.h"
 #include "runtime/device/abi/remote_bell.h"
 #include "runtime/device/fault_handler.h"
@@ -41,18 +42,9 @@ Executor::~Executor() {
 }
 
 void Executor::start() {
-  // The user's signals stay with the user's threads.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  for (const int fault : kFaultSignals) {
-    sigdelset(&all, fault);
-  }
-  // Set, not added: a spare is started by the watchdog, which blocks faults as well.
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked(kFaultSignals);
   scheduler_.running_threads_.fetch_add(1, std::memory_order_relaxed);
   thread_ = std::jthread([this] { thread_main(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void Executor::join() {

@@ -3,6 +3,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/env.h"
 #include "runtime/base/log.h"
+#include "runtime/base/signals_blocked.h"
 #include "runtime/base/waiter.h"
 #include "runtime/device/abi/remote_bell.h"
 #include "runtime/device/fault_handler.h"
@@ -60,12 +61,8 @@ Scheduler::Scheduler(Options options)
   for (uint32_t i = 0; i < regular_; ++i) {
     executors_[i]->start();
   }
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
+  const SignalsBlocked blocked;
   watchdog_ = std::jthread([this] { watchdog_main(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Scheduler::~Scheduler() {

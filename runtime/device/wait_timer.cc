@@ -1,6 +1,7 @@
 #include "runtime/device/wait_timer.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/base/signals_blocked.h"
 #include "runtime/base/waiter.h"
 
 #include <pthread.h>
@@ -20,13 +21,8 @@ bool WaitTimer::arm(Node* node) {
 
 void WaitTimer::wake() {
   std::call_once(started_, [this] {
-    // The user's signals stay with the user's threads.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    const SignalsBlocked blocked;
     thread_ = std::jthread([this] { thread_main(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   });
   bell_.ring(BellScope::process);
 }

@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/random_id.h"
+#include "runtime/base/signals_blocked.h"
 #include "runtime/driver/broker_clients.h"
 #include "runtime/driver/broker_connection.h"
 #include "runtime/driver/fork_registry.h"
@@ -191,17 +192,13 @@ Result<std::unique_ptr<Broker>> Broker::start(LostCallback on_lost) {
       !epoll_watch(state->epoll, state->stop.get(), kStopToken, EPOLLIN)) {
     return fail_errno(Errc::limit, errno, "broker: no descriptor left to wait on");
   }
-  // The user's signal handlers run on the user's threads.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;
   int err = 0;
   try {
     state->thread = std::thread([raw = state.get()] { raw->run(); });
   } catch (const std::system_error& failed) {
     err = failed.code().value();
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (err != 0) {
     return fail_errno(Errc::limit, err, "broker: no thread to be had");
   }

@@ -1,6 +1,7 @@
 #include "shmem/device/kernel_requests.h"
 
 #include "runtime/base/env.h"
+#include "runtime/base/signals_blocked.h"
 #include "runtime/base/waiter.h"
 #include "shmem/sync/wait.h"
 #include "shmem/world/far_paths.h"
@@ -81,14 +82,9 @@ Request& KernelRequests::reserve(RequestRing& ring, const char* routine) {
 
 void KernelRequests::publish(RequestRing& ring) {
   std::call_once(started_, [this] {
-    // Signals are the program's: a new thread inherits the mask of its maker.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    const SignalsBlocked blocked;
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
     ::pthread_setname_np(thread_.native_handle(), "canopy-requests");
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   });
   ring.publish();
   bell_.ring(BellScope::process);

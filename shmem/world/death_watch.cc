@@ -2,6 +2,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/signals_blocked.h"
 #include "shmem/world/world.h"
 
 #include <pthread.h>
@@ -128,12 +129,8 @@ void DeathWatch::end_later(const std::string& sentence, std::chrono::nanoseconds
   }
   end_at_ns_ = at;
   last_words_ = sentence;
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);  // signals are the program's: a new thread inherits the mask of its maker
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;
   ending_ = std::jthread([this](const std::stop_token& stop) { wait_and_end(stop); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void DeathWatch::wait_and_end(const std::stop_token& stop) {

@@ -2,6 +2,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/random_id.h"
+#include "runtime/base/signals_blocked.h"
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -96,12 +97,8 @@ Result<std::unique_ptr<Door>> Door::open(std::vector<HostAddress> hosts, Answer 
   if (!self->stop_) {
     return fail_errno(Errc::limit, errno, "no eventfd for the door");
   }
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;
   self->thread_ = std::thread([&door = *self] { door.run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::pthread_setname_np(self->thread_.native_handle(), "canopy-door");
   return self;
 }

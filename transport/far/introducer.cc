@@ -4,6 +4,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/signals_blocked.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -29,12 +30,8 @@ void FarTransport::request_introduction(int number, Peer& peer) {
       monotonic_ns() + static_cast<uint64_t>(options_.host_timeout.count()) * 1'000'000;
   to_introduce_.push_back(number);
   if (!introducer_.joinable() && !stopping_) {
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);  // signals are the program's business
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    const SignalsBlocked blocked;
     introducer_ = std::thread([this] { run_introducer(); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     ::pthread_setname_np(introducer_.native_handle(), "canopy-intro");
   }
   changed_.notify_all();

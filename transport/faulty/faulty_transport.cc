@@ -1,5 +1,7 @@
 #include "transport/faulty/faulty_transport.h"
 
+#include "runtime/base/signals_blocked.h"
+
 #include <signal.h>
 
 #include <algorithm>
@@ -54,13 +56,8 @@ FaultyTransport::FaultyTransport(std::unique_ptr<Transport> inner, const FaultPl
       default_(faults_, *inner_) {
   enlist(&default_);
   if (plan.holds()) {
-    // Signals are the program's: the new thread inherits the mask of its maker.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, &before);
+    const SignalsBlocked blocked;
     pump_ = std::jthread([this](const std::stop_token& stop) { pump(stop); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 }
 

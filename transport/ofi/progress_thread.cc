@@ -1,5 +1,6 @@
 #include "transport/ofi/progress_thread.h"
 
+#include "runtime/base/signals_blocked.h"
 #include "runtime/base/waiter.h"
 
 #include <poll.h>
@@ -33,13 +34,8 @@ Result<std::unique_ptr<ProgressThread>> ProgressThread::start(Served& served) {
   if (!self->event_) {
     return fail_errno(Errc::limit, errno, "ofi: no eventfd for the progress thread");
   }
-  // Signals are the program's business, on its own threads.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;
   self->thread_ = std::thread([&thread = *self] { thread.run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::pthread_setname_np(self->thread_.native_handle(), "canopy-ofi");
   return self;
 }
