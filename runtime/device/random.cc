@@ -107,8 +107,8 @@ void fill_uniform(const RandomDraw& draw, typename Format::Stored* out, uint64_t
 template <class Integer>
 void fill_integers(const RandomDraw& draw, Integer* out, uint64_t count) {
   const uint64_t low = draw.parameters.first;
-  const auto span = static_cast<uint64_t>(static_cast<std::make_unsigned_t<Integer>>(
-      static_cast<Integer>(draw.parameters.second) - static_cast<Integer>(low)));
+  // Unsigned: from INT_MIN to INT_MAX is more than an Integer holds.
+  const uint64_t span = static_cast<std::make_unsigned_t<Integer>>(draw.parameters.second - low);
   for_blocks(draw, count, 1, [&](uint64_t i, const PhiloxWords& words) {
     using Wide = unsigned __int128;
     const uint64_t lower = uint64_t{words[1]} << 32 | words[0];
