@@ -31,7 +31,7 @@ void wait_with_progress(World& world, Doorbell& bell, FunctionRef<Look()> look, 
   const Deadline deadline = Deadline::user_default();
   uint64_t report_at = start + kReportNs;
   FarPaths* far = world.far();
-  const auto hears = [far] { return far != nullptr && far->hears(); };
+  const auto hears = [far] { return far->hears(); };
   transport::NetworkPacer pacer(awaits);
   Doorbell nobody_rings;  // only time ends a sleep on it
   bool rung_for_nothing = false;

@@ -259,6 +259,21 @@ TEST_P(TransportContract, QuietOrdersPutsBeforeLaterLoads) {
   EXPECT_EQ(misses, 0);
 }
 
+// Who hears something for ever never sleeps.
+TEST_P(TransportContract, NothingIsHeardInSilence) {
+  const uint64_t value = 1;
+  ASSERT_TRUE(put(at(512), &value, sizeof value)) << error_text::newest();
+  ASSERT_TRUE(quiet()) << error_text::newest();
+  for (Transport* end : {pair().far.get(), &near()}) {
+    if (end != nullptr) {
+      wait([&] {
+        end->progress();
+        return !end->hears();
+      });
+    }
+  }
+}
+
 TEST_P(TransportContract, DirectGivesTheRegionsAddress) {
   if (!near().capabilities().direct) {
     EXPECT_FALSE(near().direct(kPeer, kRegion));

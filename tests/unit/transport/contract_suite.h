@@ -50,6 +50,7 @@ class TransportContract : public testing::TestWithParam<Case> {
       pair_->afterwards();
     }
   }
+  Pair& pair() { return *pair_; }
   Transport& near() { return *pair_->near; }
   std::span<std::byte> far() { return pair_->far_memory; }
   uint64_t* far_word(uint64_t offset) { return reinterpret_cast<uint64_t*>(far().data() + offset); }
