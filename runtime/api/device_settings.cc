@@ -97,13 +97,7 @@ aclError aclrtSetGroup(int32_t groupId) {
   });
 }
 
-aclrtGroupInfo* aclrtCreateGroupInfo(void) {
-  auto* info = new (std::nothrow) aclrtGroupInfo;
-  if (info == nullptr) {
-    acl::out_of_host_memory();
-  }
-  return info;
-}
+aclrtGroupInfo* aclrtCreateGroupInfo(void) { return acl::new_handle<aclrtGroupInfo>(); }
 
 aclError aclrtDestroyGroupInfo(aclrtGroupInfo* groupInfo) {
   CANOPY_ACL_NOT_NULL(groupInfo);

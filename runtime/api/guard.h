@@ -22,6 +22,15 @@ aclError refuse_forked_child();
 aclError out_of_host_memory();
 // "aclrtX: ... must not be NULL" and 100000.
 aclError null_argument(const char* function, const char* argument);
+// A handle of a kind that only holds values; null, and the last error, without memory.
+template <class Handle>
+Handle* new_handle() noexcept {
+  auto* handle = new (std::nothrow) Handle{};
+  if (handle == nullptr) {
+    out_of_host_memory();
+  }
+  return handle;
+}
 
 // A timeout of the interface: ms, -1 no limit (then CANOPY_TIMEOUT holds), others must be positive.
 Result<Deadline> deadline_of(int32_t timeout_ms);

@@ -105,11 +105,7 @@ Result<> set_option(Field* field, const char* name, const void* value, size_t by
 extern "C" {
 
 aclrtStreamConfigHandle* aclrtCreateStreamConfigHandle(void) {
-  auto* handle = new (std::nothrow) aclrtStreamConfigHandle{};
-  if (handle == nullptr) {
-    acl::out_of_host_memory();
-  }
-  return handle;
+  return acl::new_handle<aclrtStreamConfigHandle>();
 }
 
 aclError aclrtDestroyStreamConfigHandle(aclrtStreamConfigHandle* handle) {

@@ -75,10 +75,7 @@ class AiCpu : public AclTest {
   void SetUp() override {
     AclTest::SetUp();
     ACL_OK(aclrtCreateStream(&stream_));
-    void* memory = nullptr;
-    ACL_OK(aclrtMalloc(&memory, 4096, ACL_MEM_MALLOC_HUGE_FIRST));
-    out_ = static_cast<uint64_t*>(memory);
-    ACL_OK(aclrtMemset(out_, 4096, 0, 4096));
+    out_ = static_cast<uint64_t*>(zeroed_memory(4096));
   }
   static aclrtBinHandle from_file() {
     aclrtBinHandle binary = nullptr;

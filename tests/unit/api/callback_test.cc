@@ -1,20 +1,11 @@
 // Callbacks: what host functions do not have.
 #include "tests/unit/api/report_threads.h"
 
-#include "canopy/kernel.h"
-
 #include <pthread.h>
 
 #include <atomic>
 #include <thread>
 #include <vector>
-
-namespace {
-
-__global__ __aicore__ void append(std::vector<int>* log, int value) { log->push_back(value); }
-CANOPY_KERNEL(append)
-
-}  // namespace
 
 namespace canopy::test {
 namespace {
@@ -33,7 +24,7 @@ TEST_F(Callback, WithoutBlockingDoesNotHoldTheStream) {
   std::vector<int> log;
   std::atomic<bool> ran{false};
   ACL_OK(aclrtLaunchCallback(set_flag, &ran, ACL_CALLBACK_NO_BLOCK, stream_));
-  ACL_OK(launch(append, 1, stream_, &log, 1));
+  ACL_OK(append(stream_, &log, 1));
   ACL_OK(aclrtSynchronizeStream(stream_));
   EXPECT_EQ(log.size(), 1u);
   EXPECT_FALSE(ran.load());

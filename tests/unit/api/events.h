@@ -34,7 +34,6 @@ class Events : public AclTest {
     EXPECT_EQ(aclrtStreamQuery(stream, &status), ACL_SUCCESS);
     return status == ACL_STREAM_STATUS_COMPLETE;
   }
-  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
 
   aclrtStream first_ = nullptr;
   aclrtStream second_ = nullptr;

@@ -20,7 +20,6 @@ class FailureMode : public AclTest {
     ACL_OK(aclrtCreateStream(&stream_));
     ACL_OK(aclrtCreateStream(&other_));
   }
-  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
 
   aclrtStream stream_ = nullptr;
   aclrtStream other_ = nullptr;

@@ -44,7 +44,8 @@ volatile bool always = true;
 }
 void break_noexcept() noexcept { throw_number(); }
 
-void misbehave(Wrong wrong, const FaultArgs& args) {
+// UndefinedBehaviorSanitizer would report what is done here on purpose.
+[[gnu::no_sanitize("undefined")]] void misbehave(Wrong wrong, const FaultArgs& args) {
   switch (wrong) {
     case Wrong::nothing:
       return;

@@ -48,6 +48,21 @@ class AclTest : public testing::Test {
     while (aclGetRecentErrMsg() != nullptr) {
     }
   }
+
+  static aclrtStream make_stream() {
+    aclrtStream stream = nullptr;
+    EXPECT_EQ(aclrtCreateStream(&stream), ACL_SUCCESS) << why();
+    return stream;
+  }
+  // Of the current device, all 0.
+  static void* zeroed_memory(size_t bytes) {
+    void* memory = nullptr;
+    EXPECT_EQ(aclrtMalloc(&memory, bytes, ACL_MEM_MALLOC_HUGE_FIRST), ACL_SUCCESS) << why();
+    EXPECT_EQ(aclrtMemset(memory, bytes, 0, bytes), ACL_SUCCESS) << why();
+    return memory;
+  }
+  // A host function that counts.
+  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
 };
 
 // Opens the gate at the end of a scope, and waits for its stream.

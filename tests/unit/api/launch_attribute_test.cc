@@ -58,10 +58,7 @@ class LaunchAttribute : public AclTest {
   void SetUp() override {
     AclTest::SetUp();
     ACL_OK(aclrtCreateStream(&stream_));
-    void* memory = nullptr;
-    ACL_OK(aclrtMalloc(&memory, 4096, ACL_MEM_MALLOC_HUGE_FIRST));
-    ACL_OK(aclrtMemset(memory, 4096, 0, 4096));
-    out_ = static_cast<uint32_t*>(memory);
+    out_ = static_cast<uint32_t*>(zeroed_memory(4096));
     int64_t cores = 0;
     ACL_OK(aclrtGetDeviceInfo(0, ACL_DEV_ATTR_VECTOR_CORE_NUM, &cores));
     cores_ = static_cast<uint32_t>(cores);

@@ -23,7 +23,6 @@ class Notifies : public AclTest {
   static aclError blocked(aclrtStream stream) {
     return aclrtSynchronizeStreamWithTimeout(stream, 20);
   }
-  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
 
   static constexpr aclError kBlocked = ACL_ERROR_RT_STREAM_SYNC_TIMEOUT;
   aclrtStream first_ = nullptr;

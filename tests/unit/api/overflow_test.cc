@@ -31,9 +31,7 @@ class Overflow : public AclTest {
   void SetUp() override {
     AclTest::SetUp();
     ACL_OK(aclrtCreateStream(&stream_));
-    void* memory = nullptr;
-    ACL_OK(aclrtMalloc(&memory, 4096, ACL_MEM_MALLOC_HUGE_FIRST));
-    out_ = static_cast<uint32_t*>(memory);
+    out_ = static_cast<uint32_t*>(zeroed_memory(4096));
     ACL_OK(aclrtSetStreamOverflowSwitch(stream_, 1));
   }
   // In the order of `stream`.

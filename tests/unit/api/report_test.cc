@@ -1,20 +1,11 @@
 // Callbacks that a thread of the user runs, and host functions that one does.
 #include "tests/unit/api/report_threads.h"
 
-#include "canopy/kernel.h"
-
 #include <pthread.h>
 
 #include <atomic>
 #include <thread>
 #include <vector>
-
-namespace {
-
-__global__ __aicore__ void append(std::vector<int>* log, int value) { log->push_back(value); }
-CANOPY_KERNEL(append)
-
-}  // namespace
 
 namespace canopy::test {
 namespace {
@@ -41,7 +32,7 @@ TEST_P(Report, RunsInStreamOrderOnTheSubscribedThread) {
   std::thread::id thread;
   std::vector<Step> steps(300);
   for (int i = 0; i < 300; ++i) {
-    ACL_OK(launch(append, 1, stream_, &log, 2 * i));
+    ACL_OK(append(stream_, &log, 2 * i));
     steps[i] = {&log, &thread, 2 * i + 1};
     ACL_OK(scheme().launch(
         stream_,
@@ -159,7 +150,7 @@ TEST_P(Report, WhatIsPendingWhenTheSubscriptionGoesFailsWith107015) {
   std::atomic<bool> ran{false};
   std::vector<int> log;
   ACL_OK(scheme().launch(stream_, set_flag, &ran));
-  ACL_OK(launch(append, 1, stream_, &log, 1));
+  ACL_OK(append(stream_, &log, 1));
   EXPECT_EQ(aclrtSynchronizeStreamWithTimeout(stream_, 5), ACL_ERROR_RT_STREAM_SYNC_TIMEOUT);
   ACL_OK(scheme().unsubscribe(self(), stream_));
   ACL_CODE(ACL_ERROR_RT_STREAM_NO_CB_REG, aclrtSynchronizeStream(stream_));

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <thread>
+#include <vector>
 
 namespace canopy::test {
 
@@ -58,6 +59,9 @@ class Server {
 };
 
 inline uint64_t self() { return static_cast<uint64_t>(pthread_self()); }
+
+// Queues a kernel of one block that appends `value`.
+aclError append(aclrtStream stream, std::vector<int>* log, int value);
 
 inline void set_flag(void* flag) { static_cast<std::atomic<bool>*>(flag)->store(true); }
 

@@ -11,12 +11,6 @@ namespace {
 
 class StreamAbort : public AclTest {
  protected:
-  aclrtStream make() {
-    aclrtStream stream = nullptr;
-    EXPECT_EQ(aclrtCreateStream(&stream), ACL_SUCCESS) << why();
-    return stream;
-  }
-  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
   void expect_usable(aclrtStream stream) {
     std::atomic<int> ran{0};
     ACL_OK(aclrtLaunchHostFunc(stream, &add, &ran));
@@ -38,7 +32,7 @@ class StreamAbort : public AclTest {
 };
 
 TEST_F(StreamAbort, EndsAKernelThatWaitsAndDropsTheRest) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   Gate gate;
   ACL_OK(gate.close(stream));
   expect_abort_ends_it(stream);
@@ -46,7 +40,7 @@ TEST_F(StreamAbort, EndsAKernelThatWaitsAndDropsTheRest) {
 
 TEST_F(StreamAbort, TakesTheStreamOffAWaitForAnEvent) {
   for (int32_t limit : {0, 900}) {
-    aclrtStream stream = make();
+    aclrtStream stream = make_stream();
     aclrtEvent event = nullptr;
     ACL_OK(aclrtCreateEventWithFlag(&event, ACL_EVENT_EXTERNAL));
     ACL_OK(aclrtStreamWaitEventWithTimeout(stream, event, limit));
@@ -58,7 +52,7 @@ TEST_F(StreamAbort, TakesTheStreamOffAWaitForAnEvent) {
 }
 
 TEST_F(StreamAbort, TakesTheStreamOffAWaitForANotify) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   aclrtNotify notify = nullptr;
   ACL_OK(aclrtCreateNotify(&notify, 0));
   for (uint32_t limit : {0u, 900u}) {
@@ -73,7 +67,7 @@ TEST_F(StreamAbort, TakesTheStreamOffAWaitForANotify) {
 }
 
 TEST_F(StreamAbort, TakesTheStreamOffAWaitForACountingNotify) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   aclrtCntNotify counter = nullptr;
   ACL_OK(aclrtCntNotifyCreate(&counter, 0));
   aclrtCntNotifyWaitInfo want{ACL_RT_CNT_NOTIFY_WAIT_BIGGER_MODE, 7, 0, 0, {}};
@@ -83,7 +77,7 @@ TEST_F(StreamAbort, TakesTheStreamOffAWaitForACountingNotify) {
 }
 
 TEST_F(StreamAbort, EndsAWaitForAValue) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   void* word = nullptr;
   ACL_OK(aclrtMalloc(&word, 64, ACL_MEM_MALLOC_HUGE_FIRST));
   ACL_OK(aclrtMemset(word, 64, 0, 64));
@@ -93,14 +87,14 @@ TEST_F(StreamAbort, EndsAWaitForAValue) {
 }
 
 TEST_F(StreamAbort, OfAnIdleStreamAndOfTheDefaultStreamIsFine) {
-  ACL_OK(aclrtStreamAbort(make()));
+  ACL_OK(aclrtStreamAbort(make_stream()));
   Gate gate;
   ACL_OK(gate.close(nullptr));
   expect_abort_ends_it(nullptr);
 }
 
 TEST_F(StreamAbort, WhoWaitsForTheStreamGets107023) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   Gate gate;
   ACL_OK(gate.close(stream));
   aclrtContext context = nullptr;
@@ -128,8 +122,8 @@ TEST_F(StreamAbort, WhoWaitsForTheStreamGets107023) {
 }
 
 TEST_F(StreamAbort, WhoWaitsForAnEventWhoseRecordIsDroppedGets107023AndStreamsStay) {
-  aclrtStream stream = make();
-  aclrtStream other = make();
+  aclrtStream stream = make_stream();
+  aclrtStream other = make_stream();
   aclrtEvent event = nullptr;
   ACL_OK(aclrtCreateEventExWithFlag(&event, ACL_EVENT_SYNC));
   Gate gate;
@@ -155,8 +149,8 @@ TEST_F(StreamAbort, AStreamThatIsDestroyedDoesNotWaitForADroppedRecord) {
   for (int32_t limit : {0, 900}) {
     for (const bool dropped_before : {true, false}) {
       std::atomic<int> ran{0};
-      aclrtStream stream = make();
-      aclrtStream other = make();
+      aclrtStream stream = make_stream();
+      aclrtStream other = make_stream();
       aclrtEvent event = nullptr;
       ACL_OK(aclrtCreateEventExWithFlag(&event, ACL_EVENT_SYNC));
       Gate gate;
@@ -186,8 +180,8 @@ TEST_F(StreamAbort, AStreamThatIsDestroyedDoesNotWaitForADroppedRecord) {
 }
 
 TEST_F(StreamAbort, LeavesOtherStreamsAlone) {
-  aclrtStream stream = make();
-  aclrtStream other = make();
+  aclrtStream stream = make_stream();
+  aclrtStream other = make_stream();
   std::atomic<int> ran{0};
   Gate gate;
   Gate other_gate;
@@ -202,7 +196,7 @@ TEST_F(StreamAbort, LeavesOtherStreamsAlone) {
 }
 
 TEST_F(StreamAbort, TasksThatAreSubmittedMeanwhileAreVoid) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   std::atomic<bool> done{false};
   std::atomic<int> ran{0};
   aclrtContext context = nullptr;
@@ -223,7 +217,7 @@ TEST_F(StreamAbort, TasksThatAreSubmittedMeanwhileAreVoid) {
 }
 
 TEST_F(StreamAbort, StopEndsTheRunningTaskAndKeepsTheQueue) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   std::atomic<int> ran{0};
   Gate gate;
   ACL_OK(gate.close(stream));
@@ -248,7 +242,7 @@ TEST_F(StreamAbort, StopRefusesDefaultAndPersistentStreams) {
 }
 
 TEST_F(StreamAbort, ForcedDestructionDoesNotWaitForQueuedWork) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   Gate gate;
   ACL_OK(gate.close(stream));
   ACL_OK(aclrtLaunchHostFunc(stream, &add, &dropped_));
@@ -266,7 +260,7 @@ TEST_F(StreamAbort, ManyStreamsThatWaitForEachOtherCanAllBeAborted) {
   std::vector<aclrtStream> streams;
   std::vector<aclrtEvent> events(kStreams);
   for (int i = 0; i < kStreams; ++i) {
-    streams.push_back(make());
+    streams.push_back(make_stream());
     ACL_OK(aclrtCreateEventWithFlag(&events[i], ACL_EVENT_EXTERNAL));
   }
   for (int round = 0; round < 20; ++round) {

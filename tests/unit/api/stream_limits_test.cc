@@ -16,7 +16,6 @@ CANOPY_KERNEL(count_up)
 
 class StreamLimits : public AclTest {
  protected:
-  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
 };
 
 // Every stream has a kernel that has begun or waits for a core, a copy, an event between two

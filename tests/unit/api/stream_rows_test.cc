@@ -11,12 +11,6 @@ namespace {
 
 class StreamRows : public AclTest {
  protected:
-  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
-  aclrtStream make() {
-    aclrtStream stream = nullptr;
-    EXPECT_EQ(aclrtCreateStream(&stream), ACL_SUCCESS) << why();
-    return stream;
-  }
   // Every function that takes a stream and is not about tasks.
   void expect_code(aclError code, aclrtStream stream) {
     aclrtStreamAttrValue value = {};
@@ -36,7 +30,7 @@ class StreamRows : public AclTest {
 };
 
 TEST_F(StreamRows, AStreamUnderAnotherCurrentContextIs107003) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   aclrtContext own = nullptr;
   aclrtContext other = nullptr;
   ACL_OK(aclrtGetCurrentContext(&own));
@@ -49,7 +43,7 @@ TEST_F(StreamRows, AStreamUnderAnotherCurrentContextIs107003) {
 }
 
 TEST_F(StreamRows, AfterAFullResetTheHandlesAreDead) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   ACL_OK(aclrtResetDevice(0));
   expect_code(ACL_ERROR_RT_INVALID_HANDLE, stream);  // of the context, which is dead as well
   ACL_OK(aclrtSetDevice(0));
@@ -115,7 +109,7 @@ TEST_F(StreamRows, AnAbortInsideOfAHostFunctionIsDiagnosed) {
   struct Codes {
     aclrtStream stream;
     aclError codes[3];
-  } inside{make(), {}};
+  } inside{make_stream(), {}};
   ACL_OK(aclrtLaunchHostFunc(
       inside.stream,
       [](void* p) {

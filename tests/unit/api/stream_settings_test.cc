@@ -10,7 +10,6 @@ namespace {
 
 class StreamSettings : public AclTest {
  protected:
-  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
   aclrtStream make(uint32_t flags = 0) {
     aclrtStream stream = nullptr;
     EXPECT_EQ(aclrtCreateStreamWithConfig(&stream, 0, flags), ACL_SUCCESS) << why();

@@ -12,15 +12,7 @@
 namespace canopy::test {
 namespace {
 
-class Stream : public AclTest {
- protected:
-  aclrtStream make() {
-    aclrtStream stream = nullptr;
-    EXPECT_EQ(aclrtCreateStream(&stream), ACL_SUCCESS) << why();
-    return stream;
-  }
-  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
-};
+class Stream : public AclTest {};
 
 TEST_F(Stream, RunsItsTasksFirstInFirstOut) {
   struct Step {
@@ -29,7 +21,7 @@ TEST_F(Stream, RunsItsTasksFirstInFirstOut) {
   };
   std::vector<int> log;
   std::vector<Step> steps(1000);
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   for (int i = 0; i < 1000; ++i) {
     steps[i] = {&log, i};
     ACL_OK(aclrtLaunchHostFunc(stream, [](void* p) {
@@ -50,7 +42,7 @@ TEST_F(Stream, DoesNotWaitForAnyOtherTheDefaultStreamIncluded) {
   ACL_OK(gate.close(nullptr));
   {
     OpenAtEnd open(gate, nullptr);
-    aclrtStream stream = make();
+    aclrtStream stream = make_stream();
     ACL_OK(aclrtLaunchHostFunc(stream, &add, &ran));
     ACL_OK(aclrtSynchronizeStream(stream));
     EXPECT_EQ(ran.load(), 1);
@@ -73,7 +65,7 @@ TEST_F(Stream, SynchronousMemoryCallsWaitForNoStream) {
 
 TEST_F(Stream, DestroyWaitsForQueuedWork) {
   std::atomic<int> ran{0};
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   Gate gate;
   ACL_OK(gate.close(stream));
   ACL_OK(aclrtLaunchHostFunc(stream, &add, &ran));
@@ -83,7 +75,7 @@ TEST_F(Stream, DestroyWaitsForQueuedWork) {
 }
 
 TEST_F(Stream, StaleForeignAndInventedHandlesAre107017) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   ACL_OK(aclrtDestroyStream(stream));
   aclrtEvent event = nullptr;
   ACL_OK(aclrtCreateEvent(&event));
@@ -105,7 +97,7 @@ TEST_F(Stream, StaleForeignAndInventedHandlesAre107017) {
 }
 
 TEST_F(Stream, ATimeLimitOfZeroOrBelowMinusOneIs107000) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   for (int32_t timeout : {0, -2, -1000, -2147483647 - 1}) {
     ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtSynchronizeStreamWithTimeout(stream, timeout)) << timeout;
     ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtSynchronizeDeviceWithTimeout(timeout)) << timeout;
@@ -113,14 +105,14 @@ TEST_F(Stream, ATimeLimitOfZeroOrBelowMinusOneIs107000) {
 }
 
 TEST_F(Stream, ATimeLimitOfMinusOneIsNone) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   ACL_OK(aclrtSynchronizeStreamWithTimeout(stream, -1));
   ACL_OK(aclrtSynchronizeDeviceWithTimeout(-1));
 }
 
 TEST_F(Stream, AnExpiredTimeLimitIs507046AndTheWorkGoesOn) {
   std::atomic<int> ran{0};
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   Gate gate;
   ACL_OK(gate.close(stream));
   ACL_OK(aclrtLaunchHostFunc(stream, &add, &ran));
@@ -135,7 +127,7 @@ TEST_F(Stream, AnExpiredTimeLimitIs507046AndTheWorkGoesOn) {
 }
 
 TEST_F(Stream, TheSentenceOfAnExpiredTimeLimitNamesTheKernelThatWaits) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   Gate gate;
   ACL_OK(gate.close(stream));
   {
@@ -148,7 +140,7 @@ TEST_F(Stream, TheSentenceOfAnExpiredTimeLimitNamesTheKernelThatWaits) {
 }
 
 TEST_F(Stream, QueryTellsWhetherWorkIsLeft) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   aclrtStreamStatus status = ACL_STREAM_STATUS_RESERVED;
   ACL_OK(aclrtStreamQuery(stream, &status));
   EXPECT_EQ(status, ACL_STREAM_STATUS_COMPLETE);
@@ -166,7 +158,7 @@ TEST_F(Stream, SynchronizeDeviceWaitsForAllStreamsOfTheContext) {
   std::atomic<int> ran{0};
   Gate gate;
   for (int i = 0; i < 6; ++i) {
-    aclrtStream stream = make();
+    aclrtStream stream = make_stream();
     ACL_OK(gate.close(stream));
     ACL_OK(aclrtLaunchHostFunc(stream, &add, &ran));
   }
@@ -217,7 +209,7 @@ TEST_F(Stream, ADeviceServesAllItsStreams) {
   std::vector<aclrtStream> streams;
   std::set<int32_t> ids;
   for (int i = 0; i < kStreams; ++i) {
-    streams.push_back(make());
+    streams.push_back(make_stream());
     int32_t id = -1;
     ACL_OK(aclrtStreamGetId(streams.back(), &id));
     ids.insert(id);
@@ -232,7 +224,7 @@ TEST_F(Stream, ADeviceServesAllItsStreams) {
 }
 
 TEST_F(Stream, SeveralThreadsMaySubmitToOne) {
-  aclrtStream stream = make();
+  aclrtStream stream = make_stream();
   std::atomic<int> ran{0};
   std::vector<std::jthread> threads;
   for (int t = 0; t < 4; ++t) {

@@ -9,9 +9,44 @@
 namespace canopy::test {
 namespace {
 
+// One that holds the default stream until it is released: no abort can end it.
+class HostFunction {
+ public:
+  ~HostFunction() { release(); }
+  aclError queue() {
+    return aclrtLaunchHostFunc(
+        nullptr,
+        [](void* p) {
+          auto* self = static_cast<HostFunction*>(p);
+          self->begun_.store(true);
+          while (!self->released_.load()) {
+            std::this_thread::yield();
+          }
+          self->ended_.store(true);
+        },
+        this);
+  }
+  void await() const {
+    while (!begun_.load()) {
+      std::this_thread::yield();
+    }
+  }
+  // Returns when it has ended, so that it may go.
+  void release() {
+    released_.store(true);
+    while (begun_.load() && !ended_.load()) {
+      std::this_thread::yield();
+    }
+  }
+
+ private:
+  std::atomic<bool> begun_{false};
+  std::atomic<bool> released_{false};
+  std::atomic<bool> ended_{false};
+};
+
 class TaskAbort : public AclTest {
  protected:
-  static void add(void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }
   static int32_t note(int32_t device, aclrtDeviceTaskAbortStage stage, uint32_t timeout,
                       void* log) {
     *static_cast<std::string*>(log) +=
@@ -83,20 +118,9 @@ TEST_F(TaskAbort, WhoWaitsGets107022) {
 
 // A host function cannot be ended: the abort is under way until it returns.
 TEST_F(TaskAbort, SubmissionsMeanwhileAre107022) {
-  static std::atomic<bool> release{false};
-  static std::atomic<bool> begun{false};
-  ACL_OK(aclrtLaunchHostFunc(
-      nullptr,
-      [](void*) {
-        begun.store(true);
-        while (!release.load()) {
-          std::this_thread::yield();
-        }
-      },
-      nullptr));
-  while (!begun.load()) {
-    std::this_thread::yield();
-  }
+  HostFunction busy;
+  ACL_OK(busy.queue());
+  busy.await();
   std::jthread aborter([] { EXPECT_EQ(aclrtDeviceTaskAbort(0, 0), ACL_SUCCESS) << why(); });
   aclError code;
   while ((code = aclrtLaunchHostFunc(nullptr, &add, &dropped_)) == ACL_SUCCESS) {
@@ -105,7 +129,7 @@ TEST_F(TaskAbort, SubmissionsMeanwhileAre107022) {
   EXPECT_EQ(code, ACL_ERROR_RT_DEVICE_TASK_ABORT) << why();
   aclrtStream stream = nullptr;
   ACL_CODE(ACL_ERROR_RT_DEVICE_TASK_ABORT, aclrtCreateStream(&stream));
-  release.store(true);
+  busy.release();
   aborter.join();
   EXPECT_EQ(dropped_.load(), 0);
   std::atomic<int> ran{0};
@@ -115,23 +139,12 @@ TEST_F(TaskAbort, SubmissionsMeanwhileAre107022) {
 }
 
 TEST_F(TaskAbort, ThatCannotEndInTimeSaysSo) {
-  static std::atomic<bool> release{false};
-  static std::atomic<bool> begun{false};
-  ACL_OK(aclrtLaunchHostFunc(
-      nullptr,
-      [](void*) {
-        begun.store(true);
-        while (!release.load()) {
-          std::this_thread::yield();
-        }
-      },
-      nullptr));
+  HostFunction busy;
+  ACL_OK(busy.queue());
   ACL_OK(aclrtLaunchHostFunc(nullptr, &add, &dropped_));
-  while (!begun.load()) {
-    std::this_thread::yield();
-  }
+  busy.await();
   ACL_CODE(ACL_ERROR_RT_WAIT_TIMEOUT, aclrtDeviceTaskAbort(0, 30));
-  release.store(true);
+  busy.release();
   aclrtStreamStatus status = ACL_STREAM_STATUS_NOT_READY;
   while (status != ACL_STREAM_STATUS_COMPLETE) {
     ACL_OK(aclrtStreamQuery(nullptr, &status));
