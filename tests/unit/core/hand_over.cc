@@ -7,8 +7,38 @@ constexpr uint32_t kLimit = 1'000;  // seconds: a wait that uses the timer, and 
 
 }  // namespace
 
-void HandOver::run(uint32_t way, const HandOverEnd& from, const HandOverEnd& to, uint64_t* word,
-                   uint64_t value) const {
+void HandOver::set_up() {
+  for (aclrtEvent& event : new_events_) {
+    must_(aclrtCreateEventExWithFlag(&event, ACL_EVENT_SYNC), "aclrtCreateEventExWithFlag");
+  }
+  for (aclrtEvent& event : old_events_) {
+    must_(aclrtCreateEventWithFlag(&event, ACL_EVENT_SYNC), "aclrtCreateEventWithFlag");
+  }
+  for (Shared& notify : notifies_) {
+    must_(aclrtCreateNotify(&notify.handle, 0), "aclrtCreateNotify");
+  }
+  for (Shared& counter : counters_) {
+    must_(aclrtCntNotifyCreate(&counter.handle, 0), "aclrtCntNotifyCreate");
+  }
+}
+
+void HandOver::tear_down() {
+  for (aclrtEvent event : new_events_) {
+    must_(aclrtDestroyEvent(event), "aclrtDestroyEvent");
+  }
+  for (aclrtEvent event : old_events_) {
+    must_(aclrtDestroyEvent(event), "aclrtDestroyEvent");
+  }
+  for (const Shared& notify : notifies_) {
+    must_(aclrtDestroyNotify(notify.handle), "aclrtDestroyNotify");
+  }
+  for (const Shared& counter : counters_) {
+    must_(aclrtCntNotifyDestroy(counter.handle), "aclrtCntNotifyDestroy");
+  }
+}
+
+void HandOver::run(uint32_t way, const HandOverEnd& from, const HandOverEnd& to, uint64_t value) {
+  bool done = false;  // some ways are not open when the words are used up
   switch (way % kWays) {
     case 0:
     case 1:
@@ -17,16 +47,36 @@ void HandOver::run(uint32_t way, const HandOverEnd& from, const HandOverEnd& to,
     case 4:
       return by_event(way % kWays, from, to);
     case 5:
-      return by_notify(false, from, to);
     case 6:
-      return by_notify(true, from, to);
+      return by_shared_event(false, from, to, value);
     case 7:
-      return by_counter(from, to, value);
+      return by_shared_event(true, from, to, value);
+    case 8:
+      return by_notify(false, from, to);
+    case 9:
+      return by_notify(true, from, to);
+    case 10:
+      return by_shared_notify(from, to);
+    case 11:
+      return by_counter_below(from, to, value);
+    case 12:
+      return by_shared_counter(from, to, value);
+    case 13:
+    case 14:
+    case 15:
+    case 16:
+      return by_counter(way % kWays - 13, from, to, value);
+    case 17:
+    case 18:
+    case 19:
+    case 20:
+      done = by_value(way % kWays - 17, from, to, value);
+      break;
     default:
-      enter(from);
-      must_(aclrtValueWrite(word, value, 0, from.stream), "aclrtValueWrite");
-      enter(to);
-      must_(aclrtValueWait(word, value, ACL_STREAM_WAIT_VALUE_GEQ, to.stream), "aclrtValueWait");
+      done = by_kernels(from, to, value);
+  }
+  if (!done) {
+    by_event(1, from, to);
   }
 }
 
@@ -36,7 +86,7 @@ void HandOver::enter(const HandOverEnd& end) const {
 
 // 0 plain, 1 of the new family, 2 with a limit, 3 reset behind the wait, 4 waited for before it is
 // recorded.
-void HandOver::by_event(uint32_t way, const HandOverEnd& from, const HandOverEnd& to) const {
+void HandOver::by_event(uint32_t way, const HandOverEnd& from, const HandOverEnd& to) {
   aclrtEvent event = nullptr;
   must_(way == 0 ? aclrtCreateEvent(&event)
         : way <= 2
@@ -62,7 +112,22 @@ void HandOver::by_event(uint32_t way, const HandOverEnd& from, const HandOverEnd
   must_(aclrtDestroyEvent(event), "aclrtDestroyEvent");  // legal while all are pending
 }
 
-void HandOver::by_notify(bool wait_first, const HandOverEnd& from, const HandOverEnd& to) const {
+// The wait is for the record of now: not for one before, nor for one that comes later, which may
+// well be one behind this wait.
+void HandOver::by_shared_event(bool old_family, const HandOverEnd& from, const HandOverEnd& to,
+                               uint64_t which) {
+  aclrtEvent event = old_family ? old_events_[which % old_events_.size()]
+                                : new_events_[which % new_events_.size()];
+  enter(from);
+  must_(aclrtRecordEvent(event, from.stream), "aclrtRecordEvent");
+  enter(to);
+  must_(aclrtStreamWaitEvent(to.stream, event), "aclrtStreamWaitEvent");
+  if (old_family) {
+    must_(aclrtResetEvent(event, to.stream), "aclrtResetEvent");
+  }
+}
+
+void HandOver::by_notify(bool wait_first, const HandOverEnd& from, const HandOverEnd& to) {
   aclrtNotify notify = nullptr;
   must_(aclrtCreateNotify(&notify, 0), "aclrtCreateNotify");
   if (wait_first) {
@@ -78,18 +143,21 @@ void HandOver::by_notify(bool wait_first, const HandOverEnd& from, const HandOve
   must_(aclrtDestroyNotify(notify), "aclrtDestroyNotify");
 }
 
-void HandOver::by_counter(const HandOverEnd& from, const HandOverEnd& to, uint64_t value) const {
-  aclrtCntNotify counter = nullptr;
-  const auto amount = static_cast<uint32_t>(value % 1'000) + 1;
-  aclrtCntNotifyRecordInfo add{ACL_RT_CNT_NOTIFY_RECORD_ADD_MODE, amount};
-  aclrtCntNotifyWaitInfo want{
-      ACL_RT_CNT_NOTIFY_WAIT_BIGGER_OR_EQUAL_MODE, amount, value % 2 == 0 ? 0 : kLimit, 1, {}};
-  must_(aclrtCntNotifyCreate(&counter, 0), "aclrtCntNotifyCreate");
+void HandOver::come_after_last_wait(Shared& shared, const HandOverEnd& from,
+                                    const HandOverEnd& to) {
+  if (shared.used) {
+    by_event(1, to, from);
+  }
+  shared.used = true;
+}
+
+void HandOver::by_shared_notify(const HandOverEnd& from, const HandOverEnd& to) {
+  Shared& notify = notifies_[to.index];
+  come_after_last_wait(notify, from, to);
   enter(from);
-  must_(aclrtCntNotifyRecord(counter, from.stream, &add), "aclrtCntNotifyRecord");
+  must_(aclrtRecordNotify(notify.handle, from.stream), "aclrtRecordNotify");
   enter(to);
-  must_(aclrtCntNotifyWaitWithTimeout(counter, to.stream, &want), "aclrtCntNotifyWaitWithTimeout");
-  must_(aclrtCntNotifyDestroy(counter), "aclrtCntNotifyDestroy");
+  must_(aclrtWaitAndResetNotify(notify.handle, to.stream, 0), "aclrtWaitAndResetNotify");
 }
 
 }  // namespace canopy::test
