@@ -23,7 +23,7 @@ namespace canopy {
 
 class Scheduler;
 
-class Context : public FailureSink {
+class Context final : public FailureSink {
  public:
   Context(Device& device, Scheduler& scheduler, bool primary)
       : device_(device), scheduler_(scheduler), primary_(primary) {}

@@ -112,7 +112,7 @@ Result<std::unique_ptr<Module>> Module::open(std::string path, PrivateBinary bin
 
 Module::~Module() {
   for (const KernelImage& kernel : kernels_) {
-    KernelText::remove(reinterpret_cast<const void*>(kernel.entry));
+    KernelText::remove(kernel.cpu_entry == nullptr ? reinterpret_cast<const void*>(kernel.entry) : kernel.symbol);
   }
   if (library_ != nullptr) {
     ::dlclose(library_);
@@ -172,6 +172,7 @@ Result<const KernelImage*> Module::register_cpu_function(const std::string& symb
   image.trace_name = intern(name);
   image.symbol = function;
   image.cpu_entry = reinterpret_cast<uint32_t (*)(void*)>(function);
+  KernelText::add(function);
   image.core_kind = CoreKind::aicpu;
   return &image;
 }

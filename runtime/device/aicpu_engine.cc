@@ -7,9 +7,12 @@
 #include "runtime/device/fault_handler.h"
 #include "runtime/device/fiber.h"
 #include "runtime/device/scheduler.h"
+#include "runtime/device/signal_stack.h"
 
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -24,6 +27,8 @@ struct AiCpuEngine::Core {
   Fiber* fiber = nullptr;
   Block* block = nullptr;
   bool abandoned = false;
+  Fault fault;
+  const pid_t thread = ::gettid();
 };
 
 namespace {
@@ -31,13 +36,21 @@ namespace {
 // As much as threads of the host usually have: what runs here is host code.
 constexpr size_t kStackBytes = 8 << 20;
 
-thread_local void* t_core = nullptr;
+// Read by signal handlers, in any thread: initial-exec, because the first use of other
+// thread-locals allocates.
+[[gnu::tls_model("initial-exec")]] thread_local void* t_core = nullptr;
+
+bool is_to_end(const Launch& launch) {
+  // Relaxed: whoever asks too early asks again.
+  return launch.failed.load(std::memory_order_relaxed) ||
+         launch.strand->scheduler().ends_early(launch);
+}
 
 }  // namespace
 
-Block* AiCpuEngine::block() {
-  return t_core != nullptr ? static_cast<Core*>(t_core)->block : nullptr;
-}
+AiCpuEngine::Core* AiCpuEngine::current() { return static_cast<Core*>(t_core); }
+
+Block* AiCpuEngine::block() { return t_core != nullptr ? current()->block : nullptr; }
 
 AiCpuEngine::~AiCpuEngine() {
   // Release: pairs with the loads of thread_main().
@@ -76,7 +89,7 @@ void AiCpuEngine::count_time() {
   counted_until_ = now;
 }
 
-bool AiCpuEngine::claim(Block* block) {
+bool AiCpuEngine::claim(Core& core, Block* block) {
   std::lock_guard lock(mutex_);
   if (first_ == nullptr) {
     return false;
@@ -86,6 +99,8 @@ bool AiCpuEngine::claim(Block* block) {
   --waiting_blocks_;
   count_time();
   ++busy_;
+  core.block = block;
+  running_.push_back(&core);
   if (first_->next_block == first_->end_block) {
     first_ = first_->next_open;
     last_ = first_ == nullptr ? nullptr : last_;
@@ -93,30 +108,33 @@ bool AiCpuEngine::claim(Block* block) {
   return true;
 }
 
+void AiCpuEngine::note_ended(Core& core) {
+  std::lock_guard lock(mutex_);
+  std::erase(running_, &core);
+  core.block = nullptr;
+  count_time();
+  --busy_;
+}
+
 void AiCpuEngine::thread_main(uint32_t index) {
   pthread_setname_np(pthread_self(), "canopy-aicpu");
+  const SignalStack signal_stack;
   Core core;
   FiberPool stack(kStackBytes, &fiber_main);
   core.fiber = stack.take();
   t_core = &core;
   while (!stopping_.load(std::memory_order_acquire)) {
     Block block;
-    if (!claim(&block)) {
+    block.core = static_cast<int32_t>(index);
+    if (!claim(core, &block)) {
       bell_.sleep(BellScope::process, std::chrono::nanoseconds::max(),
                   [this] { return !work_waits() && !stopping_.load(std::memory_order_acquire); });
       continue;
     }
-    block.core = static_cast<int32_t>(index);
-    core.block = &block;
     Fiber::switch_to(core.root, *core.fiber);
-    core.block = nullptr;
+    note_ended(core);
     if (std::exchange(core.abandoned, false)) {
-      core.fiber->rewind(&fiber_main);
-    }
-    {
-      std::lock_guard lock(mutex_);
-      count_time();
-      --busy_;
+      core.fiber->rewind_abandoned(&fiber_main);
     }
     end_block(block);
   }
@@ -124,33 +142,76 @@ void AiCpuEngine::thread_main(uint32_t index) {
 
 void AiCpuEngine::fiber_main() {
   for (;;) {
-    Core& core = *static_cast<Core*>(t_core);
-    const Launch& launch = *core.block->launch;
-    if (launch.failed.load(std::memory_order_relaxed) || launch.strand->scheduler().ends_early(launch)) [[unlikely]] {
-      // The task is over, or the stream was made to drop it.
-    } else if (launch.image->cpu_entry == nullptr) {
-      launch.entry(launch.args);
-    } else if (const uint32_t code = launch.image->cpu_entry(const_cast<void*>(launch.args));
-               code != 0) {
-      launch.strand->scheduler().fail_launch(
-          *core.block->launch, fault_code(DeviceFault::exception, CoreKind::aicpu),
-          fmt::format("AI CPU kernel '{}' block {} returned {}", launch.image->name,
-                      core.block->index, code));
-    }
+    Core& core = *current();
+    run_entry(*core.block);
     Fiber::switch_to(*core.fiber, core.root);
   }
 }
 
+void AiCpuEngine::run_entry(Block& block) {
+  Launch& launch = *block.launch;
+  if (is_to_end(launch)) [[unlikely]] {
+    return;
+  }
+  block.entry_stack = reinterpret_cast<uintptr_t>(
+      __builtin_frame_address(0));  // of a frame that is not left meanwhile
+  try {
+    if (launch.image->cpu_entry == nullptr) {
+      launch.entry(launch.args);
+    } else if (const uint32_t code = launch.image->cpu_entry(const_cast<void*>(launch.args));
+               code != 0) {
+      launch.strand->scheduler().fail_launch(launch,
+                                             fault_code(DeviceFault::exception, CoreKind::aicpu),
+                                             fmt::format("AI CPU kernel '{}' block {} returned {}",
+                                                         launch.image->name, block.index, code));
+    }
+  } catch (...) {
+    launch.strand->scheduler().fail_launch(
+        launch, fault_code(DeviceFault::trap, CoreKind::aicpu),
+        fmt::format("{} threw {}", describe(block), describe_thrown()));
+  }
+}
+
+// ---- Blocks that do not return.
+
 void AiCpuEngine::abandon_block(int32_t code, std::string sentence) {
-  Core& core = *static_cast<Core*>(t_core);
+  Core& core = *current();
   Launch& launch = *core.block->launch;
   if (code != 0) {
     launch.strand->scheduler().fail_launch(launch, code, std::move(sentence));
   }
+  std::string().swap(sentence);  // nothing is unwound
   core.abandoned = true;
   Fiber::switch_to(*core.fiber, core.root);
   CHECK(false, "an abandoned block must not be resumed");
   __builtin_unreachable();
+}
+
+RunningBlock AiCpuEngine::running_block() {
+  Core* core = current();
+  if (core == nullptr) {
+    return {};
+  }
+  return {core->block, core->fiber, &core->fault, &leave_faulted_block};
+}
+
+void AiCpuEngine::leave_faulted_block() {
+  const Core& core = *current();
+  if (core.fault.signal == kEndBlockSignal) {
+    abandon_block(0, {});  // another block, or the time limit, has failed the launch
+  }
+  abandon_block(
+      fault_code(kind_of(core.fault.signal), CoreKind::aicpu),
+      fmt::format("{} {}", describe(*core.block), describe(core.fault, core.fiber->stack_bytes())));
+}
+
+void AiCpuEngine::interrupt_blocks() {
+  std::lock_guard lock(mutex_);  // while it is held the blocks' launches are there
+  for (const Core* core : running_) {
+    if (is_to_end(*core->block->launch)) {
+      ::syscall(SYS_tgkill, ::getpid(), core->thread, kEndBlockSignal);
+    }
+  }
 }
 
 void AiCpuEngine::end_block(const Block& block) {
@@ -161,6 +222,7 @@ void AiCpuEngine::end_block(const Block& block) {
   if (launch.ended.fetch_add(1, std::memory_order_acq_rel) + 1 != blocks) {
     return;
   }
+  // Relaxed: as there.
   if (launch.limited || launch.failed.load(std::memory_order_relaxed)) {
     strand->scheduler().settle(launch);
   }

@@ -3,10 +3,12 @@
 //
 // Blocks are started in the order of the launches, any number of launches at once. Threads start
 // with the work and stay, asleep. A block runs on a fiber of its thread, so that one that fails can
-// be left where it is. Thread-safe.
+// be left where it is: by its own doing, by a fault of its code, or because its launch has failed
+// (fault_handler.h). Thread-safe.
 #pragma once
 
 #include "runtime/base/doorbell.h"
+#include "runtime/device/fault.h"
 #include "runtime/device/launch.h"
 
 #include <atomic>
@@ -41,13 +43,21 @@ class AiCpuEngine {
   static Block* block();
   // Ends the running block, with an error unless `code` is 0: nothing is unwound. REQUIRES: block() is not null.
   [[noreturn]] static void abandon_block(int32_t code, std::string sentence);
+  // For handlers on this thread.
+  static RunningBlock running_block();
+  // Interrupts the blocks that run and are to end; who is missed, or not in kernel code just now, is asked again.
+  void interrupt_blocks();
 
  private:
   struct Core;
+  static Core* current();
   static void fiber_main();
+  static void run_entry(Block& block);
+  [[noreturn]] static void leave_faulted_block();
   void thread_main(uint32_t index);
   void start_threads(uint32_t wanted);
-  bool claim(Block* block);
+  bool claim(Core& core, Block* block);
+  void note_ended(Core& core);
   static void end_block(const Block& block);
   // REQUIRES: mutex_ held. Before every change of busy_.
   void count_time();
@@ -67,6 +77,7 @@ class AiCpuEngine {
   uint32_t busy_ = 0;
   uint64_t busy_ticks_ = 0;     // until counted_until_
   uint64_t counted_until_ = 0;  // ticks()
+  std::vector<Core*> running_;  // those with a block
   std::vector<std::jthread> threads_;
 };
 

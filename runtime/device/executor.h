@@ -57,14 +57,10 @@ class Executor {
   [[noreturn]] static void abandon_block();
   // Fails the task of the running block, and ends that.
   [[noreturn]] static void fail_block(DeviceFault fault, std::string sentence);
-  // Where a block goes on that a signal handler has taken out of its code: with the fault that set_fault()
-  // left, on the stack that it named.
+  // Where a block goes on that a signal handler has taken out of its code, with fault_ for its reason.
   [[noreturn]] static void leave_faulted_block();
-  // Inside a handler on the executor's thread. REQUIRES: in a block's own code.
-  uintptr_t set_fault(const Fault& fault) {
-    fault_ = fault;
-    return block()->entry_stack;
-  }
+  // For handlers on this thread.
+  static RunningBlock running_block();
 
   // Hands the strand over if the executor waits with an open mailbox. `head_is_over` travels with it, so
   // that the strand's own line need not.

@@ -9,20 +9,10 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <exception>
 #include <string>
 #include <utility>
 
 namespace canopy {
-namespace {
-
-DeviceFault kind_of(int signal) {
-  const bool memory_or_arithmetic = signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE;
-  return memory_or_arithmetic ? DeviceFault::exception : DeviceFault::trap;
-}
-
-}  // namespace
-
 void Executor::abandon_block() {
   Executor* self = current();
   Fiber* from = self->running_;
@@ -58,6 +48,14 @@ void Executor::fail_block(DeviceFault fault, std::string sentence) {
   abandon_block();
 }
 
+RunningBlock Executor::running_block() {
+  Executor* self = current();
+  if (self == nullptr) {
+    return {};
+  }
+  return {self->running_->block, self->running_, &self->fault_, &Executor::leave_faulted_block};
+}
+
 void Executor::leave_faulted_block() {
   Executor* self = current();
   const Fault fault = self->fault_;
@@ -69,13 +67,7 @@ void Executor::leave_faulted_block() {
 
 // REQUIRES: inside the handler of an exception that has left the kernel.
 void Executor::fail_for_exception(Launch& launch, const Block& block) {
-  std::string what = "an exception that is no std::exception";
-  try {
-    throw;
-  } catch (const std::exception& thrown) {
-    what = fmt::format("an exception: {}", thrown.what());
-  } catch (...) {
-  }
+  const std::string what = describe_thrown();
   DeviceCores& device = launch.strand->device();
   device.clocks().end(device.track(launch.kind, block.core));
   launch.strand->scheduler().fail_launch(launch, fault_code(DeviceFault::trap, launch.kind),

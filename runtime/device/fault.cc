@@ -8,6 +8,7 @@
 
 #include <climits>
 #include <csignal>
+#include <exception>
 #include <string_view>
 
 namespace canopy {
@@ -64,6 +65,11 @@ const char* describe_arithmetic(int code) {
 
 }  // namespace
 
+DeviceFault kind_of(int signal) {
+  const bool memory_or_arithmetic = signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE;
+  return memory_or_arithmetic ? DeviceFault::exception : DeviceFault::trap;
+}
+
 std::string describe(const Fault& fault, size_t stack_bytes) {
   const std::string place = place_of(fault.pc);
   if (fault.overflow) {
@@ -82,6 +88,16 @@ std::string describe(const Fault& fault, size_t stack_bytes) {
       return "called abort(), itself or by a failed assert()";
     default:
       return fmt::format("stopped with signal {} at {}", fault.signal, place);
+  }
+}
+
+std::string describe_thrown() {
+  try {
+    throw;
+  } catch (const std::exception& thrown) {
+    return fmt::format("an exception: {}", thrown.what());
+  } catch (...) {
+    return "an exception that is no std::exception";
   }
 }
 

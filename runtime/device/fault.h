@@ -1,11 +1,14 @@
 // Fault: what made a block's code stop, as the signal handler saw it.
 #pragma once
 
+#include "runtime/device/abi/fault_code.h"
+
 #include <cstdint>
 #include <string>
 
 namespace canopy {
 
+class Fiber;
 struct Block;
 
 struct Fault {
@@ -17,8 +20,20 @@ struct Fault {
   bool overflow = false;      // the address lies in the guard below the block's stack
 };
 
+// The block that a thread runs, as that thread's signal handlers find it.
+struct RunningBlock {
+  Block* block = nullptr;        // null: none
+  const Fiber* fiber = nullptr;  // on which it runs
+  Fault* fault = nullptr;        // where `leave` finds what the handler saw
+  void (*leave)() = nullptr;     // where the thread goes on that was taken out of the block's code; never returns
+};
+
+// Whether a signal tells of what the code did with memory or numbers; the others are traps.
+DeviceFault kind_of(int signal);
 // What became of the block, in words: "wrote to 0x8, where no memory is, at axpy+0x12". Not for handlers.
 std::string describe(const Fault& fault, size_t stack_bytes);
+// "an exception: out of range". REQUIRES: inside of a handler for it.
+std::string describe_thrown();
 // "kernel axpy block 3 of 8".
 std::string describe(const Block& block);
 

@@ -1,6 +1,7 @@
 #include "runtime/device/fault_handler.h"
 
 #include "runtime/device/abort_origin.h"
+#include "runtime/device/aicpu_engine.h"
 #include "runtime/device/executor.h"
 #include "runtime/device/fault.h"
 #include "runtime/device/fault_context.h"
@@ -83,23 +84,27 @@ bool is_to_end(const Launch& launch) {
   return launch.failed.load(std::memory_order_relaxed) || launch.strand->scheduler().ends_early(launch);
 }
 
-void leave_block(ucontext_t& context, Executor& executor, const Fault& fault) {
+RunningBlock running_block() {
+  const RunningBlock on_executor = Executor::running_block();
+  return on_executor.block != nullptr ? on_executor : AiCpuEngine::running_block();
+}
+
+void leave_block(ucontext_t& context, const RunningBlock& running, const Fault& fault) {
 #if defined(__SANITIZE_ADDRESS__)
   // The kernel's frames are gone; what runs next uses their memory.
-  const Fiber& fiber = *executor.running_fiber();
-  __asan_unpoison_memory_region(const_cast<void*>(fiber.stack_low()), fiber.stack_bytes());
+  __asan_unpoison_memory_region(const_cast<void*>(running.fiber->stack_low()), running.fiber->stack_bytes());
 #endif
   // A handler that this one has interrupted never returns, and so its signal would stay blocked: the kernel
   // delivers kEndBlockSignal before a SIGABRT that has come with it, whose handler then runs first.
   for (const int open : kFaultSignals) {
     sigdelset(&context.uc_sigmask, open);
   }
-  redirect(context, &Executor::leave_faulted_block, executor.set_fault(fault));
+  *running.fault = fault;
+  redirect(context, running.leave, running.block->entry_stack);
 }
 
 // Of a fault in a block that ends the process all the same. Inside a handler: no allocation, one write.
-void tell_why_not(int signal, const ucontext_t& context, const Executor& executor, const Fault& fault) {
-  const Block& block = *executor.block();
+void tell_why_not(int signal, const ucontext_t& context, const Block& block, const Fault& fault) {
   Dl_info info{};
   ::dladdr(reinterpret_cast<void*>(interrupted_pc(context)), &info);
   char text[512];
@@ -141,18 +146,18 @@ void chain(int signal, siginfo_t* info, void* context) {
 void on_signal(int signal, siginfo_t* info, void* raw) {
   const int saved = errno;
   auto& context = *static_cast<ucontext_t*>(raw);
-  Executor* executor = Executor::current();
-  const bool in_block = executor != nullptr && executor->block() != nullptr;
+  const RunningBlock running = running_block();
+  const bool in_block = running.block != nullptr;
   if (signal == kEndBlockSignal && sent_by_this_process(*info)) {
-    if (in_block && is_to_end(*executor->block()->launch) && in_kernel_code(context)) {
-      leave_block(context, *executor, Fault{.signal = signal});
+    if (in_block && is_to_end(*running.block->launch) && in_kernel_code(context)) {
+      leave_block(context, running, Fault{.signal = signal});
     }
   } else if (in_block) {
-    const Fault fault = fault_of(signal, *info, context, *executor->running_fiber());
+    const Fault fault = fault_of(signal, *info, context, *running.fiber);
     if (is_kernels_fault(signal, *info, context)) {
-      leave_block(context, *executor, fault);
+      leave_block(context, running, fault);
     } else {
-      tell_why_not(signal, context, *executor, fault);
+      tell_why_not(signal, context, *running.block, fault);
       chain(signal, info, raw);
     }
   } else {

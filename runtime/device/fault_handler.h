@@ -1,9 +1,8 @@
 // The process's handlers for the signals that faults raise.
 //
-// A handler acts only on an executor's thread, in a block, and only when the instruction is the kernel's own
+// A handler acts only on a thread that runs a block - an executor's, or an AI CPU's - and only when the instruction is the kernel's own
 // (KernelText), or one of libc's leaves that a kernel called straight away (memcpy and the like: they hold no
-// lock and have made no frame). Then the thread goes on in Executor::leave_faulted_block(), on the block's
-// stack. Nothing is unwound. Everything else - host code, the runtime, libc in the middle of something - goes
+// lock and have made no frame). Then the thread goes on in RunningBlock::leave, on the block's stack. Nothing is unwound. Everything else - host code, the runtime, libc in the middle of something - goes
 // to the handler that was there before, or to the default action.
 //
 // Whoever installs handlers later replaces these; then a kernel's fault is theirs.
@@ -15,7 +14,7 @@ namespace canopy {
 
 // Asks the thread that gets it to leave its block, if that block's launch has failed. Sent to one thread only.
 inline constexpr int kEndBlockSignal = SIGSYS;
-// What faults raise, and kEndBlockSignal: executors leave these open.
+// What faults raise, and kEndBlockSignal: threads that run blocks leave these open.
 inline constexpr int kFaultSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, kEndBlockSignal};
 
 // Once per process; they stay, because others may have chained to them. Any thread.

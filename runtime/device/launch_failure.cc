@@ -60,6 +60,12 @@ void Scheduler::interrupt_failed_blocks() {
       executors_[i]->interrupt_block();
     }
   }
+  for (const auto& slot : devices_) {
+    // Acquire: pairs with add_device().
+    if (DeviceCores* device = slot.load(std::memory_order_acquire)) {
+      device->aicpu().interrupt_blocks();
+    }
+  }
 }
 
 // ---- Time limits.

@@ -153,3 +153,11 @@ __global__ __aicore__ void faulty_cube(FaultArgs args) { run(args); }
 CANOPY_KERNEL_CUBE(faulty_cube)
 __global__ __aicore__ void faulty_mix(FaultArgs args) { run(args); }
 CANOPY_KERNEL_MIX(faulty_mix)
+__global__ __aicore__ void faulty_aicpu(FaultArgs args) { run(args); }
+CANOPY_KERNEL_AICPU(faulty_aicpu)
+
+// The other form of AI CPU kernels: a function that a binary registers under a name.
+extern "C" uint32_t faulty_function(void* args) {
+  run(*static_cast<const FaultArgs*>(args));
+  return 0;
+}
