@@ -1,5 +1,7 @@
 #include "tests/unit/core/random_program.h"
 
+#include "tests/unit/core/side_show.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -104,11 +106,15 @@ void RandomProgram::tear_down() {
 
 std::string RandomProgram::run(uint32_t tasks) {
   set_up(tasks);
+  const uint32_t show_at = draw(tasks);
   for (uint32_t i = 0; i < tasks && failure_.empty(); ++i) {
     if (!gates_.empty() && ++gates_since_ > kTasksBehindGates) {
       open_gates();
     }
     one_task();
+    if (i == show_at) {
+      one_side_show();
+    }
   }
   for (Lane& lane : lanes_) {
     synchronize(lane);
@@ -161,6 +167,15 @@ void RandomProgram::one_task() {
     add_move(lane);
   } else {
     add_noise(lane);
+  }
+}
+
+void RandomProgram::one_side_show() {
+  const Lane& lane = lanes_[draw(kStreams)];
+  must(aclrtSetCurrentContext(lane.context), "aclrtSetCurrentContext");
+  const std::string wrong = SideShow(random_, lane.device).run();
+  if (failure_.empty()) {
+    failure_ = wrong;
   }
 }
 

@@ -78,6 +78,7 @@ class RandomProgram {
   void set_up_regions();
   void tear_down();
   void one_task();
+  void one_side_show();
   // Makes `lane`'s next task come after all that a read or write of the region must come after.
   void order_read(Lane& lane, const Region& region);
   void order_write(Lane& lane, const Region& region);
