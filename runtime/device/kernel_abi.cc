@@ -56,8 +56,8 @@ Block& block_or_die(const char* function) {
 // Ends the running block, and fails its task.
 [[noreturn]] void fail_block(const Block& block, std::string sentence) {
   if (on_aicpu(block)) {
-    AiCpuEngine::abandon_block(fault_code(DeviceFault::trap, CoreKind::aicpu),
-                               fmt::format("{} {}", describe(block), sentence));
+    sentence.insert(0, describe(block) + ' ');  // in place: nothing is unwound, what is not handed over leaks
+    AiCpuEngine::abandon_block(fault_code(DeviceFault::trap, CoreKind::aicpu), std::move(sentence));
   }
   Executor::fail_block(DeviceFault::trap, std::move(sentence));
 }
