@@ -1,5 +1,6 @@
 #include "tests/unit/core/random_program.h"
 
+#include "tests/unit/core/conditions.h"
 #include "tests/unit/core/side_show.h"
 
 #include <fmt/format.h>
@@ -151,7 +152,7 @@ void RandomProgram::one_task() {
     add_kernel(lane);
   } else if (kind < 36) {
     add_blocks_kernel(lane);
-  } else if (kind < 38) {
+  } else if (kind < 38 && kKernelsMayFail) {
     add_failing_kernel(lane);
   } else if (kind < 52) {
     add_copy(lane);

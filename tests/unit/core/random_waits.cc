@@ -1,6 +1,7 @@
 // What random programs do besides tasks on regions: gates that hold streams, waits of the host,
 // calls that change nothing.
 #include "canopy/kernel.h"
+#include "tests/unit/core/conditions.h"
 #include "tests/unit/core/random_program.h"
 
 #include <fmt/format.h>
@@ -26,11 +27,6 @@ CANOPY_KERNEL(hold_until_set)
 }  // namespace
 
 namespace canopy::test {
-namespace {
-
-constexpr int32_t kPatienceMs = 30'000;
-
-}  // namespace
 
 void RandomProgram::in_time(aclError code, const char* what) const {
   if (code != ACL_ERROR_RT_STREAM_SYNC_TIMEOUT && code != ACL_ERROR_RT_EVENT_SYNC_TIMEOUT) {
@@ -119,7 +115,7 @@ void RandomProgram::note_host_waited(const Lane& lane, uint32_t task) {
 void RandomProgram::synchronize(Lane& lane) {
   open_gates();
   must(aclrtSetCurrentContext(lane.context), "aclrtSetCurrentContext");
-  const aclError code = aclrtSynchronizeStreamWithTimeout(lane.stream, kPatienceMs);
+  const aclError code = aclrtSynchronizeStreamWithTimeout(lane.stream, patience_ms());
   in_time(code, "a stream");
   must(lane.error_due, code, "a synchronisation");
   lane.error_due = ACL_SUCCESS;
@@ -139,7 +135,7 @@ void RandomProgram::await_event(Lane& lane) {
     std::this_thread::yield();
   }
   if (status != ACL_EVENT_RECORDED_STATUS_COMPLETE) {
-    const aclError code = aclrtSynchronizeEventWithTimeout(event, kPatienceMs);
+    const aclError code = aclrtSynchronizeEventWithTimeout(event, patience_ms());
     in_time(code, "an event");
     must(code, "aclrtSynchronizeEventWithTimeout");
   }
