@@ -1,5 +1,6 @@
-// acl_rt.h: labels.
+// acl_rt.h: labels, and numbers of tasks.
 #include "runtime/api/guard.h"
+#include "runtime/core/submitters.h"
 
 #include <span>
 
@@ -59,6 +60,11 @@ aclError aclrtSwitchLabelByIndex(void* ptr, uint32_t maxValue, aclrtLabelList la
     CANOPY_ASSIGN(void* context, runtime().current_context_handle());
     return runtime().labels().switch_by_index(ptr, maxValue, labelList, *target, context);
   });
+}
+
+aclError aclrtGetThreadLastTaskId(uint32_t* taskId) {
+  CANOPY_ACL_NOT_NULL(taskId);
+  return guard_into(taskId, []() -> Result<uint32_t> { return last_task_of_this_thread(); });
 }
 
 }  // extern "C"

@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 namespace canopy {
@@ -35,6 +37,10 @@ int nesting(const std::string& text, char open, char close) {
   return deepest;
 }
 
+std::string printed(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 Result<int> read_default_device(const nlohmann::json& section, const char* path) {
   const auto value =
       section.is_object() ? section.value("default_device", nlohmann::json()) : nlohmann::json();
@@ -56,15 +62,87 @@ Result<bool> read_error_mode(const nlohmann::json& value, const char* path) {
   if (value != "0" && value != "1") {
     return fail(Errc::parse,
                 "aclInit: '{}': err_msg_mode must be \"0\" (thread) or \"1\" (process), not {}",
-                path, value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+                path, printed(value));
   }
   return value == "1";
 }
 
+// A whole number above 0, as a number or in quotes.
+std::optional<uint64_t> whole_number(const nlohmann::json& value) {
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<uint64_t>();
+    return number == 0 ? std::nullopt : std::optional(number);
+  }
+  uint64_t number = 0;
+  const std::string digits = value.is_string() ? value.get<std::string>() : "";
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size() || number == 0) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+struct SizeKey {
+  const char* section;  // null: the file itself
+  const char* key;
+  aclrtDeviceLimit limit;
+  uint64_t step;  // sizes are rounded up to a multiple
+  uint64_t least;
+  uint64_t most;
+  bool raises;  // what is below `least` becomes that
+};
+constexpr uint64_t kKiB = 1024;
+constexpr uint64_t kMiB = 1024 * kKiB;
+constexpr SizeKey kSizes[] = {
+    {"StackSize", "aicore_stack_size", ACL_RT_DEV_LIMIT_SIMD_STACK_SIZE, 16 * kKiB, 32 * kKiB,
+     DeviceLimits::kLargestStack, true},
+    {"StackSize", "simt_stack_size", ACL_RT_DEV_LIMIT_SIMT_STACK_SIZE, 128, 1, 1024 * kMiB, true},
+    {"StackSize", "simt_divergence_stack_size", ACL_RT_DEV_LIMIT_SIMT_DVG_WARP_STACK_SIZE, 128, 1,
+     1024 * kMiB, true},
+    {nullptr, "simt_printf_fifo_size", ACL_RT_DEV_LIMIT_SIMT_PRINTF_FIFO_SIZE, 8, kMiB, 64 * kMiB,
+     false},
+    {nullptr, "simd_printf_fifo_size_per_core", ACL_RT_DEV_LIMIT_SIMD_PRINTF_FIFO_SIZE_PER_CORE, 8,
+     kKiB, 64 * kMiB, false},
+};
+
+// 0: not given.
+Result<size_t> read_size(const nlohmann::json& file, const SizeKey& size, const char* path) {
+  const nlohmann::json* section = &file;
+  if (size.section != nullptr) {
+    const auto found = file.find(size.section);
+    if (found == file.end()) {
+      return 0;
+    }
+    if (!found->is_object()) {
+      return fail(Errc::parse, "aclInit: '{}': {} must be an object, not {}", path, size.section,
+                  printed(*found));
+    }
+    section = &*found;
+  }
+  const auto value = section->find(size.key);
+  if (value == section->end()) {
+    return 0;
+  }
+  const std::optional<uint64_t> bytes = whole_number(*value);
+  if (!bytes || *bytes > size.most || (*bytes < size.least && !size.raises)) {
+    return fail(Errc::parse, "aclInit: '{}': {} is {}, {} to {} bytes are possible", path, size.key,
+                printed(*value), size.raises ? 1 : size.least, size.most);
+  }
+  return (std::max(*bytes, size.least) + size.step - 1) / size.step * size.step;
+}
+
+Result<> check_operator_queue(const nlohmann::json& file, const char* path) {
+  const auto value = file.find("max_opqueue_num");
+  if (value != file.end() && !whole_number(*value)) {
+    return fail(Errc::parse, "aclInit: '{}': max_opqueue_num must be a number above 0, not {}", path,
+                printed(*value));
+  }
+  return {};
+}
+
 // A section that a user wrote to get something must not be passed over in silence.
 void name_what_is_not_built(const nlohmann::json& json, const char* path) {
-  for (const char* key : {"dump", "profiler", "StackSize", "simt_printf_fifo_size",
-                          "simd_printf_fifo_size_per_core"}) {
+  for (const char* key : {"dump", "profiler"}) {
     if (const auto found = json.find(key);
         found != json.end() && !(found->is_object() && found->empty())) {
       log(LogLevel::warn, "aclInit: '{}': {} has no effect: not built", path, key);
@@ -97,6 +175,10 @@ Result<Configuration> Configuration::read(const char* path) {
   if (const auto mode = json.find("err_msg_mode"); mode != json.end()) {
     CANOPY_ASSIGN(configuration.errors_of_process, read_error_mode(*mode, path));
   }
+  for (const SizeKey& size : kSizes) {
+    CANOPY_ASSIGN(configuration.device_limits[size.limit], read_size(json, size, path));
+  }
+  CANOPY_TRY(check_operator_queue(json, path));
   name_what_is_not_built(json, path);
   return configuration;
 }

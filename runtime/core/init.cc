@@ -18,7 +18,14 @@ Result<> Runtime::init(const char* config_path) {
       return fail(Errc::invalid_argument, "aclInit: '{}' differs from the configuration of the first aclInit", config_path);
     }
   }
-  CANOPY_TRY(driver());
+  CANOPY_ASSIGN(Driver * current, driver());
+  if (init_count_ == 0) {
+    for (int limit = 0; limit < DeviceLimits::kCount; ++limit) {
+      if (const size_t value = configuration.device_limits[static_cast<size_t>(limit)]; value != 0) {
+        CANOPY_TRY(device_limits_.set(*current, limit, value));
+      }
+    }
+  }
   set_configuration(std::move(configuration));
   if (++init_count_ > 1) {
     return fail(Errc::already_initialized, "aclInit was called {} times; the runtime was ready after the first",

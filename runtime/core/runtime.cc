@@ -83,8 +83,23 @@ void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) 
   }
   lock.lock();
   const int device = owner->device_id();
-  --contexts_of_device_[static_cast<size_t>(device)];
+  const uint32_t left = --contexts_of_device_[static_cast<size_t>(device)];
+  Primary& primary = primaries_[static_cast<size_t>(device)];
+  if (left == 1 && primary.context != nullptr && primary.references == 0) {
+    release_context(std::exchange(primary.context, nullptr), lock);  // it came with the first explicit one
+    return;
+  }
   close_unused_device(device);
+}
+
+// REQUIRES: mutex_ held.
+Result<void*> Runtime::make_primary(Device& device) {
+  Primary& primary = primaries_[static_cast<size_t>(device.id())];
+  if (primary.context != nullptr) {
+    return nullptr;
+  }
+  CANOPY_ASSIGN(primary.context, make_context(device, true));
+  return primary.context;
 }
 
 // REQUIRES: mutex_ held.
@@ -112,11 +127,8 @@ Result<> Runtime::set_device(int device) {
   {
     std::lock_guard lock(mutex_);
     CANOPY_ASSIGN(Device * opened, current->open_device(device));
+    CANOPY_ASSIGN(created, make_primary(*opened));
     Primary& primary = primaries_[static_cast<size_t>(device)];
-    if (primary.context == nullptr) {
-      CANOPY_ASSIGN(primary.context, make_context(*opened, true));
-      created = primary.context;
-    }
     ++primary.references;
     t_context_ = primary.context;
   }
@@ -191,19 +203,30 @@ Result<bool> Runtime::primary_active(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   std::lock_guard lock(mutex_);
-  return primaries_[static_cast<size_t>(device)].context != nullptr;
+  return primaries_[static_cast<size_t>(device)].references != 0;
 }
 
 Result<void*> Runtime::create_context(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   void* handle;
+  void* primary;
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     CANOPY_ASSIGN(Device * opened, current->open_device(device));
-    CANOPY_ASSIGN(handle, make_context(*opened, false));
+    // A device that nobody has set gets a default stream of its own as well; it goes with the device.
+    CANOPY_ASSIGN(primary, make_primary(*opened));
+    auto made = make_context(*opened, false);
+    if (!made) {
+      if (primary != nullptr) {
+        release_context(std::exchange(primaries_[static_cast<size_t>(device)].context, nullptr), lock);
+      }
+      return made;
+    }
+    handle = *made;
     t_context_ = handle;
   }
+  note_default_stream(primary);
   note_default_stream(handle);
   return handle;
 }

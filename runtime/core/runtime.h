@@ -87,7 +87,7 @@ class Runtime {
   // Who is told before and after every set and reset of a device.
   NamedCallbacks<aclrtDeviceStateCallback>& device_callbacks() { return device_callbacks_; }
   Result<int> current_device();
-  // Whether the primary context of `device` exists.
+  // Whether somebody has set `device`.
   Result<bool> primary_active(int device);
   Result<void*> create_context(int device);
   Result<> destroy_context(void* handle);
@@ -207,9 +207,11 @@ class Runtime {
   Runtime();
   Result<Stream*> stream_slow(void* handle);
   Result<void*> make_context(Device& device, bool primary);
+  // The primary context, if it had to be made; null when it was there. REQUIRES: mutex_ held.
+  Result<void*> make_primary(Device& device);
   Result<void*> make_stream(Context& context, uint8_t priority, uint32_t flags, bool is_default);
   // REQUIRES: `lock` holds mutex_. Let go while the streams drain: what they wait for may need others to
-  // get on. Closes the device with its last context.
+  // get on. Closes the device with its last context, not counting a primary one that nobody has set.
   void release_context(void* handle, std::unique_lock<std::mutex>& lock);
   void close_unused_device(int device);
   // Makes the handle dead, waits for the stream's work and for who holds it, and frees it.

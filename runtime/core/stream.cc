@@ -26,9 +26,9 @@ Stream::Stream(Context& context, Scheduler& scheduler, DeviceCores& device, int3
                uint32_t flags, bool is_default)
     : context_(context),
       accepts_from_(nullptr),
-      strand_(scheduler, device, id, priority, (flags & ACL_STREAM_PERSISTENT) != 0),
       flags_(flags),
-      default_(is_default) {
+      default_(is_default),
+      strand_(scheduler, device, id, priority, (flags & ACL_STREAM_PERSISTENT) != 0) {
   reopen();
 }
 

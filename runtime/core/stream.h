@@ -74,6 +74,9 @@ class Stream {
           std::byte* args = nullptr;
           if (args_bytes == 0 || take_args(args_bytes, sqe, &args)) [[likely]] {
             fill(*sqe, args);
+            if (!default_) {
+              note_task_of_this_thread(strand_.submitted());
+            }
             strand_.publish();
             return;
           }
@@ -147,9 +150,9 @@ class Stream {
 
   Context& context_;
   std::atomic<const Context*> accepts_from_;
-  mutable Strand strand_;  // its producer lock serialises who submits
   const uint32_t flags_;
-  const bool default_;
+  const bool default_;  // here, where who submits looks anyway
+  mutable Strand strand_;  // its producer lock serialises who submits
   StreamSettings settings_;
   std::mutex abort_mutex_;             // one abort() or stop() at a time
   std::atomic<uint32_t> aborts_{0};    // begun and finished; odd while one is under way

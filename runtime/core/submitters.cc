@@ -17,13 +17,14 @@ std::atomic<uint32_t> g_next{0};
 
 namespace submitters_detail {
 
-thread_local uint16_t t_number __attribute__((tls_model("initial-exec"))) = 0;
+thread_local constinit Submitter t_submitter __attribute__((tls_model("initial-exec")));
 
 uint16_t take_number() {
   const uint32_t turn = g_next.fetch_add(1, std::memory_order_relaxed);
-  t_number = static_cast<uint16_t>(1 + turn % (kNumbers - 1));
-  g_threads[t_number].store(static_cast<uint32_t>(::gettid()), std::memory_order_relaxed);
-  return t_number;
+  const auto number = static_cast<uint16_t>(1 + turn % (kNumbers - 1));
+  t_submitter.number = number;
+  g_threads[number].store(static_cast<uint32_t>(::gettid()), std::memory_order_relaxed);
+  return number;
 }
 
 }  // namespace submitters_detail

@@ -83,7 +83,8 @@ TEST_F(Context, DestroyWaitsForItsStreams) {
   std::atomic<int> ran{0};
   Gate gate;
   ACL_OK(gate.close(nullptr));
-  ACL_OK(aclrtLaunchHostFunc(nullptr, [](void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }, &ran));
+  ACL_OK(aclrtLaunchHostFunc(
+      nullptr, [](void* p) { static_cast<std::atomic<int>*>(p)->fetch_add(1); }, &ran));
   std::jthread opener([&] { gate.open(); });
   ACL_OK(aclrtDestroyContext(context));
   EXPECT_EQ(ran.load(), 1);
@@ -128,7 +129,8 @@ TEST_F(Context, AStreamOfAnotherOneIs107003) {
   ACL_CODE(kCode, aclrtStreamWaitEvent(foreign, event));
   ACL_CODE(kCode, aclrtMemcpyAsync(memory, 64, pinned, 64, ACL_MEMCPY_DEFAULT, foreign));
   ACL_CODE(kCode, aclrtMemsetAsync(memory, 64, 0, 64, foreign));
-  ACL_CODE(kCode, aclrtLaunchHostFunc(foreign, [](void*) {}, nullptr));
+  ACL_CODE(kCode, aclrtLaunchHostFunc(
+                      foreign, [](void*) {}, nullptr));
   Gate gate;
   ACL_CODE(kCode, gate.close(foreign));
   ACL_OK(aclrtSetCurrentContext(primary));
@@ -194,14 +196,94 @@ TEST_F(Context, ParametersBelongToTheirContext) {
   ACL_OK(aclrtCtxSetSysParamOpt(ACL_OPT_STRONG_CONSISTENCY, 5));
   aclrtContext context = nullptr;
   ACL_OK(aclrtCreateContext(&context, 0));
-  ACL_CODE(ACL_ERROR_RT_SYSPARAMOPT_NOT_SET, aclrtCtxGetSysParamOpt(ACL_OPT_STRONG_CONSISTENCY, &value));
+  ACL_CODE(ACL_ERROR_RT_SYSPARAMOPT_NOT_SET,
+           aclrtCtxGetSysParamOpt(ACL_OPT_STRONG_CONSISTENCY, &value));
   ACL_OK(aclrtDestroyContext(context));
   ACL_OK(aclrtSetDevice(0));
   ACL_OK(aclrtCtxGetSysParamOpt(ACL_OPT_STRONG_CONSISTENCY, &value));
   EXPECT_EQ(value, 5);
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtCtxSetSysParamOpt(static_cast<aclSysParamOpt>(4), 1));
-  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtCtxGetSysParamOpt(static_cast<aclSysParamOpt>(-1), &value));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+           aclrtCtxGetSysParamOpt(static_cast<aclSysParamOpt>(-1), &value));
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtCtxGetSysParamOpt(ACL_OPT_DETERMINISTIC, nullptr));
+}
+
+// ---- On a device that nobody has set.
+
+class ContextAlone : public AclTest {
+ protected:
+  void SetUp() override { ACL_OK(aclInit(nullptr)); }
+  static int32_t primary_is_active() {
+    int32_t active = -1;
+    EXPECT_EQ(aclrtGetPrimaryCtxState(0, nullptr, &active), ACL_SUCCESS) << why();
+    return active;
+  }
+};
+
+TEST_F(ContextAlone, ItsDefaultStreamTakesWorkByHandleAndByNull) {
+  aclrtContext context = nullptr;
+  ACL_OK(aclrtCreateContext(&context, 0));
+  aclrtStream stream = nullptr;
+  ACL_OK(aclrtCtxGetCurrentDefaultStream(&stream));
+  EXPECT_NE(stream, nullptr);
+  void* memory = zeroed_memory(128);
+  Gate gate;
+  ACL_OK(gate.close(nullptr));
+  ACL_OK(aclrtMemsetAsync(memory, 64, 5, 64, stream));
+  gate.open();
+  ACL_OK(aclrtSynchronizeStream(nullptr));
+  uint8_t got = 0;
+  ACL_OK(aclrtMemcpy(&got, 1, memory, 1, ACL_MEMCPY_DEVICE_TO_HOST));
+  EXPECT_EQ(got, 5);
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtDestroyStream(stream));
+  ACL_OK(aclrtDestroyContext(context));
+  ACL_CODE(ACL_ERROR_RT_CONTEXT_NULL, aclrtSynchronizeStream(nullptr));
+}
+
+std::atomic<int> g_made{0};
+std::atomic<int> g_gone{0};
+
+TEST_F(ContextAlone, BringsADefaultStreamOfTheDeviceAlongThatGoesWithTheLastContext) {
+  g_made = 0;
+  g_gone = 0;
+  ACL_OK(aclrtRegStreamStateCallback(
+      "alone",
+      [](aclrtStream, aclrtStreamState state, void*) {
+        ++(state == ACL_RT_STREAM_STATE_CREATE_POST ? g_made : g_gone);
+      },
+      nullptr));
+  for (int round = 1; round <= 3; ++round) {
+    aclrtContext first = nullptr;
+    aclrtContext second = nullptr;
+    ACL_OK(aclrtCreateContext(&first, 0));
+    EXPECT_EQ(g_made - g_gone, 2);
+    ACL_OK(aclrtCreateContext(&second, 0));
+    EXPECT_EQ(g_made - g_gone, 3);
+    EXPECT_EQ(primary_is_active(), 0);
+    ACL_OK(aclrtDestroyContext(first));
+    EXPECT_EQ(g_made - g_gone, 2);
+    ACL_OK(aclrtDestroyContext(second));
+    EXPECT_EQ(g_gone.load(), 3 * round);
+    EXPECT_EQ(g_made.load(), 3 * round);
+  }
+  ACL_OK(aclrtRegStreamStateCallback("alone", nullptr, nullptr));
+}
+
+TEST_F(ContextAlone, WhoSetsTheDeviceAfterwardsGetsThatStreamAndKeepsIt) {
+  aclrtContext context = nullptr;
+  ACL_OK(aclrtCreateContext(&context, 0));
+  aclrtStream of_context = nullptr;
+  ACL_OK(aclrtCtxGetCurrentDefaultStream(&of_context));
+  ACL_OK(aclrtSetDevice(0));
+  EXPECT_EQ(primary_is_active(), 1);
+  aclrtStream of_device = nullptr;
+  ACL_OK(aclrtCtxGetCurrentDefaultStream(&of_device));
+  EXPECT_NE(of_device, of_context);
+  ACL_OK(aclrtDestroyContext(context));
+  ACL_OK(aclrtSynchronizeStream(of_device));
+  ACL_OK(aclrtResetDevice(0));
+  EXPECT_EQ(primary_is_active(), 0);
+  ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDevice(0));
 }
 
 }  // namespace

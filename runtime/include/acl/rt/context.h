@@ -19,7 +19,7 @@ ACL_FUNC_VISIBILITY aclError aclrtSetCurrentContext(aclrtContext context);
 ACL_FUNC_VISIBILITY aclError aclrtGetCurrentContext(aclrtContext* context);
 /* A handle like any stream's; it cannot be destroyed. */
 ACL_FUNC_VISIBILITY aclError aclrtCtxGetCurrentDefaultStream(aclrtStream* stream);
-/* Writes 1 when the primary context exists, without making it. `flags` is NULL. */
+/* Writes 1 when somebody has set the device, so that its primary context is in use; sets nothing. `flags` is NULL. */
 ACL_FUNC_VISIBILITY aclError aclrtGetPrimaryCtxState(int32_t deviceId, uint32_t* flags,
                                                      int32_t* active);
 /* Of the current context; wins over aclrtSetSysParamOpt. */

@@ -54,7 +54,7 @@ typedef aclError (*aclFinalizeCallbackFunc)(void* userData);
 
 /* Initialises the runtime. `configPath` is NULL or a JSON file; nesting is limited to 10. The
  * second and later calls return 100002, and still count for aclFinalizeReference. Errors: 100000
- * the file cannot be read or differs from the first call's, 100006 it is not JSON. */
+ * the file cannot be read or differs from the first call's, 100006 it is not JSON, or a value is none of its key. */
 ACL_FUNC_VISIBILITY aclError aclInit(const char* configPath);
 /* Tears everything down whatever the count; 100037 when there is nothing to finalize. */
 ACL_FUNC_VISIBILITY aclError aclFinalize(void);

@@ -52,7 +52,8 @@ ACL_FUNC_VISIBILITY aclError aclrtSwitchLabelByIndex(void* ptr, uint32_t maxValu
 ACL_FUNC_VISIBILITY aclError aclrtTaskUpdateAsync(aclrtStream taskStream, uint32_t taskId,
                                                   aclrtTaskUpdateInfo* info,
                                                   aclrtStream execStream);
-/* The task this thread queued last on a stream that the user created. */
+/* The task this thread queued last on a stream that the user created: its number in that stream, from 0, as
+ * exception callbacks tell it. 4294967295 when there is none yet. */
 ACL_FUNC_VISIBILITY aclError aclrtGetThreadLastTaskId(uint32_t* taskId);
 
 #ifdef __cplusplus
