@@ -93,5 +93,22 @@ void malloc_ns(double ns_per_tick);
 void malloc64m_us(double ns_per_tick);
 void soma_malloc_ns(double ns_per_tick);
 void soma_free_ns(double ns_per_tick);
+void launch_cold_ns(double ns_per_tick);
+void launch_rate_1stream(double ns_per_tick);
+void launch_rate_8streams(double ns_per_tick);
+void launch_rate_64streams(double ns_per_tick);
+void launch_rate_512streams(double ns_per_tick);
+void launch_rate_8threads(double ns_per_tick);
+void callback_us(double ns_per_tick);
+void callback_asleep_us(double ns_per_tick);
+void sync_us(double ns_per_tick);
+void sync_wake_us(double ns_per_tick);
+void idle_rss(double ns_per_tick);
+void memcpy_h2d(double ns_per_tick);
+void memcpy_d2h(double ns_per_tick);
+void memcpy_d2d(double ns_per_tick);
+void memcpy_h2d64m(double ns_per_tick);
+void memcpy_d2h64m(double ns_per_tick);
+void memcpy_d2d64m(double ns_per_tick);
 
 }  // namespace canopy::bench

@@ -1,4 +1,4 @@
-// idle_cpu: the share of a core that a process burns with 8 devices open and nothing queued.
+// idle_cpu, idle_rss_MiB: what a process with 8 devices open and nothing queued burns of a core, and keeps of memory.
 #include "canopy/kernel.h"
 #include "tests/bench/device/bench.h"
 
@@ -68,6 +68,22 @@ void idle_cpu(double) {
                          static_cast<double>(::sysconf(_SC_CLK_TCK));
   std::vector<double> samples = {100 * busy_ms / span_ms};
   report("idle_cpu", samples);
+}
+
+// With its threads, rings and libraries; of the devices' memory what has been touched.
+void idle_rss(double) {
+  Session session;
+  open_all_devices();
+  std::ifstream statm("/proc/self/statm");
+  uint64_t pages = 0;
+  uint64_t resident = 0;
+  if (!(statm >> pages >> resident)) {
+    std::fprintf(stderr, "device_bench: idle_rss_MiB: /proc/self/statm is not as expected\n");
+    std::exit(1);
+  }
+  std::vector<double> samples = {static_cast<double>(resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE))) /
+                                 (1 << 20)};
+  report("idle_rss_MiB", samples);
 }
 
 }  // namespace canopy::bench

@@ -1,4 +1,5 @@
-// launch_ns, launch_rate, launch_sync_us, launch_sync_asleep_us: what a kernel launch costs the host, and end to end.
+// launch_ns, launch_cold_ns, launch_rate, launch_sync_us, launch_sync_asleep_us: what a kernel launch costs the host,
+// and end to end.
 #include "canopy/kernel.h"
 #include "tests/bench/device/bench.h"
 
@@ -43,6 +44,26 @@ void launch_ns(double ns_per_tick) {
   }
   expect_equal(counter[0], batches * (kPrimer + kBatch), "launch_ns: kernels that ran");
   report("launch_ns", samples);
+}
+
+// The host's cost of a launch that has to wake one of the device's threads.
+void launch_cold_ns(double ns_per_tick) {
+  Session session;
+  Stream stream;
+  HbmArray<uint64_t> counter(1);
+  std::vector<double> samples;
+  const size_t launches = bench_repeats(2000);
+  for (size_t i = 0; i < launches; ++i) {
+    const uint64_t idle_until = bench_monotonic_ns() + 200'000;
+    while (bench_monotonic_ns() < idle_until) {
+    }
+    const uint64_t start = bench_ticks();
+    launch_one(stream, counter);
+    samples.push_back(static_cast<double>(bench_ticks() - start) * ns_per_tick);
+    stream.synchronize();
+  }
+  expect_equal(counter[0], launches, "launch_cold_ns: kernels that ran");
+  report("launch_cold_ns", samples);
 }
 
 void launch_rate(double ns_per_tick) {

@@ -22,6 +22,23 @@ int main(int argc, char** argv) {
       {"malloc64m_us", malloc64m_us},
       {"soma_malloc_ns", soma_malloc_ns},
       {"soma_free_ns", soma_free_ns},
+      {"launch_cold_ns", launch_cold_ns},
+      {"launch_rate_1stream", launch_rate_1stream},
+      {"launch_rate_8streams", launch_rate_8streams},
+      {"launch_rate_64streams", launch_rate_64streams},
+      {"launch_rate_512streams", launch_rate_512streams},
+      {"launch_rate_8threads", launch_rate_8threads},
+      {"callback_us", callback_us},
+      {"callback_asleep_us", callback_asleep_us},
+      {"sync_us", sync_us},
+      {"sync_wake_us", sync_wake_us},
+      {"idle_rss_MiB", idle_rss},
+      {"memcpy_h2d_GBps", memcpy_h2d},
+      {"memcpy_d2h_GBps", memcpy_d2h},
+      {"memcpy_d2d_GBps", memcpy_d2d},
+      {"memcpy_h2d64m_GBps", memcpy_h2d64m},
+      {"memcpy_d2h64m_GBps", memcpy_d2h64m},
+      {"memcpy_d2d64m_GBps", memcpy_d2d64m},
   };
   const double ns_per_tick = bench_ns_per_tick();
   for (int i = 1; i < argc; ++i) {

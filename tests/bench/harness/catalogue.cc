@@ -68,32 +68,79 @@ Program oshmem(std::string name, int pes) {
                  ""};
 }
 
-std::vector<Entry> device_entries() {
+// Under another name than the programs know it by.
+Metric printed_as(Metric metric, std::string name) {
+  metric.printed_as = std::move(name);
+  return metric;
+}
+
+std::vector<Entry> task_entries() {
   Metric other_core = limited("event_sync_other_ns", "ns", 150);
   other_core.p99_limit = 600;
   const Program device{"device_bench"};
+  const auto alone = [&](Metric metric) { return Entry{{std::move(metric)}, device, {}, ""}; };
   return {
-      {{limited("launch_ns", "ns", 200)}, device, {"tbb_bench"}, "oneTBB task_group::run"},
-      {{rate(limited("launch_rate", "M/s", 4))},
+      {{limited("launch_ns", "ns", 100)}, device, {"tbb_bench"}, "oneTBB task_group::run"},
+      {{printed_as(limited("launch_opencl_ns", "ns", 100), "launch_ns")},
+       device,
+       {"opencl_bench"},
+       "OpenCL clEnqueueNDRangeKernel"},
+      alone(plain("launch_cold_ns", "ns")),
+      {{rate(limited("launch_rate", "M/s", 10))},
        device,
        {"tbb_bench"},
        "oneTBB task_group end to end"},
-      {{limited("launch_sync_us", "us", 2)}, device, {}, ""},
+      {{printed_as(rate(limited("launch_opencl_rate", "M/s", 10)), "launch_rate")},
+       device,
+       {"opencl_bench"},
+       "OpenCL in-order queue end to end"},
+      alone(rate(limited("launch_rate_8threads", "M/s", 10))),
+      alone(rate(plain("launch_rate_1stream", "M/s"))),
+      alone(rate(plain("launch_rate_8streams", "M/s"))),
+      alone(rate(plain("launch_rate_64streams", "M/s"))),
+      alone(rate(plain("launch_rate_512streams", "M/s"))),
+      alone(limited("launch_sync_us", "us", 2)),
       {{plain("launch_sync_asleep_us", "us")}, device, {"wake_bench"}, "futex wake and answer"},
-      {{limited("task_gap_ns", "ns", 100)}, device, {}, ""},
-      {{limited("event_sync_same_ns", "ns", 60)}, device, {}, ""},
-      {{other_core}, device, {}, ""},
-      {{limited("blocks48_us", "us", 15)}, device, {}, ""},
-      {{limited("malloc_ns", "ns", 200)}, device, {}, ""},
+      alone(limited("task_gap_ns", "ns", 50)),
+      alone(limited("event_sync_same_ns", "ns", 40)),
+      alone(other_core),
+      alone(limited("blocks48_us", "us", 8)),
+      alone(limited("callback_us", "us", 0.5)),
+      {{plain("callback_asleep_us", "us")}, device, {"wake_bench"}, "futex wake and answer"},
+      alone(limited("sync_us", "us", 0.1)),
+      {{beats_peer("sync_wake_us", "us", 1 / 1.5)}, device, {"wake_bench"}, "futex wake"},
+  };
+}
+
+std::vector<Entry> memory_entries() {
+  const Program device{"device_bench"};
+  const auto allocation = [&](Metric metric) {
+    return Entry{{std::move(metric)}, device, {"malloc_bench"}, "jemalloc"};
+  };
+  const auto copy = [&](const char* name, double ratio) {
+    return Entry{{rate(beats_peer(name, "GB/s", ratio))}, device, {"memcpy_bench"}, "memcpy"};
+  };
+  // Three seconds each, and nothing that varies: three rounds tell.
+  const auto idle = [](Metric metric) {
+    return Entry{{std::move(metric)},
+                 {"device_bench", {}, 0, {{"CANOPY_SOC_SPEC", "atlas-800t-a2"}}, {}, 0, ""},
+                 {},
+                 "",
+                 3};
+  };
+  return {
+      allocation(limited("malloc_ns", "ns", 200)),
       {{limited("malloc64m_us", "us", 20)}, device, {}, ""},
-      {{limited("soma_malloc_ns", "ns", 1000)}, device, {}, ""},
-      {{limited("soma_free_ns", "ns", 1000)}, device, {}, ""},
-      // Three seconds each, and nothing that varies: three rounds tell.
-      {{limited("idle_cpu", "%", 0)},
-       {"device_bench", {}, 0, {{"CANOPY_SOC_SPEC", "atlas-800t-a2"}}, {}, 0, ""},
-       {},
-       "",
-       3},
+      allocation(limited("soma_malloc_ns", "ns", 1000)),
+      allocation(limited("soma_free_ns", "ns", 1000)),
+      copy("memcpy_h2d_GBps", 0.95),
+      copy("memcpy_d2h_GBps", 0.95),
+      copy("memcpy_d2d_GBps", 0.95),
+      copy("memcpy_h2d64m_GBps", 1.3),
+      copy("memcpy_d2h64m_GBps", 1.3),
+      copy("memcpy_d2d64m_GBps", 1.3),
+      idle(limited("idle_cpu", "%", 0)),
+      idle(limited("idle_rss_MiB", "MiB", 64)),
   };
 }
 
@@ -136,11 +183,6 @@ std::vector<Entry> network_entries() {
       pair({rate(beats_peer("ofi_rate8_Mps", "M/s", 0.9))}),
       pair({beats_peer("ofi_amo_us", "us", 1 / 1.2)}),
   };
-}
-
-Metric printed_as(Metric metric, std::string name) {
-  metric.printed_as = std::move(name);
-  return metric;
 }
 
 // The same between fake hosts, and what only hosts show: a barrier, the fused kernel, the start of jobs.
@@ -254,8 +296,8 @@ Experiment experiment_of(Entry entry, const CatalogueOptions& options) {
 }  // namespace
 
 Result<std::vector<Experiment>> make_catalogue(const CatalogueOptions& options) {
-  std::vector<Entry> entries = device_entries();
-  for (auto more : {shmem_entries, network_entries, hosts_entries}) {
+  std::vector<Entry> entries = task_entries();
+  for (auto more : {memory_entries, shmem_entries, network_entries, hosts_entries}) {
     for (Entry& entry : more()) {
       entries.push_back(std::move(entry));
     }
