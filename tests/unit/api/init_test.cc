@@ -1,4 +1,5 @@
 // Init and finalize: counts, codes, the configuration file.
+#include "tests/support/process_figures.h"
 #include "tests/unit/api/gate.h"
 
 #include <atomic>
@@ -188,24 +189,7 @@ TEST_F(Init, FinalizeWaitsForQueuedWork) {
   EXPECT_EQ(ran.load(), 500);
 }
 
-size_t open_files() {
-  size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    ++count;
-  }
-  return count;
-}
-
-size_t mapped_ranges() {
-  std::ifstream maps("/proc/self/maps");
-  size_t count = 0;
-  for (std::string line; std::getline(maps, line);) {
-    ++count;
-  }
-  return count;
-}
-
-TEST_F(Init, AThousandRoundsLeaveNoDescriptorAndNoMapping) {
+TEST_F(Init, AThousandRoundsLeaveNoDescriptorNoMappingAndNoMemory) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   constexpr int kRounds = 200;
 #else
@@ -213,10 +197,12 @@ TEST_F(Init, AThousandRoundsLeaveNoDescriptorAndNoMapping) {
 #endif
   size_t files = 0;
   size_t maps = 0;
+  size_t memory = 0;
   for (int round = 0; round < kRounds + 10; ++round) {
     if (round == 10) {
       files = open_files();
       maps = mapped_ranges();
+      memory = memory_kib();
     }
     ACL_OK(aclInit(nullptr));
     for (int device = 0; device < 2; ++device) {
@@ -237,6 +223,9 @@ TEST_F(Init, AThousandRoundsLeaveNoDescriptorAndNoMapping) {
   }
   EXPECT_LE(open_files(), files);
   EXPECT_LE(mapped_ranges(), maps + 8);
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+  EXPECT_LE(memory_kib(), memory + 2'048);
+#endif
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ void RandomProgram::set_up_regions() {
       const Lane& lane = lanes_[static_cast<size_t>(region.device) * 2];
       must(aclrtSetCurrentContext(lane.context), "aclrtSetCurrentContext");
       must(region.pooled ? aclrtMemPoolMallocAsync(
-                               &memory, sizeof region.model,
+                               &memory, kBlockBytes,
                                around_.pools[static_cast<size_t>(region.device)], lane.stream)
                          : aclrtMalloc(&memory, sizeof region.model, ACL_MEM_MALLOC_HUGE_FIRST),
            "allocating a region");

@@ -25,10 +25,14 @@
 
 namespace canopy::test {
 
+// A pool has room for twice the blocks that a program holds, so that blocks are used again soon.
+inline constexpr size_t kBlockBytes = 512 << 10;
+inline constexpr size_t kPoolBytes = 4 * kBlockBytes;
+
 // What programs share, made by the test.
 struct Surroundings {
   uint64_t report_thread;             // serves streams of device 0
-  std::array<aclrtMemPool, 2> pools;  // of each device
+  std::array<aclrtMemPool, 2> pools;  // of each device, of kPoolBytes; may insert waits
 };
 
 class RandomProgram {

@@ -58,7 +58,11 @@ class RandomPrograms : public testing::Test {
       ASSERT_EQ(aclrtDeviceEnablePeerAccess(1 - device, 0), ACL_SUCCESS);
       aclrtMemPoolProps props{};
       props.location = {static_cast<uint32_t>(device), ACL_MEM_LOCATION_TYPE_DEVICE};
-      ASSERT_EQ(aclrtMemPoolCreate(&around_.pools[static_cast<size_t>(device)], &props),
+      props.maxSize = kPoolBytes;
+      aclrtMemPool& pool = around_.pools[static_cast<size_t>(device)];
+      ASSERT_EQ(aclrtMemPoolCreate(&pool, &props), ACL_SUCCESS);
+      uint32_t on = 1;
+      ASSERT_EQ(aclrtMemPoolSetAttr(pool, ACL_RT_MEM_POOL_REUSE_ALLOW_INTERNAL_DEPENDENCIES, &on),
                 ACL_SUCCESS);
     }
     around_.report_thread = reports_.id();

@@ -232,7 +232,7 @@ void RandomProgram::add_move(Lane& lane) {
   order_write(lane, region);
   must(aclrtMemPoolFreeAsync(region.memory, lane.stream), "aclrtMemPoolFreeAsync");
   void* memory = nullptr;
-  must(aclrtMemPoolMallocAsync(&memory, sizeof region.model,
+  must(aclrtMemPoolMallocAsync(&memory, kBlockBytes,
                                around_.pools[static_cast<size_t>(lane.device)], next.stream),
        "aclrtMemPoolMallocAsync");
   const auto byte = static_cast<uint8_t>(draw(256));
