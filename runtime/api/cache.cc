@@ -2,6 +2,9 @@
 #include "runtime/core/copy_indirect.h"
 
 #include "runtime/api/guard.h"
+#include "runtime/graph/bound_streams.h"
+
+#include <vector>
 
 using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
@@ -40,6 +43,39 @@ aclError aclrtCmoAsync(void* src, size_t size, aclrtCmoType cmoType, aclrtStream
     }
     CANOPY_TRY(check_size(size));
     return prefetch_to_cache(runtime(), src, size, stream);
+  });
+}
+
+aclError aclrtCmoAsyncWithBarrier(void* src, size_t size, aclrtCmoType cmoType, uint32_t barrierId,
+                                  aclrtStream stream) {
+  CANOPY_ACL_NOT_NULL(src);
+  return guard([&]() -> Result<> {
+    CANOPY_TRY(check_type(cmoType));
+    CANOPY_TRY(check_size(size));
+    CANOPY_ASSIGN(Stream * found, runtime().stream(stream));
+    return maintain_cache(runtime(), src, size, cmoType == ACL_RT_CMO_TYPE_PREFETCH,
+                          {static_cast<uint32_t>(cmoType), barrierId}, *found, stream);
+  });
+}
+
+aclError aclrtCmoWaitBarrier(aclrtBarrierTaskInfo* taskInfo, aclrtStream stream, uint32_t flag) {
+  CANOPY_ACL_NOT_NULL(taskInfo);
+  return guard([&]() -> Result<> {
+    if (flag != 0) {
+      return fail(Errc::invalid_argument, "aclrtCmoWaitBarrier: flag {:#x}, 0 is wanted", flag);
+    }
+    if (taskInfo->barrierNum == 0 || taskInfo->barrierNum > ACL_RT_CMO_MAX_BARRIER_NUM) {
+      return fail(Errc::invalid_argument, "aclrtCmoWaitBarrier: {} barriers, 1 to {} can be waited for",
+                  taskInfo->barrierNum, ACL_RT_CMO_MAX_BARRIER_NUM);
+    }
+    std::vector<BarrierWait> barriers;
+    for (size_t i = 0; i < taskInfo->barrierNum; ++i) {
+      const aclrtBarrierCmoInfo& info = taskInfo->cmoInfo[i];
+      CANOPY_TRY(check_type(info.cmoType));
+      barriers.push_back({static_cast<uint32_t>(info.cmoType), info.barrierId});
+    }
+    CANOPY_ASSIGN(Stream * found, runtime().stream(stream));
+    return wait_for_barriers(barriers, *found);
   });
 }
 

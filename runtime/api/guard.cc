@@ -36,6 +36,7 @@ aclError code_of_fault(int32_t code) {
     case DeviceFault::wait_timeout: return ACL_ERROR_RT_TASK_TIMEOUT;
     case DeviceFault::no_report_thread: return ACL_ERROR_RT_STREAM_NO_CB_REG;
     case DeviceFault::copy: return ACL_ERROR_RT_SYS_DMA;
+    case DeviceFault::model_abort: return ACL_ERROR_RT_MODEL_ABORT_NORMAL;
   }
   return ACL_ERROR_RT_INTERNAL_ERROR;
 }
@@ -88,6 +89,10 @@ aclError code_of(const Error& error) {
     case Errc::not_recorded:
     case Errc::internal: return ACL_ERROR_RT_INTERNAL_ERROR;
     case Errc::not_captured: return ACL_ERROR_RT_STREAM_NOT_CAPTURED;
+    case Errc::model_context: return ACL_ERROR_RT_MODEL_CONTEXT;
+    case Errc::not_built: return ACL_ERROR_RT_MODEL_EXECUTE;
+    case Errc::running: return ACL_ERROR_RT_MODEL_RUNNING;
+    case Errc::bound:
     case Errc::not_bound: return ACL_ERROR_RT_STREAM_MODEL;
     case Errc::no_timestamp:
     case Errc::not_ready: return ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID;
@@ -98,6 +103,7 @@ aclError code_of(const Error& error) {
     case Errc::no_stream: return ACL_ERROR_RT_NO_STREAM_RESOURCE;
     case Errc::no_event: return ACL_ERROR_RT_NO_EVENT_RESOURCE;
     case Errc::no_notify: return ACL_ERROR_RT_NO_NOTIFY_RESOURCE;
+    case Errc::no_model: return ACL_ERROR_RT_NO_MODEL_RESOURCE;
     case Errc::no_group: return ACL_ERROR_RT_GROUP_NOT_CREATE;
     case Errc::limit: return ACL_ERROR_RT_RESOURCE_ALLOC_FAIL;
     case Errc::again: return ACL_ERROR_RT_STREAM_TASK_FULL;

@@ -1,6 +1,7 @@
 // acl_rt.h: labels, and numbers of tasks.
 #include "runtime/api/guard.h"
 #include "runtime/core/submitters.h"
+#include "runtime/graph/bound_streams.h"
 
 #include <span>
 
@@ -46,8 +47,7 @@ aclError aclrtSetLabel(aclrtLabel label, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(label);
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
-    CANOPY_ASSIGN(void* context, runtime().current_context_handle());
-    return runtime().labels().set(label, *target, context);
+    return set_label(runtime(), label, *target);
   });
 }
 
@@ -57,8 +57,7 @@ aclError aclrtSwitchLabelByIndex(void* ptr, uint32_t maxValue, aclrtLabelList la
   CANOPY_ACL_NOT_NULL(labelList);
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
-    CANOPY_ASSIGN(void* context, runtime().current_context_handle());
-    return runtime().labels().switch_by_index(ptr, maxValue, labelList, *target, context);
+    return switch_label(runtime(), ptr, maxValue, labelList, *target);
   });
 }
 

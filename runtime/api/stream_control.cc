@@ -1,18 +1,10 @@
 // acl_rt.h: ending tasks before their time; streams of models.
 #include "runtime/api/guard.h"
+#include "runtime/graph/bound_streams.h"
 
 using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
 using acl::runtime;
-
-namespace {
-
-// No stream can be bound to a model yet.
-tl::unexpected<Error> not_bound(const Stream& stream) {
-  return fail(Errc::not_bound, "stream {} is not bound to a model", stream.id());
-}
-
-}  // namespace
 
 extern "C" {
 
@@ -37,21 +29,16 @@ aclError aclrtSetDeviceTaskAbortCallback(const char* regName, aclrtDeviceTaskAbo
 aclError aclrtPersistentTaskClean(aclrtStream stream) {
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(Stream * found, runtime().live_stream(stream));
-    if (!found->stored()) {
-      return fail(Errc::invalid_argument, "stream {} was made without ACL_STREAM_PERSISTENT",
-                  found->id());
-    }
-    found->discard_stored();
-    return {};
+    return clean_stream(*found);
   });
 }
 
 aclError aclrtActiveStream(aclrtStream activeStream, aclrtStream stream) {
   CANOPY_ACL_NOT_NULL(activeStream);
   return guard([&]() -> Result<> {
-    CANOPY_TRY(runtime().live_stream(activeStream));
-    CANOPY_ASSIGN(Stream * found, runtime().live_stream(stream));
-    return not_bound(*found);
+    CANOPY_ASSIGN(Stream * target, runtime().live_stream(activeStream));
+    CANOPY_ASSIGN(Stream * found, runtime().stream(stream));
+    return activate_stream(*target, *found);
   });
 }
 
@@ -73,9 +60,11 @@ aclError aclrtSwitchStream(void* leftValue, aclrtCondition cond, void* rightValu
     if (falseStream != nullptr) {
       return fail(Errc::invalid_argument, "aclrtSwitchStream: falseStream must be NULL");
     }
-    CANOPY_TRY(runtime().live_stream(trueStream));
-    CANOPY_ASSIGN(Stream * found, runtime().live_stream(stream));
-    return not_bound(*found);
+    CANOPY_ASSIGN(Stream * target, runtime().live_stream(trueStream));
+    CANOPY_ASSIGN(Stream * found, runtime().stream(stream));
+    const Comparison comparison = {leftValue, static_cast<Control::Condition>(cond), rightValue,
+                                   dataType == ACL_RT_SWITCH_INT64};
+    return switch_stream(runtime(), comparison, *target, *found);
   });
 }
 

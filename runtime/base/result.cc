@@ -19,6 +19,7 @@ std::string_view to_string(Errc code) {
     case Errc::stale_handle: return "stale handle";
     case Errc::wrong_context: return "wrong context";
     case Errc::label_context: return "label of another context";
+    case Errc::model_context: return "model of another context";
     case Errc::not_initialized: return "not initialized";
     case Errc::already_initialized: return "already initialized";
     case Errc::no_context: return "no current context";
@@ -27,6 +28,9 @@ std::string_view to_string(Errc code) {
     case Errc::no_timestamp: return "no timestamp";
     case Errc::not_captured: return "stream not captured";
     case Errc::not_bound: return "stream not bound to a model";
+    case Errc::bound: return "stream bound to a model";
+    case Errc::not_built: return "model not built";
+    case Errc::running: return "model runs";
     case Errc::busy: return "busy";
     case Errc::forked: return "used after fork";
     case Errc::no_memory: return "out of memory";
@@ -35,6 +39,7 @@ std::string_view to_string(Errc code) {
     case Errc::no_stream: return "out of streams";
     case Errc::no_event: return "out of events";
     case Errc::no_notify: return "out of notifies";
+    case Errc::no_model: return "out of models";
     case Errc::no_group: return "no such group";
     case Errc::limit: return "limit reached";
     case Errc::not_supported: return "not supported";

@@ -31,6 +31,7 @@ enum class Errc : uint16_t {
   stale_handle,
   wrong_context,
   label_context,  // the same, of a label
+  model_context,  // the same, of a model
   // state
   not_initialized,
   already_initialized,
@@ -39,7 +40,10 @@ enum class Errc : uint16_t {
   not_recorded,
   no_timestamp,
   not_captured,  // the stream records no graph
-  not_bound,     // the stream belongs to no model
+  not_bound,     // the stream belongs to no model, or to another one
+  bound,         // the stream belongs to a model
+  not_built,     // the model cannot run yet
+  running,       // the model runs
   busy,
   forked,
   // resource
@@ -50,6 +54,7 @@ enum class Errc : uint16_t {
   no_event,
   no_notify,
   no_group,
+  no_model,
   limit,
   // operation
   not_supported,

@@ -12,6 +12,7 @@ namespace canopy {
 Result<> Runtime::abort_stream(void* handle) {
   CANOPY_TRY(CallbackScope::refuse("aborting a stream"));
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
+  CANOPY_TRY(found->check_unbound("aborted"));
   if (found->stored()) {
     return fail(Errc::invalid_argument,
                 "stream {}: the tasks of a persistent stream do not run by themselves: "
@@ -24,6 +25,7 @@ Result<> Runtime::abort_stream(void* handle) {
 Result<> Runtime::stop_stream(void* handle) {
   CANOPY_TRY(CallbackScope::refuse("stopping a stream"));
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
+  CANOPY_TRY(found->check_unbound("stopped"));
   if (found->is_default() || found->stored()) {
     return fail(Errc::invalid_argument, "stream {}: {} cannot be stopped", found->id(),
                 found->stored() ? "a persistent stream" : "a default stream");
@@ -77,6 +79,9 @@ Result<> Runtime::abort_tasks(int device, Deadline deadline) {
   for (Stream* stream : streams) {
     stream->close();
     stream->begin_abort(AbortReason::device);
+  }
+  if (ModelHost* models = model_host()) {
+    models->abort_device(device);
   }
   Result<> first;
   for (Stream* stream : streams) {

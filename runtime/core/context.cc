@@ -23,6 +23,29 @@ void Context::remove_stream(void* handle) {
   std::erase_if(streams_, [&](const Entry& entry) { return entry.handle == handle; });
 }
 
+void Context::add_strand(Strand* strand) {
+  std::lock_guard lock(mutex_);
+  strands_.push_back(strand);
+  if (stops_on_failure_) {
+    strand->set_failure_sink(this);
+  }
+  if (stopped()) {
+    strand->drop_below(Strand::kDropAll);
+  }
+}
+
+void Context::remove_strand(Strand* strand) {
+  std::lock_guard lock(mutex_);
+  std::erase(strands_, strand);
+}
+
+void Context::end_drop(Strand& strand) {
+  std::lock_guard lock(mutex_);
+  if (!stopped()) {
+    strand.drop_below(strand.submitted());
+  }
+}
+
 std::vector<void*> Context::streams() const {
   std::lock_guard lock(mutex_);
   std::vector<void*> handles;
@@ -46,6 +69,9 @@ Result<> Context::set_failure_mode(Stream& stream, bool stop) {
     for (const Entry& entry : streams_) {
       entry.stream->strand().set_failure_sink(this);
     }
+    for (Strand* strand : strands_) {
+      strand->set_failure_sink(this);
+    }
   }
   return {};
 }
@@ -64,6 +90,10 @@ void Context::task_failed(Strand& strand, int32_t code, const std::string& sente
     entry.stream->close();
     entry.stream->strand().drop_below(Strand::kDropAll);
     scheduler_.orders().add(&entry.stream->strand());
+  }
+  for (Strand* each : strands_) {
+    each->drop_below(Strand::kDropAll);
+    scheduler_.orders().add(each);
   }
 }
 

@@ -39,6 +39,11 @@ class Context final : public FailureSink {
   void add_stream(void* handle, Stream* stream);
   void remove_stream(void* handle);
   std::vector<void*> streams() const;
+  // Strands of the context that belong to no stream: those that run a model's tasks.
+  void add_strand(Strand* strand);
+  void remove_strand(Strand* strand);
+  // The strand's tasks from here on run, unless the context has stopped. Its owner's, or of an idle one.
+  void end_drop(Strand& strand);
   void* default_stream() const { return default_stream_; }
   Stream* default_stream_object() const { return default_object_; }
   void set_default_stream(void* handle, Stream* stream) {
@@ -69,6 +74,7 @@ class Context final : public FailureSink {
   std::atomic<bool> stopped_{false};  // release: the failure is whole
   mutable std::mutex mutex_;          // guards all below
   std::vector<Entry> streams_;
+  std::vector<Strand*> strands_;
   bool stops_on_failure_ = false;
   int32_t failure_code_ = 0;
   int32_t failed_stream_ = 0;

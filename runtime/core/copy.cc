@@ -92,7 +92,7 @@ Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void*
     return {};
   }
   if (pageable(ends.dst) || pageable(ends.src)) {
-    CANOPY_TRY(stream->synchronize(Deadline::never()));
+    CANOPY_TRY(stream->synchronize_to_copy());
     copy_bytes(dst, src, count);
     return {};
   }
@@ -126,7 +126,7 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
     return {};
   }
   if (pageable(ends.dst) || pageable(ends.src)) {
-    CANOPY_TRY(stream->synchronize(Deadline::never()));
+    CANOPY_TRY(stream->synchronize_to_copy());
     copy_rows(copy.dst, copy.dst_pitch, copy.src, copy.src_pitch, copy.width, copy.height);
     return {};
   }
@@ -152,7 +152,7 @@ Result<> fill_on_stream(Runtime& runtime, void* dst, size_t dst_max, int32_t val
     return {};
   }
   if (pageable(range)) {
-    CANOPY_TRY(stream->synchronize(Deadline::never()));
+    CANOPY_TRY(stream->synchronize_to_copy());
     fill_bytes(dst, value, count);
     return {};
   }
@@ -178,7 +178,7 @@ Result<> fill_words_on_stream(Runtime& runtime, void* dst, size_t dst_max, uint3
     return {};
   }
   if (!on_device(range)) {
-    CANOPY_TRY(stream->synchronize(Deadline::never()));
+    CANOPY_TRY(stream->synchronize_to_copy());
     fill_words(dst, value, words);
     return {};
   }

@@ -153,7 +153,7 @@ Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* 
     return fail(Errc::not_supported, "an asynchronous batch of copies from host to host");
   }
   if (some_pageable) {
-    CANOPY_TRY(stream->synchronize(Deadline::never()));
+    CANOPY_TRY(stream->synchronize_to_copy());
     copy_all(batch);
     return {};
   }

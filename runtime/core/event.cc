@@ -104,6 +104,9 @@ EventCell* Event::claim_open() {
 
 Result<> Event::record(Stream& stream) {
   CANOPY_TRY(id());
+  if (for_level(stream)) [[unlikely]] {
+    return record_level(stream);
+  }
   EventCell* cell = claim_open();
   if (cell == nullptr) [[likely]] {
     CANOPY_ASSIGN(cell, stream.strand().device().events().take(EventCell::kHolder + EventCell::kRecord));
@@ -116,14 +119,18 @@ Result<> Event::record(Stream& stream) {
   {
     Dropped dropped;
     std::lock_guard lock(lock_);
-    if (open() == Open::yes) [[unlikely]] {
-      // A wait that came meanwhile waits for this record.
+    if (open() == Open::yes || (is_level() && newest_ != cell)) [[unlikely]] {
+      // A wait that came meanwhile waits for this record, or the event has become a level.
       opened = newest_;
       opened->add_shares(EventCell::kRecord);
     }
-    replace_newest(cell, &dropped);
-    recorded_on_ = &stream;
-    recorded_at_ = at;
+    if (is_level()) [[unlikely]] {
+      dropped.add(cell);
+    } else {
+      replace_newest(cell, &dropped);
+      recorded_on_ = &stream;
+      recorded_at_ = at;
+    }
   }
   if (opened != nullptr) [[unlikely]] {
     post_record(stream, opened, false);
@@ -138,7 +145,7 @@ void Event::replace_newest(EventCell* cell, Dropped* dropped) {
     forget_passed_waits(dropped);
   }
   EventCell* before = std::exchange(newest_, cell);
-  set_open(Open::no);
+  set_open(Open::no);  // of a level only when the event goes
   was_reset_ = false;
   recorded_on_ = nullptr;
   recorded_at_ = StreamPoint();
@@ -171,12 +178,15 @@ Result<> Event::reset(Stream& stream) {
     return fail(Errc::invalid_argument, "reset of an event made with flags {:#x}: aclrtCreateEventWithFlag with "
                 "ACL_EVENT_SYNC makes events that can be reset", flags_);
   }
+  if (for_level(stream)) {
+    return reset_level(stream);
+  }
   CANOPY_ASSIGN(EventCell * mark, stream.strand().device().events().take(EventCell::kHolder + EventCell::kRecord));
   post_record(stream, mark, false);
   Dropped dropped;
   std::lock_guard lock(lock_);
   if (newest_ == nullptr || open() != Open::no) {
-    dropped.add(mark);  // not recorded as it is
+    dropped.add(mark);  // not recorded as it is, or a level by now
     return {};
   }
   EventCell* shown = visible();
@@ -234,6 +244,9 @@ Result<> Event::wait(Stream& stream, uint32_t limit_s) {
     return fail(Errc::invalid_argument, "stream {}: wait for an event made with flags {:#x}, without ACL_EVENT_SYNC",
                 stream.id(), flags_);
   }
+  if (for_level(stream)) [[unlikely]] {
+    return wait_level(stream, limit_s);
+  }
   StreamPoint behind;
   CANOPY_ASSIGN(EventCell * cell, cell_to_wait_for(stream, &behind));
   if (cell == nullptr) {
@@ -243,7 +256,8 @@ Result<> Event::wait(Stream& stream, uint32_t limit_s) {
   if (limit_s == 0) [[likely]] {
     stream.post(0, [&](Sqe& sqe, std::byte*) {
       sqe.kind = SqeKind::event_wait;
-      sqe.body.event = {cell, number};
+      sqe.body.event.cell = cell;
+      sqe.body.event.id = number;
     });
     if (behind.stream_id >= 0) [[unlikely]] {
       stream.note_follows(behind);
@@ -254,7 +268,7 @@ Result<> Event::wait(Stream& stream, uint32_t limit_s) {
   auto* wait = new TimedEventWait(cell, number, limit_ns);
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::timed_event_wait;
-    sqe.body.timed_event = {wait, limit_ns, cell, number};
+    sqe.body.timed_event = {wait, limit_ns, cell, number, 0};
   });
   return {};
 }
@@ -265,7 +279,7 @@ EventCell* Event::visible() const {
   if (reset_ != nullptr && !reset_->complete()) {
     return before_reset_;
   }
-  return open() == Open::no ? newest_ : nullptr;
+  return open() == Open::no || is_level() ? newest_ : nullptr;
 }
 
 EventCell* Event::hold() {
@@ -295,6 +309,9 @@ Result<bool> Event::waits_over() {
       std::lock_guard lock(lock_);
       forget_passed_waits(&dropped);
       newest = older_ == nullptr;
+      if (newest && is_level()) {
+        return !newest_->has_waits();
+      }
       cell = newest ? newest_ : older_;
       if (cell == nullptr) {
         return true;
@@ -341,7 +358,7 @@ Result<uint64_t> Event::timestamp_ns() {
     return fail(Errc::not_recorded, "the event was never recorded, or was reset");
   }
   const bool complete = cell->complete();
-  const uint64_t at = complete ? TickScale::to_ns(cell->completed_at) : 0;
+  const uint64_t at = complete ? TickScale::to_ns(std::atomic_ref(cell->completed_at).load(std::memory_order_relaxed)) : 0;
   cell->drop_reference();
   if (!timed()) {
     return fail(Errc::no_timestamp, "the event was created without ACL_EVENT_TIME_LINE (flags {:#x})", flags_);

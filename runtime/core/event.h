@@ -6,6 +6,10 @@
 // the next record completes that one. A reset takes effect for waits and records when it is called, for
 // queries when its stream has reached it.
 //
+// A stored stream's task runs many times, so it cannot mean one record. An event of the old family that such a
+// stream has used is a *level* from then on, as a card's events are: one cell, completed by each record and cleared
+// by each reset when its stream gets there (event_level.cc). The new family is not for stored streams.
+//
 // Thread-safe: lock_ guards the cells; a wait or query works on the cell that was newest when it began.
 #pragma once
 
@@ -64,6 +68,14 @@ class Event {
   bool timed() const;
   bool waitable() const;
   bool resettable() const;
+  bool is_level() const { return open() == Open::level; }
+  // Whether the call is one of a level: the event is, or becomes one with it.
+  bool for_level(const Stream& stream) const { return stream.stored() || is_level(); }
+  // A share of the cell for a task of the stream: a kept one's, or one of `kind`. Makes the event a level.
+  Result<EventCell*> take_level(Stream& stream, uint64_t kind);
+  Result<> record_level(Stream& stream);
+  Result<> wait_level(Stream& stream, uint32_t limit_s);
+  Result<> reset_level(Stream& stream);
   // What queries look at, null when that is no record. REQUIRES: lock_ held.
   EventCell* visible() const;
   // The same, with a share for the caller.
@@ -88,8 +100,8 @@ class Event {
   std::atomic<uint32_t> id_{kNoId};
   SpinLock lock_;  // guards all below
   EventCell* newest_ = nullptr;
-  // An open cell has no record yet; a claimed one is about to get it.
-  enum class Open : uint8_t { no, yes, claimed };
+  // An open cell has no record yet; a claimed one is about to get it; a level has one for good.
+  enum class Open : uint8_t { no, yes, claimed, level };
   std::atomic<Open> open_{Open::no};  // written under lock_, which orders it: relaxed throughout
   Open open() const { return open_.load(std::memory_order_relaxed); }
   void set_open(Open open) { open_.store(open, std::memory_order_relaxed); }

@@ -1,20 +1,8 @@
 #include "runtime/core/labels.h"
 
-#include "runtime/core/stream.h"
-
 #include <memory>
 
 namespace canopy {
-namespace {
-
-tl::unexpected<Error> unbound(const Stream& stream) {
-  return fail(Errc::not_bound,
-              "stream {} is not bound to a model: labels mark places in streams that are",
-              stream.id());
-}
-
-}  // namespace
-
 Result<void*> Labels::create(void* context) {
   if (labels_.size() >= kLimit) {
     return fail(Errc::limit, "all {} labels of the process are in use", kLimit);
@@ -67,13 +55,8 @@ Result<> Labels::destroy_list(void* list) {
   return {};
 }
 
-Result<> Labels::set(void* label, Stream& stream, void* context) {
-  CANOPY_TRY(check(label, context));
-  return unbound(stream);
-}
-
-Result<> Labels::switch_by_index(const void* index, uint32_t count, void* list, Stream& stream,
-                                 void* context) {
+Result<std::vector<void*>> Labels::check_switch(const void* index, uint32_t count, void* list,
+                                                void* context) const {
   const List* found = lists_.find(list);
   if (found == nullptr) {
     return fail(Errc::stale_handle, "{} is not a live list of labels", fmt::ptr(list));
@@ -93,7 +76,7 @@ Result<> Labels::switch_by_index(const void* index, uint32_t count, void* list, 
   for (void* label : found->labels) {
     CANOPY_TRY(check(label, context));
   }
-  return unbound(stream);
+  return std::vector<void*>(found->labels.begin(), found->labels.begin() + count);
 }
 
 void Labels::close_context(void* context) {

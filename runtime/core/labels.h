@@ -1,8 +1,6 @@
 // Labels: marks inside of streams that are bound to a model, and lists of them to jump by. By
-// handle; they belong to the context that made them and go with it. Thread-safe.
-//
-// Streams cannot be bound to a model yet, so there is nothing that a label could be set in: set()
-// and switch_by_index() check all they are given and then say so.
+// handle; they belong to the context that made them and go with it. Where a label is set the model
+// knows (graph/model.h). Thread-safe.
 #pragma once
 
 #include "runtime/base/handle_table.h"
@@ -13,8 +11,6 @@
 #include <vector>
 
 namespace canopy {
-
-class Stream;
 
 class Labels {
  public:
@@ -28,11 +24,11 @@ class Labels {
   Result<void*> create_list(std::span<void* const> labels, void* context);
   Result<> destroy_list(void* list);
 
-  // At the end of what `stream` holds. Errc::not_bound.
-  Result<> set(void* label, Stream& stream, void* context);
-  // In stream order: jumps to label min(*index, count - 1) of the list. Errc::not_bound.
-  Result<> switch_by_index(const void* index, uint32_t count, void* list, Stream& stream,
-                           void* context);
+  // Errc: stale_handle, label_context.
+  Result<> check(void* label, void* context) const;
+  // The first `count` labels of the list, for a switch by the word at `index`.
+  Result<std::vector<void*>> check_switch(const void* index, uint32_t count, void* list,
+                                          void* context) const;
   // Labels and lists of the context are dead from then on.
   void close_context(void* context);
 
@@ -44,8 +40,6 @@ class Labels {
     void* context;
     std::vector<void*> labels;
   };
-  // Errc: stale_handle, label_context.
-  Result<> check(void* label, void* context) const;
 
   HandleTable<Label> labels_{8};
   HandleTable<List> lists_{9};

@@ -77,6 +77,9 @@ void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) 
   }
   labels_.close_context(handle);
   lock.unlock();
+  if (ModelHost* models = model_host()) {
+    models->close_context(handle);
+  }
   for (void* stream : owner->streams()) {
     owner->remove_stream(stream);
     retire_stream(stream);

@@ -18,6 +18,7 @@
 #include "runtime/core/kernel_limit.h"
 #include "runtime/core/labels.h"
 #include "runtime/core/launch_attributes.h"
+#include "runtime/core/model_host.h"
 #include "runtime/core/module.h"
 #include "runtime/core/named_callbacks.h"
 #include "runtime/core/notifies.h"
@@ -157,6 +158,10 @@ class Runtime {
   Notifies& notifies() { return notifies_; }
   Labels& labels() { return labels_; }
 
+  // ---- Models, which lie above; null: there have never been any. Acquire: the host is whole.
+  ModelHost* model_host() const { return model_host_.load(std::memory_order_acquire); }
+  void set_model_host(ModelHost* host) { model_host_.store(host, std::memory_order_release); }
+
   // ---- Kernels.
   Result<void*> load_binary(const std::string& path, const BinaryOptions& options);
   Result<void*> load_binary(std::span<const std::byte> data, const BinaryOptions& options);
@@ -281,6 +286,7 @@ class Runtime {
   ReportThreads host_function_threads_{"host function"};
   Notifies notifies_;
   Labels labels_;
+  std::atomic<ModelHost*> model_host_{nullptr};
   std::atomic<uint32_t> wait_limit_s_{0};  // relaxed: a number, nothing else
   KernelLimit kernel_limit_;
   Exceptions exceptions_{[](const KernelImage* image) { return instance().owner_of(image); }};

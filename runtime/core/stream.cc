@@ -44,6 +44,10 @@ Result<> Stream::check_accepts() const {
     return fail(Errc::device_aborted, "device {} stream {}: the device's tasks are being aborted", strand_.device().device(),
                 id());
   }
+  if (const char* because = sealed_.load(std::memory_order_relaxed); because != nullptr) {
+    return fail(Errc::bound, "device {} stream {}: it takes no more tasks, {}", strand_.device().device(), id(),
+                because);
+  }
   if (stored() && strand_.submitted() - strand_.completed() >= kDepth) {
     return fail(Errc::again, "device {} stream {}: a persistent stream holds {} tasks at most", strand_.device().device(),
                 id(), kDepth);
@@ -106,6 +110,21 @@ Result<> Stream::synchronize(Deadline deadline) {
     return task_error(code, strand_.device().device(), id(), sentence);
   }
   return context_.check_running();
+}
+
+Result<> Stream::synchronize_to_copy() {
+  if (stored()) {
+    return fail(Errc::invalid_argument, "stream {}: a persistent stream cannot keep a copy of host memory that is not "
+                "pinned", id());
+  }
+  return synchronize(Deadline::never());
+}
+
+Result<> Stream::check_unbound(const char* what) const {
+  if (model() == nullptr) {
+    return {};
+  }
+  return fail(Errc::bound, "stream {} is bound to a model and cannot be {}", id(), what);
 }
 
 void Stream::drain() {

@@ -101,6 +101,9 @@ class Stream {
   // Whether a task may be submitted now: Errc::kernel_fault when the context has stopped, device_aborted while that
   // is under way, again when a stored stream is full.
   Result<> check_accepts() const;
+  // Before a copy that the host makes itself instead of the stream: what was queued has completed. Errc::
+  // invalid_argument: a stored stream, whose runs could not make it again.
+  Result<> synchronize_to_copy();
   // Returns when everything submitted before the call has completed; then the first task error since
   // the last call, as a Result. Errc::stream_timeout at the deadline.
   Result<> synchronize(Deadline deadline);
@@ -120,6 +123,14 @@ class Stream {
   Result<> stop(Deadline deadline);
   // Drops what is stored. REQUIRES: stored().
   void discard_stored() { strand_.discard_stored(); }
+  // ---- Models. Who binds, seals and submits at a time is the program's to order, so all is relaxed.
+  // The handle of the model that the stream is bound to, null: none.
+  void* model() const { return model_.load(std::memory_order_relaxed); }
+  void bind_to(void* model) { model_.store(model, std::memory_order_relaxed); }
+  // From here on it takes no tasks, because ...; null: it does again. A text that stays.
+  void seal(const char* because) { sealed_.store(because, std::memory_order_relaxed); }
+  // Errc::bound. `what` it cannot be.
+  Result<> check_unbound(const char* what) const;
   // ---- Order across streams, for who hands memory from one to another. Kept of those streams only that ask.
   // From here on the events that this stream records tell who waits for them how far it had got.
   void note_followers() { followed_.store(true, std::memory_order_relaxed); }
@@ -147,6 +158,7 @@ class Stream {
   std::string describe_wait(uint64_t target) const;
   Result<> check_aborts(uint32_t before) const;
   Result<> await_dropped(uint64_t ticket, Deadline deadline);
+  void leave_model();
 
   Context& context_;
   std::atomic<const Context*> accepts_from_;
@@ -154,6 +166,8 @@ class Stream {
   const bool default_;  // here, where who submits looks anyway
   mutable Strand strand_;  // its producer lock serialises who submits
   StreamSettings settings_;
+  std::atomic<void*> model_{nullptr};
+  std::atomic<const char*> sealed_{nullptr};
   std::mutex abort_mutex_;             // one abort() or stop() at a time
   std::atomic<uint32_t> aborts_{0};    // begun and finished; odd while one is under way
   std::atomic<AbortReason> reason_{};  // of the newest

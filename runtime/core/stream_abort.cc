@@ -2,6 +2,7 @@
 #include "runtime/core/stream.h"
 
 #include "runtime/core/context.h"
+#include "runtime/core/runtime.h"
 #include "runtime/device/launch_board.h"
 #include "runtime/device/scheduler.h"
 
@@ -39,6 +40,14 @@ void Stream::begin_abort(AbortReason reason) {
   aborts_.fetch_add(1, std::memory_order_acq_rel);
   strand_.drop_below(Strand::kDropAll);
   strand_.scheduler().orders().add(&strand_);
+  leave_model();
+}
+
+// Behind the mark: a run that the strand has not begun to wait for yet sees that.
+void Stream::leave_model() {
+  if (ModelHost* models = Runtime::instance().model_host()) {
+    models->leave(strand_);
+  }
 }
 
 Result<> Stream::finish_abort(Deadline deadline) {
@@ -76,6 +85,7 @@ Result<> Stream::stop(Deadline deadline) {
   }
   strand_.drop_below(done + 1);
   strand_.scheduler().orders().add(&strand_);
+  leave_model();
   CANOPY_TRY(await_dropped(done + 1, deadline));
   strand_.scheduler().orders().remove(&strand_);
   return {};

@@ -149,6 +149,11 @@ Result<> StreamPools::trim(void* handle, uint64_t keep) {
 
 Result<std::pair<Stream*, void*>> StreamPools::stream_of(void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime_.stream(handle));
+  if (stream->stored()) {
+    return fail(Errc::not_supported,
+                "stream {}: pools give memory out in the order in which streams run, and a persistent stream does not "
+                "run by itself", stream->id());
+  }
   return std::pair(stream, handle != nullptr ? handle : stream->context().default_stream());
 }
 

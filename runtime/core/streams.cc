@@ -60,6 +60,7 @@ Result<> Runtime::destroy_stream(void* handle, bool drop_work) {
     return fail(Errc::invalid_argument,
                 "a default stream goes with its context and cannot be destroyed");
   }
+  CANOPY_TRY(found->check_unbound("destroyed"));
   stream_callbacks_.call(handle, ACL_RT_STREAM_STATE_DESTROY_PRE);
   if (drop_work && !found->stored()) {
     CANOPY_TRY(found->abort(AbortReason::stream, Deadline::never()));

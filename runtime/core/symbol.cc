@@ -33,7 +33,7 @@ Result<> queue(Runtime& runtime, const Copy& copy, const void* other, const Copy
     return {};
   }
   if (pageable(end)) {
-    CANOPY_TRY(stream.synchronize(Deadline::never()));
+    CANOPY_TRY(stream.synchronize_to_copy());
     run_copy(copy);
     return {};
   }

@@ -1,5 +1,6 @@
 #include "runtime/device/drop_orders.h"
 
+#include "runtime/device/gate.h"
 #include "runtime/device/notify_cell.h"
 #include "runtime/device/scheduler.h"
 #include "runtime/device/timed_event_wait.h"
@@ -101,10 +102,13 @@ void DropOrders::take_off_wait(Strand& strand, std::vector<TimedEventWait*>* end
   }
 }
 
-void drop_task(const Sqe& sqe) {
+void drop_task(Strand& strand, const Sqe& sqe) {
   switch (sqe.kind) {
     case SqeKind::event_record:
       sqe.body.event.cell->lose_record();
+      break;
+    case SqeKind::event_clear:
+      sqe.body.event.cell->drop_reference();
       break;
     case SqeKind::event_wait:
       sqe.body.event.cell->drop_shares(EventCell::kWait);
@@ -118,6 +122,12 @@ void drop_task(const Sqe& sqe) {
       break;
     case SqeKind::notify_wait:
       sqe.body.notify_wait.cell->drop_reference();
+      break;
+    case SqeKind::step:
+      sqe.body.step.function(strand, sqe.body.step.argument, true);
+      break;
+    case SqeKind::gate:
+      sqe.body.gate->drop();
       break;
     case SqeKind::kernel:
     case SqeKind::copy:

@@ -55,6 +55,6 @@ class DropOrders {
 
 // Gives back what the task holds, instead of running it. Waits for a record that is dropped do not
 // end.
-void drop_task(const Sqe& sqe);
+void drop_task(Strand& strand, const Sqe& sqe);
 
 }  // namespace canopy

@@ -152,12 +152,20 @@ void EventCell::put_back(uintptr_t waiter) {
 
 Strand* EventCell::finish(bool timed) {
   if (timed) {
-    completed_at = ticks();
+    // Atomic, as a cell that is used again may be asked for its time meanwhile.
+    std::atomic_ref(completed_at).store(ticks(), std::memory_order_relaxed);
   }
   // Release publishes the recording stream's effects, acquire takes over the waiting strands.
   const uintptr_t waiters = state.exchange(kComplete, std::memory_order_acq_rel);
   bell.ring(BellScope::process);
-  return reinterpret_cast<Strand*>(waiters);
+  return waiters == kComplete ? nullptr : reinterpret_cast<Strand*>(waiters);
+}
+
+void EventCell::clear() {
+  lost.store(false, std::memory_order_relaxed);
+  uintptr_t complete = kComplete;
+  // Release: pairs with the acquire of who finds it pending, and comes behind what the stream did.
+  state.compare_exchange_strong(complete, 0, std::memory_order_release, std::memory_order_relaxed);
 }
 
 Result<EventCell*> EventBank::take(uint64_t shares) {

@@ -25,13 +25,15 @@ struct TimedEventWait;
 // record, every queued wait. The last one gives the cell back. Shares of the three kinds are counted in one
 // word, so that a host can ask whether all waits are over.
 //
-//   63            32  31       30           0
-//   [ waits         ][ record ][ holders    ]
+//   63            32  31      24  23           0
+//   [ waits         ][ records  ][ holders     ]
+//
+// Only cells that are used again (see clear()) may have several records on their way.
 struct alignas(kCacheLine) EventCell {
   static constexpr uintptr_t kComplete = 1;
   static constexpr uintptr_t kTimed = 2;  // tags a TimedEventWait* among the waiters
   static constexpr uint64_t kHolder = 1;
-  static constexpr uint64_t kRecord = 1ull << 31;
+  static constexpr uint64_t kRecord = 1ull << 24;
   static constexpr uint64_t kWait = 1ull << 32;
 
   std::atomic<uintptr_t> state{0};  // 0 pending, kComplete, else the newest waiter
@@ -50,12 +52,14 @@ struct alignas(kCacheLine) EventCell {
   // Whether waits are queued, or blocked, that the record has not let go.
   bool has_waits() const { return shares.load(std::memory_order_acquire) >= kWait; }
   // Complete, but the record has not let go of the waits that are over with it.
-  bool record_is_ending() const { return (shares.load(std::memory_order_acquire) & kRecord) != 0; }
+  bool record_is_ending() const { return (shares.load(std::memory_order_acquire) & (kWait - kRecord)) != 0; }
   // Puts `strand` on the list of waiters, unless the cell is complete already (then false). After true
   // the caller must not touch the strand: another executor may be running it.
   bool add_waiter(Strand* strand);
   bool add_waiter(TimedEventWait* wait);
-  // Completes the cell, with a time stamp if `timed`; returns the waiters, for next_woken().
+  // A cell that is used again is pending from here on; nothing when it is. Who waits for it stays.
+  void clear();
+  // Completes the cell, if it is not, with a time stamp if `timed`; returns the waiters, for next_woken().
   Strand* finish(bool timed);
   // The next strand of *waiters that is to be resumed, null when none is left. Adds the shares that are
   // to be dropped with it to *shares_over. Inline in timed_event_wait.h.

@@ -5,6 +5,7 @@
 #include "runtime/device/abi/fault_code.h"
 #include "runtime/device/dma.h"
 #include "runtime/device/drop_orders.h"
+#include "runtime/device/gate.h"
 #include "runtime/device/memory_watch.h"
 #include "runtime/device/notify_cell.h"
 #include "runtime/device/scheduler.h"
@@ -134,7 +135,7 @@ bool Executor::drop_heads(Executor& self, Strand* strand) {
   while (strand->drops_head()) {
     if (!std::exchange(strand->head_is_over, false)) {  // a wait that is over has given its share back
       const bool record = strand->front()->kind == SqeKind::event_record;
-      drop_task(*strand->front());
+      drop_task(*strand, *strand->front());
       if (record) {
         self.scheduler_.orders().ask_for_chase();  // for streams that leave lost waits
       }
@@ -211,6 +212,21 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       store_release(sqe->body.value.address, sqe->body.value.value);
       self->scheduler_.ring_pollers();
       return true;
+    case SqeKind::event_clear:
+      sqe->body.event.cell->clear();
+      sqe->body.event.cell->drop_reference();
+      return true;
+    case SqeKind::step:
+      sqe->body.step.function(*strand, sqe->body.step.argument, false);
+      return true;
+    case SqeKind::gate: {
+      Scheduler& scheduler = self->scheduler_;
+      if (sqe->body.gate->enter(*strand)) {
+        return true;
+      }
+      scheduler.note_parked();
+      return false;  // whoever has the strand now gives it back
+    }
     case SqeKind::value_wait: {
       ValueWait wait{sqe, strand};
       if (value_reached(&wait) == 0) {

@@ -1,7 +1,7 @@
 #include "runtime/device/strand.h"
 
-#include "runtime/device/drop_orders.h"
 #include "runtime/device/scheduler.h"
+#include "runtime/device/stored_task.h"
 #include "runtime/device/task_fault.h"
 
 #include <cstdlib>
@@ -21,6 +21,13 @@ void Strand::publish() {
   }
 }
 
+void Strand::publish_appended(uint32_t tasks) {
+  // As publish().
+  if (pending_.fetch_add(tasks, std::memory_order_acq_rel) == 0) {
+    scheduler_.submit(this);
+  }
+}
+
 bool Strand::ask_for(uint64_t target, uint64_t now) {
   uint64_t seen = ring_at_.load(std::memory_order_relaxed);
   // Replace what has passed, and what is later than we need. Sleepers share the bell: whoever is
@@ -36,6 +43,13 @@ bool Strand::ask_for(uint64_t target, uint64_t now) {
 }
 
 void Strand::record_error(int32_t code, std::string sentence) {
+  if (stored_) {
+    std::lock_guard lock(error_lock_);
+    if (replayer_ != nullptr) {
+      replayer_->record_error(code, std::move(sentence));
+    }
+    return;
+  }
   if (drops_head()) {
     return;  // whoever dropped it wants it gone
   }
@@ -45,6 +59,16 @@ void Strand::record_error(int32_t code, std::string sentence) {
   if (FaultSink* sink = fault_sink()) {
     tell_of_fault(*sink, code);
   }
+  keep_error(code, std::move(sentence));
+}
+
+void Strand::adopt_error(int32_t code, std::string sentence) {
+  if (!drops_head()) {
+    keep_error(code, std::move(sentence));
+  }
+}
+
+void Strand::keep_error(int32_t code, std::string sentence) {
   std::lock_guard lock(error_lock_);
   if (error_.load(std::memory_order_relaxed) == 0) {
     error_sentence_ = std::move(sentence);
@@ -87,7 +111,7 @@ int32_t Strand::take_error_slow(std::string* sentence) {
 void Strand::discard_stored() {
   std::lock_guard lock(producer_lock_);
   for (uint64_t left = submitted() - completed(); left != 0; --left) {
-    drop_task(*ring_.front());
+    drop_kept_task(*ring_.front());
     retire();
   }
   // What retire() has seen of pending_ is more than it took off it: the task that never ends stays.

@@ -20,6 +20,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 namespace canopy {
@@ -44,9 +45,10 @@ class Strand {
   static constexpr uint8_t kPriorities = 8;
 
   // `stored`: its tasks are kept and not run.
-  Strand(Scheduler& scheduler, DeviceCores& device, int32_t stream_id, uint8_t priority, bool stored = false)
-      : scheduler_(scheduler), device_(device), stream_id_(stream_id), priority_(priority),
-        ring_(kRingEntries), stored_(stored) {
+  Strand(Scheduler& scheduler, DeviceCores& device, int32_t stream_id, uint8_t priority, bool stored = false,
+         uint32_t ring_entries = kRingEntries)
+      : scheduler_(scheduler), device_(device), stream_id_(stream_id), priority_(priority), stored_(stored),
+        ring_(ring_entries) {
     if (stored) {
       // A task that never ends: no producer is the one that hands the strand over.
       pending_.store(1, std::memory_order_relaxed);
@@ -59,6 +61,12 @@ class Strand {
   ArgsRing& args() { return args_; }
   // Publishes the reserved entry and, if the strand was idle, hands it to the scheduler.
   void publish();
+  // Several at once: each is reserved and appended, then all `tasks` of them are published.
+  void append() {
+    ring_.publish();
+    submitted_.store(submitted_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  void publish_appended(uint32_t tasks);
   uint64_t submitted() const { return submitted_.load(std::memory_order_relaxed); }
   // The oldest task that has not completed, null when there is none; for reports. The owner may complete it
   // any time, but only a producer writes over it.
@@ -70,6 +78,20 @@ class Strand {
   bool stored() const { return stored_; }
   // Drops all tasks. REQUIRES: stored().
   void discard_stored();
+  // Calls use(task) for each task that is kept, in order. REQUIRES: stored().
+  template <class Use>
+  void each_stored(Use&& use) {
+    std::lock_guard lock(producer_lock_);
+    for (uint64_t at = completed(); at != submitted(); ++at) {
+      use(ring_.at(static_cast<uint32_t>(at)));
+    }
+  }
+  // The strand that runs copies of the tasks that are kept here, null: none does. Tasks that know this one
+  // only fail there.
+  void set_replayer(Strand* replayer) {
+    std::lock_guard lock(error_lock_);
+    replayer_ = replayer;
+  }
 
   // ---- Any thread.
   // Tasks completed since creation. Acquire: shows what they did; pairs with retire().
@@ -97,6 +119,8 @@ class Strand {
   // dropped. REQUIRES: the task cannot complete meanwhile (the caller owns the strand, or runs a block of the task,
   // or its limit).
   void record_error(int32_t code, std::string sentence = {});
+  // The failure of what another strand ran for the oldest task, and has told. REQUIRES: as above.
+  void adopt_error(int32_t code, std::string sentence);
   // Release: the sink is whole; pairs with record_error(). It outlives the strand.
   void set_failure_sink(FailureSink* sink) { sink_.store(sink, std::memory_order_release); }
 
@@ -135,17 +159,18 @@ class Strand {
   bool ask_for(uint64_t target, uint64_t now);
   int32_t take_error_slow(std::string* sentence);
   void tell_of_fault(FaultSink& sink, int32_t code);
+  void keep_error(int32_t code, std::string sentence);
 
   Scheduler& scheduler_;
   DeviceCores& device_;
   const int32_t stream_id_;
   std::atomic<uint8_t> priority_;
+  const bool stored_;
   std::atomic<FailureSink*> sink_{nullptr};
 
   SpscRing<Sqe> ring_;
   ArgsRing args_;
   Launch launch_;
-  const bool stored_;
   std::atomic<uint64_t> drop_below_{0};  // written by who orders, read while orders are out
   std::atomic<bool> leaves_lost_{false};  // as well
 
@@ -163,7 +188,8 @@ class Strand {
   uint32_t batch_ = 0;  // tasks known to be published and not yet run
   uint32_t taken_ = 0;  // tasks to take off pending_ when the batch is through
   std::atomic<int32_t> error_{0};  // written under error_lock_
-  SpinLock error_lock_;            // guards error_sentence_
+  SpinLock error_lock_;            // guards the two below
+  Strand* replayer_ = nullptr;
   std::string error_sentence_;
 };
 

@@ -7,7 +7,7 @@
 
 namespace canopy {
 
-enum class DeviceFault : uint8_t { trap = 1, exception = 2, timeout = 3, wait_timeout = 4, copy = 5, no_report_thread = 9 };
+enum class DeviceFault : uint8_t { trap = 1, exception = 2, timeout = 3, wait_timeout = 4, copy = 5, no_report_thread = 9, model_abort = 10 };
 
 constexpr int32_t fault_code(DeviceFault fault, CoreKind kind) {
   return static_cast<int32_t>(fault) << 8 | static_cast<int32_t>(kind);
@@ -18,6 +18,8 @@ constexpr CoreKind core_of(int32_t code) { return static_cast<CoreKind>(code & 0
 constexpr int32_t kWaitTimeout = static_cast<int32_t>(DeviceFault::wait_timeout) << 8;
 // A function of the host had no thread to run on.
 constexpr int32_t kNoReportThread = static_cast<int32_t>(DeviceFault::no_report_thread) << 8;
+// A model's run was ended before its time.
+constexpr int32_t kModelAborted = static_cast<int32_t>(DeviceFault::model_abort) << 8;
 // A copy engine found memory that is not there.
 constexpr int32_t kCopyFault = static_cast<int32_t>(DeviceFault::copy) << 8;
 

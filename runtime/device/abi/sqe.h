@@ -8,12 +8,14 @@
 
 namespace canopy {
 
+class Gate;
 class MemoryWatch;
 struct EventCell;
 struct KernelImage;
 struct LaunchOptions;
 struct TimedEventWait;
 class NotifyCell;
+class Strand;
 
 enum class SqeKind : uint8_t {
   kernel,
@@ -23,11 +25,14 @@ enum class SqeKind : uint8_t {
   call,          // the generic kind: a function of an upper side, run in stream order
   notify_record,  // changes a notify's word
   value_write,    // stores 64 bits
+  event_clear,    // a cell that is used again is pending from here on
+  step,           // a short function of an upper side, with the strand in its hand
   // Waits come last: see is_wait().
   event_wait,        // blocks the stream until the cell is complete
   timed_event_wait,  // the same, with a limit
   notify_wait,       // ... until the word is as wanted, or the limit has passed
-  value_wait         // ... until 64 bits of memory are as wanted
+  value_wait,        // ... until 64 bits of memory are as wanted
+  gate               // ... until somebody gives the strand back
 };
 
 constexpr bool is_wait(SqeKind kind) { return kind >= SqeKind::event_wait; }
@@ -43,6 +48,10 @@ enum class ValueTest : uint8_t { at_least = 0, equal = 1, some_bits = 2, some_ze
 // A function of an upper side that runs on an executor as a task of the stream. It may wait through
 // the kernel waits (its fiber parks); it must not throw.
 using CallFunction = void (*)(void* argument);
+
+// The same between two tasks, on the executor's own stack: it must not wait, and may publish behind
+// itself into its strand. `dropped`: called instead of being run.
+using StepFunction = void (*)(Strand& strand, void* argument, bool dropped);
 
 //  0        1          2            4          8            16            24                 64
 //  [ kind ] [ core  ]  [ timed, launch ] [ blocks, submitter ] [ args_end ] [ heap_args ] [ body: 40 bytes ]
@@ -90,12 +99,14 @@ struct alignas(kCacheLine) Sqe {
     struct Event {
       EventCell* cell;
       uint32_t id;  // of event_wait: the event's number, for reports
-    } event;
+      uint64_t order;  // of stored tasks: which came first
+    } event;  // of event_clear, too
     struct TimedEvent {
       TimedEventWait* wait;
       uint64_t limit_ns;
       EventCell* cell;  // the wait's
       uint32_t id;
+      uint64_t order;  // as above
     } timed_event;
     struct NotifyRecord {
       NotifyCell* cell;
@@ -121,6 +132,11 @@ struct alignas(kCacheLine) Sqe {
       void* argument;
       const char* what;  // names the call in reports and timelines
     } call;
+    struct Step {
+      StepFunction function;
+      void* argument;
+    } step;
+    Gate* gate;
   } body;
 };
 static_assert(sizeof(Sqe) == 64);

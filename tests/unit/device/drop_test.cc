@@ -113,7 +113,7 @@ TEST_F(Drop, TakesAStreamOffAWaitWithALimit) {
     auto* wait = new TimedEventWait(cell, 17, limit_ns);
     stream.post([&](Sqe& sqe) {
       sqe.kind = SqeKind::timed_event_wait;
-      sqe.body.timed_event = {wait, limit_ns, cell, 17};
+      sqe.body.timed_event = {wait, limit_ns, cell, 17, 0};
     });
     drop_all(stream);
     stream.strand().take_error();

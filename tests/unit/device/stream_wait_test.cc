@@ -40,7 +40,7 @@ void post_timed_wait(RigStream& stream, EventCell* cell, uint64_t limit_ns) {
   auto* wait = new TimedEventWait(cell, 17, limit_ns);
   stream.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::timed_event_wait;
-    sqe.body.timed_event = {wait, limit_ns, cell, 17};
+    sqe.body.timed_event = {wait, limit_ns, cell, 17, 0};
   });
 }
 
