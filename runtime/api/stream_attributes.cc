@@ -14,6 +14,9 @@ Result<> set_failure_mode(Stream& stream, uint64_t mode) {
   if (mode != ACL_CONTINUE_ON_FAILURE && mode != ACL_STOP_ON_FAILURE) {
     return fail(Errc::invalid_argument, "stream {}: failure mode {} is none", stream.id(), mode);
   }
+  if (stream.model() != nullptr) {
+    return fail(Errc::not_supported, "stream {} is bound to a model: such streams have no failure mode", stream.id());
+  }
   return stream.context().set_failure_mode(stream, mode == ACL_STOP_ON_FAILURE);
 }
 

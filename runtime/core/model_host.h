@@ -15,7 +15,7 @@ class ModelHost {
   // The tasks of `strand`, or the one at its head, are to be dropped: ends the run that it waits for, or
   // its wait for one.
   virtual void leave(Strand& strand) = 0;
-  // Ends the runs of the device's models that hosts wait for.
+  // Ends the runs of the device's models, and what is in line for one.
   virtual void abort_device(int device) = 0;
 
  protected:

@@ -221,8 +221,9 @@ Result<> ReportThreads::launch(Stream& stream, Function function, void* data, bo
   if (blocking) {
     record->cell->acquire_reference();  // the task's
     stream.post(0, [&](Sqe& sqe, std::byte*) {
+      // Clears the number: in a model the same wait comes again, for the next run's function.
       sqe.kind = SqeKind::notify_wait;
-      sqe.body.notify_wait = {record->cell, what_, 0, number, number, NotifyTest::equal, false};
+      sqe.body.notify_wait = {record->cell, what_, 0, number, number, NotifyTest::equal, true};
     });
   }
   return {};

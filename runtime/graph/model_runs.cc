@@ -36,6 +36,7 @@ class ModelRuns::Request final : public Gate {
   int32_t stream_id = 0;
   std::string sentence;
   bool aborted = false;
+  bool device_aborted = false;
 };
 
 ModelRuns::~ModelRuns() = default;
@@ -195,6 +196,7 @@ ModelRuns::Request* ModelRuns::end_run() {
   }
   request->aborted = aborted_;
   if (aborted_) {
+    request->device_aborted = reason_ == AbortReason::device;
     request->code = kModelAborted;
     request->stream_id = streams_.front()->stream_id();
     request->sentence = "the model's run was aborted";
@@ -230,6 +232,7 @@ void ModelRuns::tell(Request* request) {
     result.code = request->code;
     result.stream_id = request->stream_id;
     result.sentence = std::move(request->sentence);
+    result.device_aborted = request->device_aborted;
     result.over.store(true, std::memory_order_release);
     result.bell.ring(BellScope::process);
   }
@@ -272,7 +275,7 @@ void ModelRuns::take_orders_back() {
   }
 }
 
-void ModelRuns::abort_all() {
+void ModelRuns::abort_all(AbortReason reason) {
   std::deque<Request*> line;
   bool runs;
   {
@@ -280,6 +283,7 @@ void ModelRuns::abort_all() {
     line.swap(line_);
     runs = current_ != nullptr;
     if (runs) {
+      reason_ = reason;
       mark_aborted();
     }
   }
@@ -287,6 +291,7 @@ void ModelRuns::abort_all() {
     request->code = kModelAborted;
     request->stream_id = streams_.front()->stream_id();
     request->sentence = "the model was aborted before its run began";
+    request->device_aborted = reason == AbortReason::device;
     tell(request);
   }
   if (runs) {
@@ -300,7 +305,7 @@ Result<> ModelRuns::abort(Deadline deadline) {
     std::lock_guard lock(mutex_);
     over = runs_over_.load(std::memory_order_relaxed) + (current_ != nullptr ? 1 : 0);
   }
-  abort_all();
+  abort_all(AbortReason::stream);
   const auto ended = [&] { return runs_over_.load(std::memory_order_acquire) >= over; };
   const auto describe = [] { return std::string("a run that is aborted to end"); };
   if (wait_until(ended, &over_bell_, BellScope::process, deadline, describe) == WaitEnd::deadline) {
@@ -315,6 +320,7 @@ void ModelRuns::leave(Strand& of) {
   {
     std::lock_guard lock(mutex_);
     if (current_ != nullptr && current_->strand == &of) {
+      reason_ = AbortReason::stream;
       mark_aborted();
       aborted = true;
     } else {
@@ -332,11 +338,6 @@ void ModelRuns::leave(Strand& of) {
   if (aborted) {
     send_orders();
   }
-}
-
-bool ModelRuns::host_waits() {
-  std::lock_guard lock(mutex_);
-  return current_ != nullptr && current_->strand == nullptr;
 }
 
 }  // namespace canopy

@@ -40,6 +40,7 @@ struct RunResult {
   int32_t code = 0;
   int32_t stream_id = 0;
   std::string sentence;
+  bool device_aborted = false;  // with all tasks of its device
   Doorbell bell;
 };
 
@@ -62,11 +63,9 @@ class ModelRuns {
   std::shared_ptr<RunResult> start();
   // Ends the run, and what is in line for one; abort() returns when it has ended.
   Result<> abort(Deadline deadline);
-  void abort_all();
+  void abort_all(AbortReason reason);
   // Ends the run that `of` waits for, or its wait for one.
   void leave(Strand& of);
-  // Whether the run is one that a host has asked for.
-  bool host_waits();
   // Runs that are asked for, begun or not, and calls that work with this.
   bool used() const { return uses_.load(std::memory_order_acquire) != 0; }
   void hold() { uses_.fetch_add(1, std::memory_order_relaxed); }
@@ -114,6 +113,7 @@ class ModelRuns {
   uint32_t running_ = 0;  // streams
   bool ended_ = false;    // the end task has run
   bool aborted_ = false;
+  AbortReason reason_ = AbortReason::stream;  // of the newest abort
   std::atomic<uint64_t> runs_over_{0};
   Doorbell over_bell_;
 };

@@ -119,13 +119,17 @@ Result<> Models::run_on(void* handle, void* stream_handle) {
 Result<> Models::run(void* handle, Deadline deadline) {
   CANOPY_TRY(CallbackScope::refuse("running a model"));
   CANOPY_ASSIGN(const std::shared_ptr<Model> model, find(handle));
-  CANOPY_TRY(model->context().check_running());
+  CANOPY_TRY(model->context().default_stream_object()->check_accepts());
   CANOPY_ASSIGN(ModelRuns * runs, model->runs());
   const std::shared_ptr<RunResult> result = runs->start();
   const auto describe = [&] { return fmt::format("a run of model {} to end", model->id()); };
   if (wait_until([&] { return result->over.load(std::memory_order_acquire); }, &result->bell,
                  BellScope::process, deadline, describe) == WaitEnd::deadline) {
     return fail(Errc::stream_timeout, "{}", describe());
+  }
+  if (result->device_aborted) {
+    return fail(Errc::device_aborted, "model {}: the tasks of its device were aborted",
+                model->id());
   }
   if (result->code != 0) {
     runtime_.exceptions().await();
@@ -155,8 +159,8 @@ void Models::leave(Strand& strand) {
 void Models::abort_device(int device) {
   for (const auto& [handle, model] : all()) {
     ModelRuns* runs = model->existing_runs();
-    if (runs != nullptr && model->context().device_id() == device && runs->host_waits()) {
-      runs->abort_all();
+    if (runs != nullptr && model->context().device_id() == device) {
+      runs->abort_all(AbortReason::device);
     }
   }
 }
