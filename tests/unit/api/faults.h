@@ -33,7 +33,7 @@ class Faults : public AclTest {
   }
 
   void TearDown() override {
-    if (!IsSkipped()) {
+    if (!kHandlersRunLate) {
       AclTest::TearDown();
     }
   }
