@@ -11,7 +11,6 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -209,7 +208,7 @@ void AiCpuEngine::interrupt_blocks() {
   std::lock_guard lock(mutex_);  // while it is held the blocks' launches are there
   for (const Core* core : running_) {
     if (is_to_end(*core->block->launch)) {
-      ::syscall(SYS_tgkill, ::getpid(), core->thread, kEndBlockSignal);
+      ask_to_end_block(core->thread);
     }
   }
 }

@@ -5,7 +5,6 @@
 #include "runtime/device/fault_handler.h"
 #include "runtime/device/scheduler.h"
 
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -78,7 +77,7 @@ void Executor::interrupt_block() {
   // Relaxed: whoever is missed, or not in kernel code just now, is asked again (Scheduler::watchdog_main()).
   const int thread = thread_id_.load(std::memory_order_relaxed);
   if (thread != 0 && state() == State::running && !in_call_.load(std::memory_order_relaxed)) {
-    ::syscall(SYS_tgkill, ::getpid(), thread, kEndBlockSignal);
+    ask_to_end_block(thread);
   }
 }
 

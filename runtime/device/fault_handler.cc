@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -182,6 +183,12 @@ void install_fault_handlers() {
       ::sigaction(signal, &mine, nullptr);
     }
   });
+}
+
+void ask_to_end_block([[maybe_unused]] int thread) {
+#if !defined(__SANITIZE_THREAD__)
+  ::syscall(SYS_tgkill, ::getpid(), thread, kEndBlockSignal);
+#endif
 }
 
 bool end_block_handler_is_ours() {

@@ -21,5 +21,8 @@ inline constexpr int kFaultSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP
 void install_fault_handlers();
 // False when somebody has replaced the handler, so that the signal would do harm.
 bool end_block_handler_is_ours();
+// Sends kEndBlockSignal to a thread of this process that runs a block, which is asked again if it is not in the kernel's
+// code just now. Under ThreadSanitizer nothing is sent: it runs handlers inside of its own functions.
+void ask_to_end_block(int thread);
 
 }  // namespace canopy
