@@ -5,9 +5,7 @@
 #include "runtime/device/fault_handler.h"
 #include "runtime/device/scheduler.h"
 
-#include <unistd.h>
 
-#include <csignal>
 #include <string>
 #include <utility>
 
