@@ -2,6 +2,7 @@
 
 #include "runtime/base/env.h"
 #include "runtime/base/log.h"
+#include "runtime/base/wait_report.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -25,7 +26,8 @@ constexpr uint32_t kStepsPerTimeCheck = 8;
 constexpr uint32_t kYields = 100;
 constexpr uint64_t kFirstNapNs = 50'000;
 constexpr uint64_t kLongestNapNs = 1'000'000;
-constexpr uint64_t kReportNs = 60'000'000'000;
+// Relaxed: a number, nothing else.
+std::atomic<uint64_t> g_report_ns{kWaitReportInterval.count()};
 
 // With more ranks than cores nobody spins: whoever would be spun for needs the core (2026-11, 2 cores, 4
 // PEs: barriers of 300 us with permits, 10 to 15 us without).
@@ -56,6 +58,10 @@ alignas(kCacheLine) std::atomic<bool> executor_wants{false};
 thread_local uint32_t* t_permit_from = nullptr;
 
 }  // namespace
+
+void set_wait_report_interval(std::chrono::nanoseconds interval) {
+  g_report_ns.store(static_cast<uint64_t>(interval.count()), std::memory_order_relaxed);
+}
 
 int usable_cores() {
   static const int cores = [] {
@@ -211,7 +217,8 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
                   FunctionRef<std::string()> describe, WakenBy waker) {
   WaitPacer pacer;
   const uint64_t start = monotonic_ns();
-  uint64_t report_at = start + kReportNs;
+  const uint64_t report_ns = g_report_ns.load(std::memory_order_relaxed);
+  uint64_t report_at = start + report_ns;
   Doorbell nobody_rings;  // a nap is a sleep on a bell that only time ends
   bool rung_for_nothing = false;
   for (;;) {
@@ -230,7 +237,7 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
     }
     if (now >= report_at) {
       report(fmt::format("still waiting after {} s: {}", (now - start) / 1'000'000'000, describe()));
-      report_at = now + kReportNs;
+      report_at = now + report_ns;
     }
     const auto report_in = std::chrono::nanoseconds(report_at - now);
     auto limit = std::min(deadline.left(now), report_in);

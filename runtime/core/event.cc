@@ -335,7 +335,7 @@ Result<> Event::synchronize(Deadline deadline) {
     }
     return fail(Errc::invalid_argument, "synchronize with an event that was never recorded, or was reset");
   }
-  const auto describe = [&] { return fmt::format("device {}: an event record to complete", device_); };
+  const auto describe = [&] { return fmt::format("device {}: an event record to complete{}", device_, describe_waits()); };
   // Acquire: pairs with EventCell::lose_record().
   const auto lost = [&] { return cell->lost.load(std::memory_order_acquire); };
   const WaitEnd end = wait_until([&] { return cell->complete() || lost(); }, &cell->bell, BellScope::process,

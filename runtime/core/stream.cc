@@ -71,8 +71,8 @@ void Stream::wait_for_room() {
   const uint64_t target = done + std::max<uint64_t>(1, (strand_.submitted() - done) / 4);
   wait_until([&] { return strand_.reached(target) || strand_.idle(); }, &strand_.bell(),
              BellScope::process, Deadline::never(), [&] {
-               return fmt::format("device {} stream {}: room in a full queue of {} tasks",
-                                  strand_.device().device(), id(), Strand::kRingEntries);
+               return fmt::format("device {} stream {}: room in a full queue of {} tasks{}",
+                                  strand_.device().device(), id(), Strand::kRingEntries, describe_waits());
              });
 }
 
@@ -84,10 +84,10 @@ std::string Stream::describe_wait(uint64_t target) const {
       oldest = *entry;
     }
   }
-  const std::string next = oldest ? canopy::describe_wait(*oldest) : std::string();
+  const std::string next = oldest ? canopy::describe_wait(*oldest) + describe_state(*oldest) : std::string();
   return fmt::format("device {} stream {}: {} of {} tasks completed{}{}{}", strand_.device().device(), id(),
                      strand_.completed(), target, next.empty() ? "" : ", the next one waits for ", next,
-                     context_.scheduler().describe());
+                     describe_waits());
 }
 
 Result<> Stream::synchronize(Deadline deadline) {

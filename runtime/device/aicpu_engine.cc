@@ -130,7 +130,9 @@ void AiCpuEngine::thread_main(uint32_t index) {
                   [this] { return !work_waits() && !stopping_.load(std::memory_order_acquire); });
       continue;
     }
+    core.fiber->block = &block;
     Fiber::switch_to(core.root, *core.fiber);
+    core.fiber->block = nullptr;
     note_ended(core);
     if (std::exchange(core.abandoned, false)) {
       core.fiber->rewind_abandoned(&fiber_main);

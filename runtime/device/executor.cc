@@ -342,6 +342,4 @@ Strand* Executor::pop_strand(uint8_t at_least) {
 
 Strand* Executor::steal_strand() { return pop_strand(Strand::kPriorities); }
 
-void Executor::describe(std::string* text) const { pool_.describe(text); }
-
 }  // namespace canopy

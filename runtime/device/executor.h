@@ -49,8 +49,8 @@ class Executor {
   // Parks the running fiber until somebody pushes it ready. REQUIRES: on an executor, in a block or
   // call; the fiber has been put where its waker finds it.
   static void park();
-  // Parks the running fiber until poll(argument) is non-zero.
-  static void park_polling(int (*poll)(void*), void* argument, const char* what);
+  // Parks the running fiber until poll(argument) is non-zero. `what` and `facts` are for reports.
+  static void park_polling(int (*poll)(void*), void* argument, const char* what, const WordFacts& facts);
   // Lets others run, then goes on.
   static void yield();
   // Ends the running block, whose launch has failed or is to end early: its stack is abandoned, nothing is unwound.
@@ -91,8 +91,6 @@ class Executor {
   Scheduler& scheduler() { return scheduler_; }
   // Brings a retired spare back to work.
   void revive();
-  // One line per parked block, for hang reports.
-  void describe(std::string* text) const;
 
  private:
   static constexpr uint32_t kFiberBit = 1u << 8;

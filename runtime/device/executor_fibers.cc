@@ -92,12 +92,12 @@ void Executor::leave_for(Fiber& from, Fiber& to) {
   Fiber::switch_to(from, to);
 }
 
-void Executor::park_polling(int (*poll)(void*), void* argument, const char* what) {
+void Executor::park_polling(int (*poll)(void*), void* argument, const char* what, const WordFacts& facts) {
   Executor* self = current();
   Fiber* fiber = self->running_;
   fiber->poll = poll;
   fiber->poll_argument = argument;
-  fiber->begin_wait(what);
+  fiber->begin_wait(what, facts);
   {
     std::lock_guard lock(self->lock_);
     fiber->next = self->polls_;

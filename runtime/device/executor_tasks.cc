@@ -57,6 +57,12 @@ int value_reached(void* argument) {
   return 1;
 }
 
+// For debuggers; reports read the entry.
+WordFacts facts_of(const Sqe::Body::Value& value) {
+  constexpr WordTest kTests[] = {WordTest::at_least, WordTest::equal, WordTest::some_bits, WordTest::some_zero};
+  return {value.address, value.value, sizeof(uint64_t), kTests[static_cast<size_t>(value.test)]};
+}
+
 }  // namespace
 
 // ---- Strands.
@@ -231,7 +237,7 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       ValueWait wait{sqe, strand};
       if (value_reached(&wait) == 0) {
         self->running_->stream = strand->stream_id();
-        park_polling(&value_reached, &wait, "a value in memory");
+        park_polling(&value_reached, &wait, "a value in memory", facts_of(sqe->body.value));
         self = current();
       }
       return true;

@@ -23,7 +23,7 @@ struct Fault {
 // The block that a thread runs, as that thread's signal handlers find it.
 struct RunningBlock {
   Block* block = nullptr;        // null: none
-  const Fiber* fiber = nullptr;  // on which it runs
+  Fiber* fiber = nullptr;        // on which it runs
   Fault* fault = nullptr;        // where `leave` finds what the handler saw
   void (*leave)() = nullptr;     // where the thread goes on that was taken out of the block's code; never returns
 };

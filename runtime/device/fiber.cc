@@ -69,7 +69,10 @@ Fiber::Fiber(std::byte* mapping, size_t mapping_bytes, std::byte* stack, size_t 
 #if defined(__SANITIZE_THREAD__)
   sanitizer_ = __tsan_create_fiber(0);
 #endif
+  note_.context = &context_;
+  note_.parked = &parked_;
   rewind(entry);
+  add_note(&note_);
 }
 
 Result<std::unique_ptr<Fiber>> Fiber::create(size_t stack_bytes, Entry entry) {
@@ -94,6 +97,7 @@ Result<std::unique_ptr<Fiber>> Fiber::create(size_t stack_bytes, Entry entry) {
 
 Fiber::~Fiber() {
   if (mapping_ != nullptr) {
+    remove_note(&note_);
 #if defined(__SANITIZE_THREAD__)
     __tsan_destroy_fiber(sanitizer_);
 #endif
@@ -154,44 +158,26 @@ Fiber* FiberPool::take() {
   }
   auto fresh = Fiber::create(stack_bytes_, entry_);
   CHECK(fresh, "raise the address space limit (ulimit -v) or vm.max_map_count, or launch fewer blocks");
-  std::lock_guard lock(lock_);
   all_.push_back(std::move(*fresh));
   return all_.back().get();
 }
 
-void Fiber::begin_wait(const char* what) {
+// Relaxed but for the last one: whoever sees that there is a wait sees whose it is; pairs with describe_waits().
+void Fiber::begin_wait(const char* what, const WordFacts& facts) {
   if (block == nullptr) {
-    kernel_.store(nullptr, std::memory_order_relaxed);
-    block_index_.store(static_cast<uint32_t>(stream), std::memory_order_relaxed);
-    waits_for_.store(what, std::memory_order_release);  // as below
-    return;
+    note_.kernel.store(nullptr, std::memory_order_relaxed);
+    note_.block.store(static_cast<uint32_t>(stream), std::memory_order_relaxed);
+  } else {
+    const Launch& launch = *block->launch;
+    note_.kernel.store(launch.image->trace_name, std::memory_order_relaxed);
+    note_.block.store(block->index, std::memory_order_relaxed);
+    note_.blocks.store(launch.blocks, std::memory_order_relaxed);
   }
-  const Launch& launch = *block->launch;
-  kernel_.store(launch.image->trace_name, std::memory_order_relaxed);
-  block_index_.store(block->index, std::memory_order_relaxed);
-  block_count_.store(launch.blocks, std::memory_order_relaxed);
-  // Release: whoever sees the wait sees whose it is; pairs with describe().
-  waits_for_.store(what, std::memory_order_release);
-}
-
-std::string Fiber::describe() const {
-  const char* what = waits_for_.load(std::memory_order_acquire);
-  if (what == nullptr) {
-    return {};
-  }
-  const char* kernel = kernel_.load(std::memory_order_relaxed);
-  if (kernel == nullptr) {
-    return fmt::format("\n  stream {}: waits for {}", block_index_.load(std::memory_order_relaxed), what);
-  }
-  return fmt::format("\n  kernel {} block {} of {}: waits for {}", kernel,
-                     block_index_.load(std::memory_order_relaxed), block_count_.load(std::memory_order_relaxed), what);
-}
-
-void FiberPool::describe(std::string* text) const {
-  std::lock_guard lock(lock_);
-  for (const auto& fiber : all_) {
-    *text += fiber->describe();
-  }
+  note_.address.store(facts.address, std::memory_order_relaxed);
+  note_.wanted.store(facts.wanted, std::memory_order_relaxed);
+  note_.word.store(facts.bytes | static_cast<uint32_t>(facts.test) << 8 | uint32_t{facts.is_signed} << 16,
+                   std::memory_order_relaxed);
+  note_.what.store(what, std::memory_order_release);
 }
 
 void FiberPool::give(Fiber* fiber) {

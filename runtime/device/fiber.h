@@ -5,14 +5,12 @@
 #pragma once
 
 #include "runtime/base/result.h"
-#include "runtime/base/spin_lock.h"
+#include "runtime/device/wait_note.h"
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <string>
 #include <vector>
 
 namespace canopy {
@@ -58,13 +56,11 @@ class Fiber {
   int (*poll)(void*) = nullptr;     // a polled wait: resumed when it returns non-zero
   void* poll_argument = nullptr;
 
-  // For reports, which other threads make while blocks run: words that are valid by themselves, because the
-  // block and its launch may be gone by the time they are read. Both strings outlive the fiber.
-  void begin_wait(const char* what);
+  // For reports and debuggers (wait_note.h): what runs on the fiber begins to wait. `what` and the kernel's name
+  // outlive it.
+  void begin_wait(const char* what, const WordFacts& facts);
   // Relaxed: a report that comes a little late names a wait that has just ended.
-  void end_wait() { waits_for_.store(nullptr, std::memory_order_relaxed); }
-  // "" when nothing waits on it.
-  std::string describe() const;
+  void end_wait() { note_.what.store(nullptr, std::memory_order_relaxed); }
 
  private:
   Fiber(std::byte* mapping, size_t mapping_bytes, std::byte* stack, size_t stack_bytes, Entry entry);
@@ -75,10 +71,7 @@ class Fiber {
   std::byte* stack_ = nullptr;  // lowest address
   size_t stack_bytes_ = 0;
   std::atomic<bool> parked_{false};
-  std::atomic<const char*> waits_for_{nullptr};
-  std::atomic<const char*> kernel_{nullptr};
-  std::atomic<uint32_t> block_index_{0};  // without a kernel: the stream's number
-  std::atomic<uint32_t> block_count_{0};
+  FiberNote note_;
   void* sanitizer_ = nullptr;   // TSan's fiber, or ASan's fake stack
   friend struct FiberEntry;
 };
@@ -91,14 +84,11 @@ class FiberPool {
   ~FiberPool();
   Fiber* take();  // never null: running out of address space is a CHECK
   void give(Fiber* fiber);
-  // Any thread: one line per fiber with a block that waits.
-  void describe(std::string* text) const;
 
  private:
   const size_t stack_bytes_;
   const Fiber::Entry entry_;
   Fiber* free_ = nullptr;
-  mutable SpinLock lock_;  // guards all_
   std::vector<std::unique_ptr<Fiber>> all_;
 };
 

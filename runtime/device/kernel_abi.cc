@@ -96,6 +96,50 @@ void enter_sync_list(Launch& launch, Fiber* self) {
   }
 }
 
+static_assert(static_cast<int>(WordTest::equal) == CANOPY_WORD_EQUAL &&
+              static_cast<int>(WordTest::all_bits) == CANOPY_WORD_ALL_BITS);
+
+WordFacts facts_of(const canopy_awaited_word* word) {
+  if (word == nullptr || word->test < CANOPY_WORD_EQUAL || word->test > CANOPY_WORD_ALL_BITS ||
+      (word->bytes != 1 && word->bytes != 2 && word->bytes != 4 && word->bytes != 8)) {
+    return {};  // a report without them is better than a wait that fails
+  }
+  return {word->address, word->wanted, word->bytes, static_cast<WordTest>(word->test), word->is_signed != 0};
+}
+
+void wait_on_aicpu(const Block& block, FunctionRef<bool()> ready, const char* what, const WordFacts& facts) {
+  const Launch& launch = *block.launch;
+  Fiber& fiber = *AiCpuEngine::running_block().fiber;
+  fiber.begin_wait(what, facts);
+  wait_until([&] { return ready() || must_end(launch); }, remote_bell(), BellScope::host, Deadline::never(),
+             [&] { return fmt::format("{}: {}{}", name_of(block), what, describe_waits()); }, WakenBy::anyone);
+  fiber.end_wait();
+  end_with_failed_launch();
+}
+
+// ready(arg) was 0.
+void wait_long(int (*ready)(void*), void* arg, const char* what, const WordFacts& facts) {
+  const Block* block = current_block();
+  if (block == nullptr) {
+    wait_until([&] { return ready(arg) != 0; }, remote_bell(), BellScope::host, Deadline::never(),
+               [&] { return what + describe_waits(); });
+    return;
+  }
+  if (on_aicpu(*block)) {
+    wait_on_aicpu(*block, [&] { return ready(arg) != 0; }, what, facts);
+    return;
+  }
+  const bool traced = TraceBuffer::recording();
+  if (traced) {
+    canopy_span_begin(what);
+  }
+  Executor::park_polling(ready, arg, what, facts);
+  end_with_failed_launch();
+  if (traced) {
+    canopy_span_end();
+  }
+}
+
 uint32_t cores_for(const Launch& launch) {
   const uint32_t cores = launch.strand->device().pool(launch.kind).cores();
   const uint32_t limit = launch.options != nullptr ? launch.options->most_cores : 0;
@@ -168,33 +212,15 @@ void canopy_yield(void) {
 }
 
 void canopy_wait_until(int (*ready)(void*), void* arg, const char* what) {
-  if (ready(arg) != 0) {
-    return;
+  if (ready(arg) == 0) {
+    canopy::wait_long(ready, arg, what, {});
   }
-  const Block* block = canopy::current_block();
-  if (block != nullptr && canopy::on_aicpu(*block)) {
-    const Launch& launch = *block->launch;
-    canopy::wait_until([&] { return ready(arg) != 0 || canopy::must_end(launch); }, canopy::remote_bell(),
-                       canopy::BellScope::host, canopy::Deadline::never(),
-                       [&] { return fmt::format("{}: {}", canopy::name_of(*block), what); },
-                       canopy::WakenBy::anyone);
-    canopy::end_with_failed_launch();
-    return;
+}
+
+void canopy_wait_for_word(int (*ready)(void*), void* arg, const char* what, const canopy_awaited_word* word) {
+  if (ready(arg) == 0) {
+    canopy::wait_long(ready, arg, what, canopy::facts_of(word));
   }
-  if (block != nullptr) {
-    const bool traced = canopy::TraceBuffer::recording();
-    if (traced) {
-      canopy_span_begin(what);
-    }
-    Executor::park_polling(ready, arg, what);
-    canopy::end_with_failed_launch();
-    if (traced) {
-      canopy_span_end();
-    }
-    return;
-  }
-  canopy::wait_until([&] { return ready(arg) != 0; }, canopy::remote_bell(), canopy::BellScope::host,
-                     canopy::Deadline::never(), [&] { return std::string(what); });
 }
 
 void canopy_sync_all(void) {
@@ -215,7 +241,7 @@ void canopy_sync_all(void) {
   canopy::Scheduler& scheduler = executor->scheduler();
   // Relaxed: moves on only when this block has arrived as well.
   const uint32_t round = launch.rounds.load(std::memory_order_relaxed);
-  self->begin_wait("SyncAll");
+  self->begin_wait("SyncAll", {&launch.arrived, launch.blocks, sizeof(uint32_t), canopy::WordTest::at_least});
   // First onto the list, then counted: so the last to arrive finds everybody.
   canopy::enter_sync_list(launch, self);
   // acq_rel: everything the blocks did before is visible to all of them after.
@@ -311,7 +337,8 @@ void canopy_flag_wait(uint32_t id) {
     }
     return 0;
   };
-  canopy_wait_until(take_one, &launch.flags[id], "flag");
+  const canopy_awaited_word word = {&launch.flags[id], 1, sizeof(uint32_t), CANOPY_WORD_AT_LEAST, 0};
+  canopy_wait_for_word(take_one, &launch.flags[id], "flag", &word);
 }
 
 void canopy_kernel_assert(const char* condition, const char* file, int line) {

@@ -170,6 +170,11 @@ Strand* NotifyCell::record(NotifyChange change, uint32_t value) {
   return let_go(over);
 }
 
+uint32_t NotifyCell::word() {
+  std::lock_guard lock(lock_);
+  return word_;
+}
+
 bool NotifyCell::wait(Strand* strand, Strand** over) {
   const Sqe& sqe = *strand->front();
   const uint64_t limit_ns = sqe.body.notify_wait.limit_ns;

@@ -10,6 +10,7 @@
 #include "runtime/device/wait_timer.h"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace canopy {
@@ -34,6 +35,10 @@ class NotifyCell {
   bool wait(Strand* strand, Strand** over);
   // Sets the word to 0; lets nobody go.
   void clear();
+  // The word as it is now, for reports.
+  uint32_t word();
+  // Where it lies in the cell, for debuggers.
+  static constexpr uint32_t word_offset();
   // Takes `strand`, which is to leave its wait (Strand::drops_head()), off the list, and drops the wait's share.
   // False: it is not on it. The cell may be anybody's by now.
   bool remove_waiter(Strand* strand);
@@ -59,5 +64,7 @@ class NotifyCell {
   Strand* last_ = nullptr;
   NotifyCell* next_spare_ = nullptr;  // guarded by the spare cells' lock
 };
+
+constexpr uint32_t NotifyCell::word_offset() { return offsetof(NotifyCell, word_); }
 
 }  // namespace canopy

@@ -349,7 +349,7 @@ void Scheduler::relieve(const std::vector<Executor*>& stuck) {
   }
   if (spares.empty()) {
     report(fmt::format("{} executors are stuck in kernels that do not yield and no spare can be started: {}",
-                       stuck.size(), describe()));
+                       stuck.size(), describe_waits()));
     return;
   }
   for (size_t i = 0; i < stuck.size(); ++i) {
@@ -358,15 +358,6 @@ void Scheduler::relieve(const std::vector<Executor*>& stuck) {
     ring(*stuck[i]);  // it may have got on meanwhile, and a fiber it was leaving has come back to it
     spare.revive();
   }
-}
-
-std::string Scheduler::describe() const {
-  std::string text;
-  const uint32_t count = executor_count();
-  for (uint32_t i = 0; i < count; ++i) {
-    executors_[i]->describe(&text);
-  }
-  return text;
 }
 
 }  // namespace canopy

@@ -91,8 +91,6 @@ class Scheduler {
   void settle(Launch& launch);
   // Has executors that sleep beside polled waits look again: a stream has stored something.
   void ring_pollers();
-  // Every parked block and what it waits for.
-  std::string describe() const;
 
  private:
   friend class Executor;

@@ -10,6 +10,35 @@
 
 namespace canopy {
 
+Strand::Strand(Scheduler& scheduler, DeviceCores& device, int32_t stream_id, uint8_t priority, bool stored,
+               uint32_t ring_entries)
+    : scheduler_(scheduler),
+      device_(device),
+      stream_id_(stream_id),
+      priority_(priority),
+      stored_(stored),
+      ring_(ring_entries) {
+  if (stored) {
+    // A task that never ends: no producer is the one that hands the strand over.
+    pending_.store(1, std::memory_order_relaxed);
+    return;  // its tasks wait for nobody
+  }
+  note_.strand = this;
+  note_.entries = &ring_.at(0);
+  note_.submitted = &submitted_;
+  note_.completed = &completed_;
+  note_.mask = ring_entries - 1;
+  note_.device = device.device();
+  note_.stream = stream_id;
+  add_note(&note_);
+}
+
+Strand::~Strand() {
+  if (!stored_) {
+    remove_note(&note_);
+  }
+}
+
 void Strand::publish() {
   ring_.publish();
   // Relaxed: only this side writes it; readers want their own submissions only.

@@ -16,6 +16,7 @@
 #include "runtime/device/abi/sqe.h"
 #include "runtime/device/args_ring.h"
 #include "runtime/device/launch.h"
+#include "runtime/device/wait_note.h"
 #include "runtime/device/wait_timer.h"
 
 #include <atomic>
@@ -46,14 +47,10 @@ class Strand {
 
   // `stored`: its tasks are kept and not run.
   Strand(Scheduler& scheduler, DeviceCores& device, int32_t stream_id, uint8_t priority, bool stored = false,
-         uint32_t ring_entries = kRingEntries)
-      : scheduler_(scheduler), device_(device), stream_id_(stream_id), priority_(priority), stored_(stored),
-        ring_(ring_entries) {
-    if (stored) {
-      // A task that never ends: no producer is the one that hands the strand over.
-      pending_.store(1, std::memory_order_relaxed);
-    }
-  }
+         uint32_t ring_entries = kRingEntries);
+  ~Strand();
+  Strand(const Strand&) = delete;
+  Strand& operator=(const Strand&) = delete;
 
   // ---- Producer.
   SpinLock& producer_lock() { return producer_lock_; }
@@ -191,6 +188,7 @@ class Strand {
   SpinLock error_lock_;            // guards the two below
   Strand* replayer_ = nullptr;
   std::string error_sentence_;
+  StrandNote note_;
 };
 
 }  // namespace canopy

@@ -1,5 +1,9 @@
 #include "runtime/device/task_text.h"
 
+#include "runtime/device/event_bank.h"
+#include "runtime/device/notify_cell.h"
+#include "runtime/device/peek.h"
+
 #include <fmt/format.h>
 
 namespace canopy {
@@ -17,6 +21,14 @@ const char* describe(ValueTest test) {
       return "without a bit outside of";
   }
   return "";
+}
+
+const char* describe_record(const EventCell& cell) {
+  // Acquire: pairs with EventCell::lose_record().
+  if (cell.lost.load(std::memory_order_acquire)) {
+    return ", which was dropped: its stream was aborted, or has stopped";
+  }
+  return cell.complete() ? "" : ", which has not been made yet";
 }
 
 std::string describe_limit(uint64_t limit_ns) {
@@ -62,6 +74,25 @@ std::string describe_wait(const Sqe& sqe) {
       const auto& wait = sqe.body.value;
       return fmt::format("the word at {} to be {} {:#x}", fmt::ptr(wait.address),
                          describe(wait.test), wait.value);
+    }
+    case SqeKind::gate:
+      return "the run of a model";
+    default:
+      return {};
+  }
+}
+
+std::string describe_state(const Sqe& sqe) {
+  switch (sqe.kind) {
+    case SqeKind::event_wait:
+      return describe_record(*sqe.body.event.cell);
+    case SqeKind::timed_event_wait:
+      return describe_record(*sqe.body.timed_event.cell);
+    case SqeKind::notify_wait:
+      return fmt::format(", it is {}", sqe.body.notify_wait.cell->word());
+    case SqeKind::value_wait: {
+      const auto word = peek(sqe.body.value.address, sizeof(uint64_t));
+      return word ? fmt::format(", it is {:#x}", *word) : ", which cannot be read";
     }
     default:
       return {};

@@ -79,6 +79,8 @@ string(REGEX MATCHALL "[^\n]+" symbols "${text}")
 foreach(symbol IN LISTS symbols)
   if(symbol MATCHES " A (CANOPY_1|CANOPY_PRIVATE)(@@.*)?$")
     continue()  # the names of the versions
+  elseif(symbol MATCHES " D canopy_debug@@CANOPY_1$")
+    continue()  # read by the commands of gdb
   elseif(symbol MATCHES " [TWV] (acl[A-Za-z0-9_]+)@@CANOPY_1$")
     list(APPEND exported ${CMAKE_MATCH_1})
   elseif(symbol MATCHES " T (canopy_[a-z0-9_]+)@@CANOPY_1$")

@@ -13,8 +13,9 @@ nlohmann-json3-dev libcli11-dev libboost-context-dev libhwloc-dev libpmix-dev op
 libopenmpi-dev libgtest-dev libbenchmark-dev libopenblas-pthread-dev libfabric-dev iproute2 \
 nftables procps util-linux"
 # Installed along with the others where that is possible, missed without them: ccache only saves time,
-# libtbb-dev and libjemalloc-dev are peers of the benchmarks, git tells them the commit.
-CANOPY_OPTIONAL_PACKAGES="ccache libtbb-dev libjemalloc-dev git"
+# libtbb-dev and libjemalloc-dev are peers of the benchmarks, git tells them the commit, gdb is what its commands
+# are tested with.
+CANOPY_OPTIONAL_PACKAGES="ccache libtbb-dev libjemalloc-dev git gdb"
 
 # Prints those of its arguments that are not installed.
 canopy_missing_packages() {

@@ -82,6 +82,24 @@ void canopy_yield(void);
  * be short, must not block, and may run on another thread's stack. `what` names the wait in hang reports
  * and in the timeline. Outside a kernel it waits on the calling thread. */
 void canopy_wait_until(int (*ready)(void* arg), void* arg, const char* what);
+/* The same for a wait that looks at one word, which hang reports and the debugger's commands then show: where it
+ * lies, what is wanted, what it is. `ready` alone decides. */
+typedef struct canopy_awaited_word {
+  const volatile void* address;
+  uint64_t wanted;  /* as many low bytes of it as the word has */
+  uint8_t bytes;    /* of the word: 1, 2, 4, 8 */
+  uint8_t test;     /* CANOPY_WORD_* */
+  uint8_t is_signed;
+} canopy_awaited_word;
+#define CANOPY_WORD_EQUAL 1
+#define CANOPY_WORD_NOT_EQUAL 2
+#define CANOPY_WORD_ABOVE 3
+#define CANOPY_WORD_AT_LEAST 4
+#define CANOPY_WORD_BELOW 5
+#define CANOPY_WORD_AT_MOST 6
+#define CANOPY_WORD_SOME_BITS 7 /* of `wanted` are set in the word */
+#define CANOPY_WORD_ALL_BITS 8
+void canopy_wait_for_word(int (*ready)(void* arg), void* arg, const char* what, const canopy_awaited_word* word);
 /* Waits for all blocks of this launch. */
 void canopy_sync_all(void);
 /* The unified buffer of this block's core: scratch that lives as long as the block. `bytes` (may be

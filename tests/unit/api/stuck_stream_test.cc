@@ -1,9 +1,12 @@
 // A synchronisation that gives up says what the stream waits for.
+#include "runtime/base/wait_report.h"
 #include "tests/unit/api/gate.h"
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <string>
+#include <thread>
 
 namespace canopy::test {
 namespace {
@@ -41,7 +44,7 @@ TEST_F(StuckStream, NamesTheEvent) {
     ACL_OK(aclrtCreateEventWithFlag(&event, ACL_EVENT_EXTERNAL));
     ACL_OK(aclrtStreamWaitEventWithTimeout(stream_, event, limit));
     ACL_OK(aclrtGetEventId(event, &id));
-    EXPECT_EQ(sentence(), stuck(fmt::format("the record of event {}{}", id,
+    EXPECT_EQ(sentence(), stuck(fmt::format("the record of event {}{}, which has not been made yet", id,
                                             limit == 0 ? "" : ", for 900 s at most")));
     ACL_OK(aclrtRecordEvent(event, other_));
     ACL_OK(aclrtSynchronizeStream(stream_));
@@ -54,7 +57,7 @@ TEST_F(StuckStream, NamesTheNotify) {
   ACL_OK(aclrtCreateNotify(&notify, 0));
   ACL_OK(aclrtGetNotifyId(notify, &id));
   ACL_OK(aclrtWaitAndResetNotify(notify, stream_, 0));
-  EXPECT_EQ(sentence(), stuck(fmt::format("notify {} to be equal to 1", id)));
+  EXPECT_EQ(sentence(), stuck(fmt::format("notify {} to be equal to 1, it is 0", id)));
   ACL_OK(aclrtRecordNotify(notify, other_));
   ACL_OK(aclrtSynchronizeStream(stream_));
 }
@@ -67,7 +70,7 @@ TEST_F(StuckStream, NamesTheCountingNotify) {
   aclrtCntNotifyWaitInfo want{ACL_RT_CNT_NOTIFY_WAIT_BIGGER_MODE, 7, 900, 0, {}};
   ACL_OK(aclrtCntNotifyWaitWithTimeout(counter, stream_, &want));
   EXPECT_EQ(sentence(),
-            stuck(fmt::format("counting notify {} to be above 7, for 900 s at most", id)));
+            stuck(fmt::format("counting notify {} to be above 7, for 900 s at most, it is 0", id)));
   aclrtCntNotifyRecordInfo set{ACL_RT_CNT_NOTIFY_RECORD_SET_VALUE_MODE, 8};
   ACL_OK(aclrtCntNotifyRecord(counter, other_, &set));
   ACL_OK(aclrtSynchronizeStream(stream_));
@@ -78,8 +81,39 @@ TEST_F(StuckStream, NamesTheWord) {
   ACL_OK(aclrtMalloc(&word, 64, ACL_MEM_MALLOC_HUGE_FIRST));
   ACL_OK(aclrtMemset(word, 64, 0, 64));
   ACL_OK(aclrtValueWait(word, 0x2A, ACL_STREAM_WAIT_VALUE_EQ, stream_));
-  EXPECT_EQ(sentence(), stuck(fmt::format("the word at {} to be equal to 0x2a", word)));
+  EXPECT_EQ(sentence(), stuck(fmt::format("the word at {} to be equal to 0x2a, it is 0x0", word)));
   ACL_OK(aclrtValueWrite(word, 0x2A, 0, other_));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+// ---- A synchronisation that does not give up says so now and then.
+
+TEST_F(StuckStream, AHangReportNamesEveryBlockAndStreamThatWaits) {
+  void* memory = zeroed_memory(64);
+  Gate gate;
+  ACL_OK(gate.close(stream_));
+  ACL_OK(aclrtValueWait(memory, 0x2A, ACL_STREAM_WAIT_VALUE_EQ, other_));
+  int32_t other_number = 0;
+  ACL_OK(aclrtStreamGetId(other_, &other_number));
+  testing::internal::CaptureStderr();
+  set_wait_report_interval(std::chrono::milliseconds(5));
+  std::thread waiting([&] {
+    ACL_OK(aclrtSetDevice(0));
+    EXPECT_EQ(aclrtSynchronizeStreamWithTimeout(stream_, 100), ACL_ERROR_RT_STREAM_SYNC_TIMEOUT);
+  });
+  waiting.join();
+  set_wait_report_interval(kWaitReportInterval);
+  const std::string text = testing::internal::GetCapturedStderr();
+  for (const std::string& line :
+       {fmt::format("still waiting after 0 s: device 0 stream {}: 0 of 1 tasks completed", number_),
+        std::string("kernel hold_until_open block 0 of 1: waits for a test's gate: the word at 0x"),
+        std::string("to be other than 0, it is 0"),
+        fmt::format("device 0 stream {}: waits for the word at {} to be equal to 0x2a, it is 0x0", other_number, memory)}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << " is not in: " << text;
+  }
+  gate.open();
+  ACL_OK(aclrtValueWrite(memory, 0x2A, 0, nullptr));
+  ACL_OK(aclrtSynchronizeStream(other_));
   ACL_OK(aclrtSynchronizeStream(stream_));
 }
 

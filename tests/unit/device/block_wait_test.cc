@@ -275,7 +275,7 @@ TEST(Reports, MayBeMadeWhileBlocksComeAndGo) {
   std::atomic<bool> done{false};
   std::jthread reporter([&] {
     while (!done.load()) {
-      const std::string text = rig.scheduler.describe();
+      const std::string text = describe_waits();
       ASSERT_TRUE(text.empty() || text.find("comes_and_goes") != std::string::npos) << text;
     }
   });
@@ -288,7 +288,7 @@ TEST(Reports, MayBeMadeWhileBlocksComeAndGo) {
   done.store(true);
   EXPECT_EQ(rounds.load(), 2'000u / kSlowdown);
   reporter.join();
-  EXPECT_EQ(rig.scheduler.describe(), "");
+  EXPECT_EQ(describe_waits(), "");
 }
 
 TEST(Reports, NameKernelBlockAndWhatItWaitsFor) {
@@ -302,7 +302,7 @@ TEST(Reports, NameKernelBlockAndWhatItWaitsFor) {
   {
     RigStream stream(rig);
     stream.kernel(image, 2, &args);
-    rig.await([&] { return rig.scheduler.describe().find("kernel patient block 1 of 2: waits for a word") != std::string::npos; },
+    rig.await([&] { return describe_waits().find("kernel patient block 1 of 2: waits for a word") != std::string::npos; },
               nullptr, "the report");
     word.value.store(1);
   }

@@ -54,7 +54,7 @@ class Rig {
     const WaitEnd end = wait_until(ready, bell, BellScope::process, Deadline::after(std::chrono::seconds(60)),
                                    [&] { return std::string(what); });
     if (end == WaitEnd::deadline) {
-      report(fmt::format("the test waited for 60 s for {}{}", what, scheduler.describe()));
+      report(fmt::format("the test waited for 60 s for {}{}", what, describe_waits()));
       std::abort();
     }
   }
@@ -73,7 +73,7 @@ class RigStream {
   void post(Fill&& fill) {
     for (;;) {
       {
-        std::lock_guard lock(mutex_);
+        std::lock_guard lock(strand_.producer_lock());
         if (Sqe* sqe = strand_.reserve()) {
           sqe->args_end = 0;
           sqe->heap_args = nullptr;
@@ -130,7 +130,6 @@ class RigStream {
 
  private:
   Rig& rig_;
-  std::mutex mutex_;  // serialises producers
   Strand strand_;
 };
 

@@ -248,13 +248,13 @@ TEST(StreamWaits, AHangReportNamesTheStreamThatWaitsForAValue) {
   post_value_wait(stream, &word, 1);
   rig.await(
       [&] {
-        return rig.scheduler.describe().find("stream 1: waits for a value in memory") !=
+        return describe_waits().find("stream 1: waits for the word at ") !=
                std::string::npos;
       },
       nullptr, "the report to name the stream");
   std::atomic_ref(word).store(1, std::memory_order_release);
   stream.sync();
-  EXPECT_EQ(rig.scheduler.describe(), "");
+  EXPECT_EQ(describe_waits(), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Executors, StreamWait, testing::Values(1u, 2u, 4u));
