@@ -41,9 +41,21 @@ uint64_t core_of_block() {
   return static_cast<uint64_t>(canopy_device_id()) << 33 | vector << 32 | canopy_core_id();
 }
 
+static_assert(CANOPY_WORD_EQUAL == 1 && CANOPY_WORD_AT_MOST == 6, "in the order of AwaitedWord::Test");
+
+void wait_in_block(int (*ready)(void* arg), void* arg, const char* what, const AwaitedWord* word) {
+  if (word == nullptr) {
+    canopy_wait_until(ready, arg, what);
+    return;
+  }
+  const canopy_awaited_word awaited = {word->address, word->wanted, word->bytes,
+                                       static_cast<uint8_t>(1 + static_cast<uint8_t>(word->test)), word->is_signed};
+  canopy_wait_for_word(ready, arg, what, &awaited);
+}
+
 [[maybe_unused]] const bool kernel_side_registered = [] {
   register_kernel_side({.in_kernel = canopy_in_kernel,
-                        .wait_until = canopy_wait_until,
+                        .wait_until = wait_in_block,
                         .core = core_of_block,
                         .set_remote_bell = [](Doorbell* bell) { set_remote_bell(bell); }});
   return true;

@@ -38,9 +38,33 @@ inline bool holds(T now, Compare compare, T value) {
   return false;
 }
 
+constexpr AwaitedWord::Test test_of(Compare compare) {
+  switch (compare) {
+    case Compare::eq:
+      return AwaitedWord::Test::equal;
+    case Compare::ne:
+      return AwaitedWord::Test::not_equal;
+    case Compare::lt:
+      return AwaitedWord::Test::below;
+    case Compare::le:
+      return AwaitedWord::Test::at_most;
+    case Compare::gt:
+      return AwaitedWord::Test::above;
+    case Compare::ge:
+      return AwaitedWord::Test::at_least;
+  }
+  return AwaitedWord::Test::equal;
+}
+
 template <class T>
 [[gnu::noinline]] void wait_long(T* word, Compare compare, T value, T* seen, const char* routine) {
   World& world = world_for(routine);
+  [[maybe_unused]] AwaitedWord awaited{};
+  const AwaitedWord* shown = nullptr;
+  if constexpr (std::is_integral_v<T>) {  // reports print whole numbers
+    awaited = {word, static_cast<uint64_t>(value), sizeof(T), test_of(compare), std::is_signed_v<T>};
+    shown = &awaited;
+  }
   wait_for(
       world, bell_of(world),
       [&] {
@@ -51,7 +75,8 @@ template <class T>
       [&] {
         return describe_wait(world, word, fmt::format("{}", value), compare,
                              fmt::format("{}", *seen), routine);
-      });
+      },
+      shown);
 }
 
 // Returns the value that satisfied the condition; what the writer ordered before it is visible.

@@ -31,18 +31,19 @@ void wait_posted(World& world, FunctionRef<bool()> ready, int pe, const char* ro
 void make_progress(World& world);
 
 template <class Ready>
-void wait_in_kernel(Ready&& ready, const char* what) {
+void wait_in_kernel(Ready&& ready, const char* what, const AwaitedWord* word = nullptr) {
   using Callable = std::remove_reference_t<Ready>;
   kernel_side().wait_until(
       [](void* callable) { return static_cast<int>((*static_cast<Callable*>(callable))()); },
-      const_cast<void*>(static_cast<const void*>(&ready)), what);
+      const_cast<void*>(static_cast<const void*>(&ready)), what, word);
 }
 
 // Returns when ready() is true. `bell` is the one that whoever ends the wait rings. `what` names
-// the wait in a kernel's reports, describe() makes the host's sentence ("pe 3 waits for ...").
+// the wait in a kernel's reports, which also tell of `word`; describe() makes the host's sentence ("pe 3
+// waits for ...").
 template <class Ready, class Describe>
 void wait_for(World& world, Doorbell& bell, Ready&& ready, WakenBy waker, const char* what,
-              Describe&& describe) {
+              Describe&& describe, const AwaitedWord* word = nullptr) {
   for (int i = 0; i < 2; ++i) {
     if (ready()) {
       return;
@@ -58,7 +59,7 @@ void wait_for(World& world, Doorbell& bell, Ready&& ready, WakenBy waker, const 
           make_progress(world);
           return ready();
         },
-        what);
+        what, word);
     return;
   }
   wait_on_host(world, bell, ready, waker, describe);

@@ -8,11 +8,21 @@
 
 namespace canopy::shmem {
 
+// A word that a wait looks at, for reports of hangs and for debuggers.
+struct AwaitedWord {
+  enum class Test : uint8_t { equal, not_equal, above, at_least, below, at_most };
+  const volatile void* address;
+  uint64_t wanted;  // as many low bytes of it as the word has
+  uint8_t bytes;
+  Test test;
+  bool is_signed;
+};
+
 struct KernelSide {
   // Non-zero when the caller is a block of a kernel.
   int (*in_kernel)() = nullptr;
-  // Gives the executor away until ready(arg) is non-zero; `what` names the wait.
-  void (*wait_until)(int (*ready)(void* arg), void* arg, const char* what) = nullptr;
+  // Gives the executor away until ready(arg) is non-zero; `what` names the wait, `word` may be null.
+  void (*wait_until)(int (*ready)(void* arg), void* arg, const char* what, const AwaitedWord* word) = nullptr;
   // A number for the core that the calling block runs on, different for each of the process.
   uint64_t (*core)() = nullptr;
   // Sleeping executors wake when `bell` is rung; null takes it back.

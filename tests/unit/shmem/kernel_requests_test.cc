@@ -31,7 +31,7 @@ class FakeKernel {
   static void enter_runtime() {
     register_kernel_side({.in_kernel = [] { return static_cast<int>(t_core != 0); },
                           .wait_until =
-                              [](int (*ready)(void*), void* arg, const char*) {
+                              [](int (*ready)(void*), void* arg, const char*, const AwaitedWord*) {
                                 while (ready(arg) == 0) {
                                   sched_yield();
                                 }
