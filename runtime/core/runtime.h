@@ -133,12 +133,10 @@ class Runtime {
   }
   Result<> synchronize_stream(void* handle, Deadline deadline);
   Result<> synchronize_device(Deadline deadline);
-  // Whether a stream has completed `ticket` tasks. False while a stream that was destroyed drains: who asks is
-  // told by StreamPools::forget_stream() when it has.
+  // Whether a stream has completed `ticket` tasks; one that is gone has.
   bool stream_reached(void* handle, uint64_t ticket);
-  // What is submitted to `later` from here on runs behind what was submitted to `earlier`. False when that is
-  // being destroyed.
-  Result<bool> order_after(Stream& later, void* earlier);
+  // What is submitted to `later` from here on runs behind what was submitted to `earlier`.
+  Result<> order_after(Stream& later, void* earlier);
   // Of a live stream of the current context; gone with the stream.
   Result<> set_stream_allocator(void* stream, const StreamAllocator& allocator);
   Result<> remove_stream_allocator(void* stream);

@@ -233,17 +233,14 @@ Result<void*> StreamPools::allocate(void* handle, uint64_t bytes, void* stream_h
       return static_cast<void*>(address);
     }
     auto ordered = runtime_.order_after(*on.first, wait_for.stream);
-    if (ordered && *ordered) {
+    if (ordered) {
       return static_cast<void*>(address);
     }
-    {
-      std::lock_guard lock(mutex_);
-      if (auto pool = pool_of(handle)) {
-        (*pool)->free(address, wait_for);  // as it was
-      }
+    std::lock_guard lock(mutex_);
+    if (auto pool = pool_of(handle)) {
+      (*pool)->free(address, wait_for);  // as it was
     }
-    CANOPY_TRY(std::move(ordered));
-    CANOPY_TRY(grow(handle, bytes));  // the other stream is about to go
+    return tl::unexpected(std::move(ordered.error()));
   }
 }
 

@@ -88,6 +88,8 @@ Result<std::optional<StreamAllocator>> Runtime::stream_allocator(void* handle) {
 }
 
 void Runtime::retire_stream(void* handle) {
+  // Others find it until its work is done: see order_after().
+  with_stream(handle, [](Stream& stream) { stream.drain_for_good(); });
   std::unique_ptr<Stream> owner;
   {
     std::lock_guard lock(holds_mutex_);
@@ -151,18 +153,17 @@ Result<> Runtime::synchronize_stream(void* handle, Deadline deadline) {
 
 bool Runtime::stream_reached(void* handle, uint64_t ticket) {
   std::lock_guard lock(holds_mutex_);
-  const Stream* found = streams_.find(handle);
-  return found != nullptr && const_cast<Stream*>(found)->strand().completed() >= ticket;
+  Stream* found = streams_.find(handle);
+  return found == nullptr || found->strand().completed() >= ticket;
 }
 
-Result<bool> Runtime::order_after(Stream& later, void* earlier) {
+Result<> Runtime::order_after(Stream& later, void* earlier) {
   const int device = later.context().device_id();
-  Result<bool> ordered = false;
+  Result<> ordered;
   with_stream(earlier, [&](Stream& stream) {
     Event mark(device, Event::Family::new_style, ACL_EVENT_SYNC,
                event_ids_[static_cast<size_t>(device)]);
-    ordered =
-        mark.record(stream).and_then([&] { return mark.wait(later, 0); }).map([] { return true; });
+    ordered = mark.record(stream).and_then([&] { return mark.wait(later, 0); });
   });
   return ordered;
 }

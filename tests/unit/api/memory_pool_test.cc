@@ -1,6 +1,7 @@
 // Pools of device memory in stream order: who may have a block, and when.
 #include "tests/unit/api/stream_ordered_pool.h"
 
+#include <atomic>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -133,6 +134,36 @@ TEST_F(StreamOrderedPool, ADestroyedStreamsBlocksAreFree) {
   ACL_OK(aclrtMemPoolFreeAsync(memory, a_));
   ACL_OK(aclrtDestroyStream(a_));
   EXPECT_EQ(take(2 * kMiB, b_), memory);
+}
+
+// The pool is full, and its only block is of a stream that another thread has begun to destroy.
+TEST_F(StreamOrderedPool, ABlockOfAStreamThatIsBeingDestroyedIsWaitedForToo) {
+  static std::atomic<bool> begun;
+  begun = false;
+  pool_ = make_pool(2 * kMiB);
+  set_switch(ACL_RT_MEM_POOL_REUSE_ALLOW_INTERNAL_DEPENDENCIES, 1);
+  void* memory = take(2 * kMiB, a_);
+  Gate gate;
+  ACL_OK(gate.close(a_));
+  ACL_OK(aclrtMemPoolFreeAsync(memory, a_));
+  ACL_OK(aclrtRegStreamStateCallback(
+      "destroying", [](aclrtStream, aclrtStreamState, void*) { begun = true; }, nullptr));
+  std::thread destroyer([&] {
+    ACL_OK(aclrtSetDevice(0));
+    ACL_OK(aclrtDestroyStream(a_));
+    ACL_OK(aclrtResetDevice(0));
+  });
+  while (!begun) {
+    std::this_thread::yield();
+  }
+  for (int i = 0; i < 1'000; ++i) {  // so that it gets on, if it can
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(take(2 * kMiB, b_), memory);
+  gate.open();
+  destroyer.join();
+  ACL_OK(aclrtSynchronizeStream(b_));
+  ACL_OK(aclrtRegStreamStateCallback("destroying", nullptr, nullptr));
 }
 
 TEST_F(StreamOrderedPool, TheDefaultStreamIsAStreamLikeOthers) {

@@ -73,6 +73,9 @@ void RandomProgram::set_up_regions() {
                                around_.pools[static_cast<size_t>(region.device)], lane.stream)
                          : aclrtMalloc(&memory, sizeof region.model, ACL_MEM_MALLOC_HUGE_FIRST),
            "allocating a region");
+      if (region.pooled) {  // the block is the program's when the stream gets there
+        must(aclrtSynchronizeStream(lane.stream), "aclrtSynchronizeStream");
+      }
     }
     for (uint64_t& cell : region.model) {
       cell = random_();

@@ -5,8 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <string>
@@ -20,6 +23,10 @@ constexpr uint64_t kPrograms = 60;
 #else
 constexpr uint64_t kPrograms = 10'000;
 #endif
+
+uint64_t programs() {
+  return static_cast<uint64_t>(env::integer("CANOPY_TEST_PROGRAMS").value_or(kPrograms));
+}
 
 // Tens of thousands of kernels fail, each with its sentence. Sanitizers' reports have to be seen.
 void quieten() {
@@ -80,14 +87,32 @@ class RandomPrograms : public testing::Test {
 TEST_F(RandomPrograms, AgreeWithTheSequentialModel) {
   const auto alone = env::integer("CANOPY_TEST_SEED");
   const uint64_t first = alone ? static_cast<uint64_t>(*alone) : 1;
-  const uint64_t count =
-      static_cast<uint64_t>(env::integer("CANOPY_TEST_PROGRAMS").value_or(kPrograms));
-  const uint64_t last = alone ? first : count;
+  const uint64_t last = alone ? first : programs();
   for (uint64_t seed = first; seed <= last; ++seed) {
     RandomProgram program(seed, around_);
     const std::string wrong = program.run(200 + static_cast<uint32_t>(seed % 7) * 10);
     ASSERT_EQ(wrong, "") << "CANOPY_TEST_SEED=" << seed;
   }
+}
+
+// On the same devices, with the same pools and the same report thread.
+TEST_F(RandomPrograms, OfTwoThreadsAgreeAsWell) {
+  const uint64_t count = std::max<uint64_t>(programs() / 50, 20);
+  const auto run = [&](uint64_t first, std::string* wrong) {
+    for (uint64_t seed = first; seed < first + count && wrong->empty(); ++seed) {
+      *wrong = RandomProgram(seed, around_).run(200);
+      if (!wrong->empty()) {
+        *wrong += fmt::format(" CANOPY_TEST_SEED={} beside another thread", seed);
+      }
+    }
+  };
+  std::string here;
+  std::string there;
+  std::thread other(run, 2'000'000, &there);
+  run(3'000'000, &here);
+  other.join();
+  EXPECT_EQ(here, "");
+  EXPECT_EQ(there, "");
 }
 
 TEST_F(RandomPrograms, OfThousandsOfTasksAgreeAsWell) {
