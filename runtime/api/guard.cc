@@ -108,6 +108,7 @@ aclError code_of(const Error& error) {
     case Errc::limit: return ACL_ERROR_RT_RESOURCE_ALLOC_FAIL;
     case Errc::again: return ACL_ERROR_RT_STREAM_TASK_FULL;
     case Errc::not_supported: return ACL_ERROR_RT_FEATURE_NOT_SUPPORT;
+    case Errc::not_updatable: return ACL_ERROR_RT_FEATURE_NOT_SUPPORT_UPDATE_OP;
     case Errc::no_permission: return ACL_ERROR_RT_NO_PERMISSION;
     case Errc::timeout: return ACL_ERROR_RT_WAIT_TIMEOUT;
     case Errc::stream_timeout: return ACL_ERROR_RT_STREAM_SYNC_TIMEOUT;

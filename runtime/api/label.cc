@@ -1,8 +1,11 @@
-// acl_rt.h: labels, and numbers of tasks.
+// acl_rt.h: labels, numbers of tasks, and tasks that are changed.
 #include "runtime/api/guard.h"
+#include "runtime/api/random_request.h"
 #include "runtime/core/submitters.h"
 #include "runtime/graph/bound_streams.h"
+#include "runtime/graph/task_update.h"
 
+#include <cstring>
 #include <span>
 
 using namespace canopy;  // NOLINT: the C boundary
@@ -10,7 +13,46 @@ using acl::guard;
 using acl::guard_into;
 using acl::runtime;
 
+namespace {
+
+Result<RandomRequest> read_random_request(const void* memory) {
+  aclrtRandomNumTaskInfo info;
+  std::memcpy(&info, memory, sizeof info);
+  return acl::random_request_of(info);
+}
+
+Result<> update_random_task(TaskName task, const aclrtRandomTaskUpdateAttr& to, Stream& on) {
+  if (to.size != sizeof(aclrtRandomNumTaskInfo)) {
+    return fail(Errc::invalid_argument, "aclrtTaskUpdateAsync: a description of {} bytes, {} are wanted", to.size,
+                sizeof(aclrtRandomNumTaskInfo));
+  }
+  return update_random(runtime(), task, to.srcAddr, to.size, &read_random_request, on);
+}
+
+}  // namespace
+
 extern "C" {
+
+aclError aclrtTaskUpdateAsync(aclrtStream taskStream, uint32_t taskId, aclrtTaskUpdateInfo* info,
+                              aclrtStream execStream) {
+  CANOPY_ACL_NOT_NULL(taskStream);
+  CANOPY_ACL_NOT_NULL(info);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Stream * of, runtime().live_stream(taskStream));
+    CANOPY_ASSIGN(Stream * on, runtime().stream(execStream));
+    const TaskName task{of, taskId};
+    switch (info->id) {
+      case ACL_RT_UPDATE_RANDOM_TASK:
+        return update_random_task(task, info->val.randomTaskAttr, *on);
+      case ACL_RT_UPDATE_AIC_AIV_TASK: {
+        const aclrtAicAivTaskUpdateAttr& to = info->val.aicAivTaskAttr;
+        return update_kernel(runtime(), task, to.binHandle, to.funcEntryAddr, to.blockDimAddr, *on);
+      }
+    }
+    return fail(Errc::invalid_argument, "aclrtTaskUpdateAsync: {} is none of aclrtUpdateTaskAttrId",
+                static_cast<int>(info->id));
+  });
+}
 
 aclError aclrtCreateLabel(aclrtLabel* label) {
   CANOPY_ACL_NOT_NULL(label);

@@ -1,5 +1,5 @@
 // acl_rt.h: random numbers.
-#include "runtime/core/random.h"
+#include "runtime/api/random_request.h"
 
 #include "runtime/api/guard.h"
 
@@ -75,6 +75,17 @@ Result<> take_parameters(const aclrtRandomNumFuncParaInfo& info, RandomRequest* 
 
 }  // namespace
 
+Result<RandomRequest> acl::random_request_of(const aclrtRandomNumTaskInfo& info) {
+  RandomRequest request;
+  CANOPY_ASSIGN(request.type, type_of(info.dataType));
+  CANOPY_TRY(take_parameters(info.randomNumFuncParaInfo, &request));
+  CANOPY_ASSIGN(request.seed, value_of("the seed", info.randomSeed));
+  CANOPY_ASSIGN(request.count, value_of("the number of numbers", info.randomNum));
+  request.result = info.randomResultAddr;
+  request.counter = info.randomCounterAddr;
+  return request;
+}
+
 extern "C" {
 
 aclError aclrtRandomNumAsync(const aclrtRandomNumTaskInfo* taskInfo, const aclrtStream stream,
@@ -87,13 +98,7 @@ aclError aclrtRandomNumAsync(const aclrtRandomNumTaskInfo* taskInfo, const aclrt
     if (reserve != nullptr) {
       return fail(Errc::invalid_argument, "aclrtRandomNumAsync: reserve must be NULL");
     }
-    RandomRequest request;
-    CANOPY_ASSIGN(request.type, type_of(taskInfo->dataType));
-    CANOPY_TRY(take_parameters(taskInfo->randomNumFuncParaInfo, &request));
-    CANOPY_ASSIGN(request.seed, value_of("the seed", taskInfo->randomSeed));
-    CANOPY_ASSIGN(request.count, value_of("the number of numbers", taskInfo->randomNum));
-    request.result = taskInfo->randomResultAddr;
-    request.counter = taskInfo->randomCounterAddr;
+    CANOPY_ASSIGN(const RandomRequest request, acl::random_request_of(*taskInfo));
     return random_on_stream(runtime(), request, stream);
   });
 }

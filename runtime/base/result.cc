@@ -43,6 +43,7 @@ std::string_view to_string(Errc code) {
     case Errc::no_group: return "no such group";
     case Errc::limit: return "limit reached";
     case Errc::not_supported: return "not supported";
+    case Errc::not_updatable: return "task cannot be changed";
     case Errc::no_permission: return "no permission";
     case Errc::timeout: return "timeout";
     case Errc::stream_timeout: return "stream timeout";

@@ -58,6 +58,7 @@ enum class Errc : uint16_t {
   limit,
   // operation
   not_supported,
+  not_updatable,  // a task of another kind than those that can be changed
   no_permission,
   timeout,
   stream_timeout,

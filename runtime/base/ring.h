@@ -67,6 +67,7 @@ class SpscRing {
 
   // The entry of a free-running index. REQUIRES: published, and not reserved again meanwhile.
   const T& at(uint32_t index) const { return entries_[index & mask_]; }
+  T& at(uint32_t index) { return entries_[index & mask_]; }
 
   // Any thread; a snapshot.
   uint32_t size() const { return load_acquire(&tail_) - load_acquire(&head_); }

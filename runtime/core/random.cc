@@ -89,8 +89,15 @@ void run_task(void* memory) {
 
 }  // namespace
 
-Result<> random_on_stream(Runtime& runtime, const RandomRequest& request, void* handle) {
-  CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
+bool draws_random(const Sqe& kept) {
+  return kept.kind == SqeKind::call && kept.body.call.function == &run_task;
+}
+
+void set_random_request(const Sqe& kept, const RandomRequest& request) {
+  static_cast<RandomTask*>(kept.body.call.argument)->request = request;
+}
+
+Result<> check_random(Runtime& runtime, const RandomRequest& request) {
   const size_t element = element_bytes(request.type);
   if (!is_float(request.type) && request.kind != RandomKind::uniform) {
     return fail(Errc::invalid_argument, "random numbers: integers are drawn uniformly only");
@@ -117,6 +124,12 @@ Result<> random_on_stream(Runtime& runtime, const RandomRequest& request, void* 
   if (request.counter != nullptr) {
     CANOPY_TRY(device_range(runtime, "counter", request.counter, kCounterBytes));
   }
+  return {};
+}
+
+Result<> random_on_stream(Runtime& runtime, const RandomRequest& request, void* handle) {
+  CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
+  CANOPY_TRY(check_random(runtime, request));
   stream->post(sizeof(RandomTask), [&](Sqe& sqe, std::byte* memory) {
     sqe.kind = SqeKind::call;
     sqe.body.call = {&run_task, new (memory) RandomTask{&runtime, &stream->strand(), request},

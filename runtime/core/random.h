@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/base/result.h"
+#include "runtime/device/abi/sqe.h"
 #include "runtime/device/random.h"
 
 #include <cstdint>
@@ -27,6 +28,12 @@ struct RandomRequest {
   void* result = nullptr;
   const void* counter = nullptr;  // 16 bytes; null: 0
 };
+
+// Whether a task that is kept draws random numbers; if so, set_random_request() has it draw others from then on.
+bool draws_random(const Sqe& kept);
+void set_random_request(const Sqe& kept, const RandomRequest& request);
+// What random_on_stream() refuses.
+Result<> check_random(Runtime& runtime, const RandomRequest& request);
 
 // Errc::invalid_argument for what can be seen at once. What comes from memory is checked when the
 // task runs, which then fails with kCopyFault.

@@ -111,7 +111,7 @@ void Strand::tell_of_fault(FaultSink& sink, int32_t code) {
   fault.code = code;
   fault.device = device_.device();
   fault.stream = stream_id_;
-  fault.task = completed();
+  fault.task = completed() + number_offset_;
   fault.submitter = sqe.submitter;
   if (sqe.kind == SqeKind::kernel) {
     const auto& kernel = sqe.body.kernel;

@@ -83,6 +83,17 @@ class Strand {
       use(ring_.at(static_cast<uint32_t>(at)));
     }
   }
+  // Calls change(task) for task `ticket`, counted from the stream's first. False: it is not kept. REQUIRES:
+  // stored().
+  template <class Change>
+  bool change_stored(uint64_t ticket, Change&& change) {
+    std::lock_guard lock(producer_lock_);
+    if (ticket < completed() || ticket >= submitted()) {
+      return false;
+    }
+    change(ring_.at(static_cast<uint32_t>(ticket)));
+    return true;
+  }
   // The strand that runs copies of the tasks that are kept here, null: none does. Tasks that know this one
   // only fail there.
   void set_replayer(Strand* replayer) {
@@ -118,6 +129,8 @@ class Strand {
   void record_error(int32_t code, std::string sentence = {});
   // The failure of what another strand ran for the oldest task, and has told. REQUIRES: as above.
   void adopt_error(int32_t code, std::string sentence);
+  // Tells of failures under numbers of their own: that of the next task to be appended is `number`. Producer.
+  void number_next_task(uint64_t number) { number_offset_ = number - submitted(); }
   // Release: the sink is whole; pairs with record_error(). It outlives the strand.
   void set_failure_sink(FailureSink* sink) { sink_.store(sink, std::memory_order_release); }
 
@@ -185,6 +198,7 @@ class Strand {
   uint32_t batch_ = 0;  // tasks known to be published and not yet run
   uint32_t taken_ = 0;  // tasks to take off pending_ when the batch is through
   std::atomic<int32_t> error_{0};  // written under error_lock_
+  uint64_t number_offset_ = 0;  // to a task's number from its ticket
   SpinLock error_lock_;            // guards the two below
   Strand* replayer_ = nullptr;
   std::string error_sentence_;

@@ -27,7 +27,7 @@ struct Control {
     activate,  // starts the target
     branch,    // if the comparison holds, starts the target, and the stream ends
     jump,      // goes on at the target that the word says
-    end        // the stream ends, and with it loops of the others
+    end        // the stream ends
   };
   // How branch compares; the numbers of the C API.
   enum class Condition : uint8_t { equal, not_equal, greater, at_least, less, at_most };

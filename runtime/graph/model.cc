@@ -44,11 +44,7 @@ void find_events_to_clear(ModelRuns& runs) {
 }  // namespace
 
 Model::~Model() {
-  runs_.reset();
-  for (const Bound& each : bound_) {
-    each.stream->bind_to(nullptr);
-    each.stream->seal(nullptr);
-  }
+  take_apart();
   for (const auto& [name, barrier] : barriers_) {
     barrier.cell->drop_reference();
   }
@@ -158,6 +154,28 @@ Result<> Model::clean(Stream& stream) {
   return {};
 }
 
+Result<> Model::change_task(const Stream& stream, uint64_t ticket,
+                            FunctionRef<Result<>(Sqe&)> change) {
+  std::lock_guard lock(mutex_);
+  CANOPY_ASSIGN(const uint32_t index, index_of(stream));
+  Strand& strand = bound_[index].stream->strand();
+  Result<> done;
+  Sqe changed{};
+  const bool there = strand.change_stored(ticket, [&](Sqe& kept) {
+    done = change(kept);
+    changed = kept;
+  });
+  if (!there) {
+    return fail(Errc::invalid_argument, "stream {} of model {} has no task {}", stream.id(), id_,
+                ticket);
+  }
+  if (done && runs_ != nullptr) {
+    std::lock_guard runs(runs_->mutex());  // a run copies tasks under it
+    runs_->streams()[index]->tasks()[ticket - strand.completed()] = changed;
+  }
+  return done;
+}
+
 // ---- Barriers.
 
 Model::Barrier& Model::barrier(BarrierName name) {
@@ -199,7 +217,14 @@ Result<> Model::post_barrier_wait(Stream& stream, BarrierName name) {
 Result<> Model::resolve(Control& control) const {
   for (Control::Target& target : std::span(control.targets(), control.target_count)) {
     if (control.kind != Control::Kind::jump) {
-      CANOPY_ASSIGN(target.place.stream, index_of(*static_cast<const Stream*>(target.name)));
+      // Compared only: a stream that was unbound may be gone.
+      const auto found = std::find_if(bound_.begin(), bound_.end(), [&](const Bound& each) {
+        return each.stream == target.name;
+      });
+      if (found == bound_.end()) {
+        return fail(Errc::not_bound, "model {}: a task starts a stream that is not bound to it", id_);
+      }
+      target.place.stream = static_cast<uint32_t>(found - bound_.begin());
       continue;
     }
     const auto label = labels_.find(target.name);
@@ -268,17 +293,36 @@ Result<ModelRuns*> Model::runs() {
   return runs_.get();
 }
 
-ModelRuns* Model::existing_runs() const {
-  std::lock_guard lock(mutex_);
-  return runs_.get();
-}
-
 bool Model::used() const {
   std::lock_guard lock(mutex_);
   return runs_ != nullptr && runs_->used();
 }
 
+void Model::leave(Strand& strand) {
+  std::lock_guard lock(mutex_);
+  if (runs_ != nullptr) {
+    runs_->leave(strand);
+  }
+}
+
+void Model::abort_all(AbortReason reason) {
+  std::lock_guard lock(mutex_);
+  if (runs_ != nullptr) {
+    runs_->abort_all(reason);
+  }
+}
+
 // ---- The end.
+
+void Model::take_apart() {
+  std::lock_guard lock(mutex_);
+  runs_.reset();
+  for (const Bound& each : bound_) {
+    each.stream->bind_to(nullptr);
+    each.stream->seal(nullptr);
+  }
+  bound_.clear();
+}
 
 Result<> Model::add_destroy_function(DestroyFunction function, void* data) {
   std::lock_guard lock(mutex_);

@@ -53,6 +53,9 @@ class Model {
   Result<> set_label(void* label, Stream& stream);
   // Drops what the stream holds. Errc::bound once the model is built.
   Result<> clean(Stream& stream);
+  // Calls change(task) for task `ticket` of the stream, as it is kept; later runs do what it is then. Errc::
+  // invalid_argument: there is none.
+  Result<> change_task(const Stream& stream, uint64_t ticket, FunctionRef<Result<>(Sqe&)> change);
   // Errc::not_bound: the stream is not the model's.
   Result<> check_stream(const Stream& stream) const;
 
@@ -63,14 +66,17 @@ class Model {
 
   // ---- Running. Errc::not_built.
   Result<ModelRuns*> runs();
-  // null: it has never been built, or was changed since.
-  ModelRuns* existing_runs() const;
   bool used() const;
+  // As of its runs, if it has any.
+  void leave(Strand& strand);
+  void abort_all(AbortReason reason);
 
   // ---- The end. Errc::invalid_argument: registered already, or not at all.
   Result<> add_destroy_function(DestroyFunction function, void* data);
   Result<> remove_destroy_function(DestroyFunction function);
   void call_destroy_functions();
+  // Lets go of its streams. REQUIRES: not used().
+  void take_apart();
 
  private:
   struct Bound {

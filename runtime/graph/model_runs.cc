@@ -92,16 +92,12 @@ void ModelRuns::start_next() {
 }
 
 void ModelRuns::begin() {
-  ended_ = false;
   aborted_ = false;
   for (EventCell* cell : events_) {
     cell->clear();
   }
   for (NotifyCell* cell : barriers_) {
     cell->clear();
-  }
-  for (const auto& stream : streams_) {
-    stream->begin_run();
   }
   for (uint32_t i = 0; i < streams_.size(); ++i) {
     if (streams_[i]->head()) {
@@ -114,7 +110,7 @@ void ModelRuns::begin() {
 
 void ModelRuns::activate_locked(ModelPlace place) {
   StreamRun& stream = *streams_[place.stream];
-  if (aborted_ || (ended_ && stream.has_run())) {
+  if (aborted_) {
     return;
   }
   if (stream.running()) {
@@ -137,7 +133,7 @@ void ModelRuns::pass(StreamRun& stream) {
 
 bool ModelRuns::stream_ended_locked(StreamRun& stream) {
   uint32_t position;
-  if (!aborted_ && !ended_ && stream.take_later(&position)) {
+  if (!aborted_ && stream.take_later(&position)) {
     stream.go_on(position);
     return false;
   }
@@ -158,24 +154,11 @@ void ModelRuns::jump(StreamRun& stream, ModelPlace place) {
   Request* over = nullptr;
   {
     std::lock_guard lock(mutex_);
-    const bool same = streams_[place.stream].get() == &stream;
-    if (same && !(ended_ && place.position < stream.next())) {
+    if (streams_[place.stream].get() == &stream) {
       stream.go_on(place.position);
       return;
     }
-    if (!same) {
-      activate_locked(place);
-    }
-    over = stream_ended_locked(stream) ? end_run() : nullptr;
-  }
-  finish_run(over);
-}
-
-void ModelRuns::end_task(StreamRun& stream) {
-  Request* over = nullptr;
-  {
-    std::lock_guard lock(mutex_);
-    ended_ = true;
+    activate_locked(place);
     over = stream_ended_locked(stream) ? end_run() : nullptr;
   }
   finish_run(over);
@@ -275,13 +258,15 @@ void ModelRuns::take_orders_back() {
   }
 }
 
-void ModelRuns::abort_all(AbortReason reason) {
+uint64_t ModelRuns::abort_all(AbortReason reason) {
   std::deque<Request*> line;
   bool runs;
+  uint64_t over;
   {
     std::lock_guard lock(mutex_);
     line.swap(line_);
     runs = current_ != nullptr;
+    over = runs_over_.load(std::memory_order_relaxed) + (runs ? 1 : 0);
     if (runs) {
       reason_ = reason;
       mark_aborted();
@@ -297,15 +282,11 @@ void ModelRuns::abort_all(AbortReason reason) {
   if (runs) {
     send_orders();
   }
+  return over;
 }
 
 Result<> ModelRuns::abort(Deadline deadline) {
-  uint64_t over;
-  {
-    std::lock_guard lock(mutex_);
-    over = runs_over_.load(std::memory_order_relaxed) + (current_ != nullptr ? 1 : 0);
-  }
-  abort_all(AbortReason::stream);
+  const uint64_t over = abort_all(AbortReason::stream);
   const auto ended = [&] { return runs_over_.load(std::memory_order_acquire) >= over; };
   const auto describe = [] { return std::string("a run that is aborted to end"); };
   if (wait_until(ended, &over_bell_, BellScope::process, deadline, describe) == WaitEnd::deadline) {

@@ -1,9 +1,8 @@
 // ModelRuns: the runs of one built model, one at a time, in the order in which they were asked for.
 //
 // A run is asked for by a stream, which hands itself over (a Gate) until the run is over, or by a host. It
-// begins with the streams that are heads, and is over when no stream of it runs any more; then the next
-// begins. The *end task* ends what could go on for ever: from then on no stream starts over, by a jump back
-// or by being activated once more.
+// begins with the streams that are heads, and is over when no stream of it runs any more, whichever of them had the
+// end task; then the next begins. A loop that has no end is ended by an abort.
 //
 // Aborting marks all strands of the run, so that their tasks are dropped, down to the last one of each
 // stretch, which says that its stream has come to its end.
@@ -61,9 +60,10 @@ class ModelRuns {
   void post(Stream& stream);
   // Asks for one. The result is told even when nobody waits for it any more.
   std::shared_ptr<RunResult> start();
-  // Ends the run, and what is in line for one; abort() returns when it has ended.
+  // Ends the run, and what is in line for one; abort() returns when it has ended, the other how many runs are over
+  // then.
   Result<> abort(Deadline deadline);
-  void abort_all(AbortReason reason);
+  uint64_t abort_all(AbortReason reason);
   // Ends the run that `of` waits for, or its wait for one.
   void leave(Strand& of);
   // Runs that are asked for, begun or not, and calls that work with this.
@@ -78,7 +78,6 @@ class ModelRuns {
   void pass(StreamRun& stream);
   void activate(ModelPlace place);
   void jump(StreamRun& stream, ModelPlace place);
-  void end_task(StreamRun& stream);
 
  private:
   class Request;
@@ -111,7 +110,6 @@ class ModelRuns {
   Request* current_ = nullptr;
   std::deque<Request*> line_;
   uint32_t running_ = 0;  // streams
-  bool ended_ = false;    // the end task has run
   bool aborted_ = false;
   AbortReason reason_ = AbortReason::stream;  // of the newest abort
   std::atomic<uint64_t> runs_over_{0};

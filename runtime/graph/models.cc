@@ -35,18 +35,22 @@ Result<void*> Models::begin() {
   return handle;
 }
 
+Result<std::shared_ptr<Model>> Models::find_any(void* handle) const {
+  std::lock_guard lock(mutex_);
+  if (const Entry* entry = models_.find(handle)) {
+    return entry->model;
+  }
+  return fail(Errc::stale_handle, "{} is not a live model", fmt::ptr(handle));
+}
+
 Result<std::shared_ptr<Model>> Models::find(void* handle) const {
   CANOPY_ASSIGN(void* context, runtime_.current_context_handle());
-  std::lock_guard lock(mutex_);
-  const Entry* entry = models_.find(handle);
-  if (entry == nullptr) {
-    return fail(Errc::stale_handle, "{} is not a live model", fmt::ptr(handle));
-  }
-  if (entry->model->context_handle() != context) {
+  CANOPY_ASSIGN(auto model, find_any(handle));
+  if (model->context_handle() != context) {
     return fail(Errc::model_context, "model {} belongs to another context than the current one",
-                entry->model->id());
+                model->id());
   }
-  return entry->model;
+  return model;
 }
 
 Result<std::shared_ptr<Model>> Models::of_stream(const Stream& stream) const {
@@ -74,6 +78,7 @@ void Models::end(void* handle, Model& model) {
     std::unique_ptr<Entry> entry = models_.remove(handle);  // the caller has a share
   }
   model.call_destroy_functions();
+  model.take_apart();
 }
 
 Result<> Models::destroy(void* handle) {
@@ -150,17 +155,14 @@ Result<> Models::abort(void* handle) {
 
 void Models::leave(Strand& strand) {
   for (const auto& [handle, model] : all()) {
-    if (ModelRuns* runs = model->existing_runs()) {
-      runs->leave(strand);
-    }
+    model->leave(strand);
   }
 }
 
 void Models::abort_device(int device) {
   for (const auto& [handle, model] : all()) {
-    ModelRuns* runs = model->existing_runs();
-    if (runs != nullptr && model->context().device_id() == device) {
-      runs->abort_all(AbortReason::device);
+    if (model->context().device_id() == device) {
+      model->abort_all(AbortReason::device);
     }
   }
 }

@@ -24,6 +24,8 @@ class Models final : public ModelHost {
   Result<void*> begin();
   // Of the current context. Errc: stale_handle, model_context.
   Result<std::shared_ptr<Model>> find(void* handle) const;
+  // Of any context.
+  Result<std::shared_ptr<Model>> find_any(void* handle) const;
   // The model that the stream is bound to. Errc::not_bound.
   Result<std::shared_ptr<Model>> of_stream(const Stream& stream) const;
   // Waits for runs to end, a while. Errc::running.

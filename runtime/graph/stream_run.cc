@@ -39,7 +39,6 @@ StreamRun::~StreamRun() {
 
 void StreamRun::start(uint32_t position) {
   running_ = true;
-  has_run_ = true;
   go_on(position);
 }
 
@@ -62,6 +61,7 @@ void StreamRun::feed() {
     ++fed;
     return entry;
   };
+  number_next_task(stream_.strand().completed() + next_);  // as the bound stream counts
   bool decided = false;
   while (!decided && fed < kStretch && next_ < tasks_.size()) {
     const Sqe& kept = tasks_[next_++];
@@ -144,7 +144,7 @@ void StreamRun::run_control(Strand& strand, void* argument, bool dropped) {
       run.runs_.jump(run, control.targets()[control.chosen()].place);
       break;
     case Control::Kind::end:
-      run.runs_.end_task(run);
+      run.runs_.stream_ended(run);
       break;
   }
 }

@@ -33,8 +33,6 @@ class StreamRun : public Strand {
   // A task that is kept; of the next copy on.
   std::vector<Sqe>& tasks() { return tasks_; }
 
-  void begin_run() { has_run_ = false; }
-  bool has_run() const { return has_run_; }
   // Runs from task `position` on.
   void start(uint32_t position);
   // It has come to its end.
@@ -64,7 +62,6 @@ class StreamRun : public Strand {
   std::vector<Sqe> tasks_;
   uint32_t next_ = 0;
   bool running_ = false;
-  bool has_run_ = false;
   std::vector<uint32_t> later_;
 };
 

@@ -181,6 +181,31 @@ TEST_F(ModelRun, FailsWithTheCodeOfItsTask) {
   ACL_OK(aclrtSynchronizeStream(user)) << "told once";
 }
 
+TEST_F(ModelRun, ExceptionsNameTheTaskAsItsStreamCounts) {
+  static std::vector<std::pair<uint32_t, uint32_t>> told;
+  told.clear();
+  aclrtStream stream = bound();
+  int32_t id = -1;
+  ACL_OK(aclrtStreamGetId(stream, &id));
+  for (int i = 0; i < 300; ++i) {
+    ACL_OK(count(stream, words_ + 1));
+  }
+  ACL_OK(launch(fail_always, 1, stream, words_));
+  uint32_t number = 0;
+  ACL_OK(aclrtGetThreadLastTaskId(&number));
+  EXPECT_EQ(number, 300u);
+  ACL_OK(end_and_build(stream));
+  ACL_OK(aclrtSetExceptionInfoCallback([](aclrtExceptionInfo* info) {
+    told.emplace_back(aclrtGetStreamIdFromExceptionInfo(info), aclrtGetTaskIdFromExceptionInfo(info));
+  }));
+  for (int run = 0; run < 2; ++run) {
+    ACL_CODE(ACL_ERROR_RT_VECTOR_CORE_TRAP_EXCEPTION, aclmdlRIExecute(model_, -1));
+  }
+  const std::pair one(static_cast<uint32_t>(id), number);
+  EXPECT_EQ(told, (std::vector{one, one}));
+  ACL_OK(aclrtSetExceptionInfoCallback(nullptr));
+}
+
 TEST_F(ModelRun, FailsWhenMemoryOfATaskWasFreed) {
   aclrtStream stream = bound();
   void* gone = zeroed_memory(64);

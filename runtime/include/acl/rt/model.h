@@ -36,11 +36,12 @@ typedef struct aclmdlRICondTaskParams {
 
 /* In stream order, as one task. May be queued again while it runs; the runs follow each other. */
 ACL_FUNC_VISIBILITY aclError aclmdlRIExecuteAsync(aclmdlRI modelRI, aclrtStream stream);
-/* Complete on return; at most `timeout` ms, -1 no limit. */
+/* Complete on return; waits at most `timeout` ms (then 507046, and the run goes on), -1 no limit.
+ * Error: the code of the first task that failed; 507011 the model is not built. */
 ACL_FUNC_VISIBILITY aclError aclmdlRIExecute(aclmdlRI modelRI, int32_t timeout);
-/* Ends the run. Models that were built only. */
+/* Ends the run, and those in line: who waits gets 507023. Models that were built only. */
 ACL_FUNC_VISIBILITY aclError aclmdlRIAbort(aclmdlRI modelRI);
-/* Error: 107037 it runs. */
+/* Unbinds its streams. Error: 107037 it runs. */
 ACL_FUNC_VISIBILITY aclError aclmdlRIDestroy(aclmdlRI modelRI);
 /* Runs func(userData) when the model is destroyed. */
 ACL_FUNC_VISIBILITY aclError aclmdlRIDestroyRegisterCallback(aclmdlRI modelRI, aclrtCallback func,
