@@ -1,4 +1,4 @@
-// acl_rt.h: devices, peer access.
+// acl_rt.h: devices.
 #include "runtime/api/guard.h"
 
 using namespace canopy;  // NOLINT: the C boundary
@@ -7,15 +7,6 @@ using acl::guard_into;
 using acl::runtime;
 
 namespace {
-
-Result<> check_pair(const Driver& driver, int device, int peer) {
-  CANOPY_TRY(driver.check_device(device));
-  CANOPY_TRY(driver.check_device(peer));
-  if (device == peer) {
-    return fail(Errc::invalid_argument, "device {}: a peer is another device", device);
-  }
-  return {};
-}
 
 aclError code_of_reset(aclError code) {
   return code == ACL_ERROR_RT_EVENT_TIMESTAMP_INVALID ? ACL_ERROR_RT_CONTEXT_RELEASE_ERROR : code;
@@ -79,47 +70,6 @@ aclError aclrtDeviceGetStreamPriorityRange(int32_t* leastPriority, int32_t* grea
   *leastPriority = Strand::kPriorities - 1;
   *greatestPriority = 0;
   return ACL_SUCCESS;
-}
-
-aclError aclrtDeviceCanAccessPeer(int32_t* canAccessPeer, int32_t deviceId, int32_t peerDeviceId) {
-  CANOPY_ACL_NOT_NULL(canAccessPeer);
-  return guard([&]() -> Result<> {
-    CANOPY_ASSIGN(Driver * driver, runtime().driver());
-    CANOPY_TRY(check_pair(*driver, deviceId, peerDeviceId));
-    *canAccessPeer = PeerAccess::possible(driver->machine(), deviceId, peerDeviceId) ? 1 : 0;
-    return {};
-  });
-}
-
-aclError aclrtDeviceEnablePeerAccess(int32_t peerDeviceId, uint32_t flags) {
-  return guard([&]() -> Result<> {
-    if (flags != 0) {
-      return fail(Errc::invalid_argument, "aclrtDeviceEnablePeerAccess: flags must be 0, not {}", flags);
-    }
-    CANOPY_ASSIGN(Driver * driver, runtime().driver());
-    CANOPY_ASSIGN(const int device, runtime().current_device());
-    CANOPY_TRY(check_pair(*driver, device, peerDeviceId));
-    return runtime().peers().enable(driver->machine(), device, peerDeviceId);
-  });
-}
-
-aclError aclrtDeviceDisablePeerAccess(int32_t peerDeviceId) {
-  return guard([&]() -> Result<> {
-    CANOPY_ASSIGN(Driver * driver, runtime().driver());
-    CANOPY_ASSIGN(const int device, runtime().current_device());
-    CANOPY_TRY(check_pair(*driver, device, peerDeviceId));
-    return runtime().peers().disable(device, peerDeviceId);
-  });
-}
-
-aclError aclrtDevicePeerAccessStatus(int32_t deviceId, int32_t peerDeviceId, int32_t* status) {
-  CANOPY_ACL_NOT_NULL(status);
-  return guard([&]() -> Result<> {
-    CANOPY_ASSIGN(Driver * driver, runtime().driver());
-    CANOPY_TRY(check_pair(*driver, deviceId, peerDeviceId));
-    *status = runtime().peers().enabled(deviceId, peerDeviceId) ? 1 : 0;
-    return {};
-  });
 }
 
 }  // extern "C"

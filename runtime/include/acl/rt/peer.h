@@ -56,11 +56,12 @@ ACL_FUNC_VISIBILITY aclError aclrtDeviceDisablePeerAccess(int32_t peerDeviceId);
 /* Writes 1 when access from `deviceId` to the peer is enabled, else 0. */
 ACL_FUNC_VISIBILITY aclError aclrtDevicePeerAccessStatus(int32_t deviceId, int32_t peerDeviceId,
                                                          int32_t* status);
-/* Maps device memory into the peer ahead of its first access. */
+/* Maps device memory into the peer ahead of its first access. `flags` is 0. Errors: 207006 access between
+ * the two is not enabled, 107000 not all of it is device memory. */
 ACL_FUNC_VISIBILITY aclError aclrtMemP2PMap(void* devPtr, size_t size, int32_t dstDevId,
                                             uint64_t flags);
 /* For each of `count` operations an OR of aclrtAtomicOperationCapability: what the device can do
- * on host memory. */
+ * on host memory. Error: 107000 an operation that is none, or none at all. */
 ACL_FUNC_VISIBILITY aclError
 aclrtDeviceGetHostAtomicCapabilities(uint32_t* capabilities, const aclrtAtomicOperation* operations,
                                      const uint32_t count, int32_t deviceId);
