@@ -104,6 +104,7 @@ class StreamPool {
   bool insert_waits = false;
   uint64_t release_threshold = 0;
   bool closing = false;  // goes with its last block
+  uint64_t growths = 0;  // chunks that were ever added
 
  private:
   struct Chunk {

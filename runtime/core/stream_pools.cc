@@ -209,6 +209,7 @@ Result<void*> StreamPools::allocate(void* handle, uint64_t bytes, void* stream_h
   for (;;) {
     StreamMark wait_for;
     std::byte* address = nullptr;
+    uint64_t growths = 0;
     {
       std::lock_guard lock(mutex_);
       CANOPY_ASSIGN(StreamPool * pool, pool_of(handle));
@@ -224,9 +225,10 @@ Result<void*> StreamPools::allocate(void* handle, uint64_t bytes, void* stream_h
       if (const auto taken = take(*pool, bytes, *on.first, on.second)) {
         std::tie(address, wait_for) = *taken;
       }
+      growths = pool->growths;
     }
     if (address == nullptr) {
-      CANOPY_TRY(grow(handle, bytes));
+      CANOPY_TRY(grow(handle, bytes, growths));
       continue;
     }
     if (wait_for.stream == nullptr) {
@@ -244,14 +246,18 @@ Result<void*> StreamPools::allocate(void* handle, uint64_t bytes, void* stream_h
   }
 }
 
-Result<> StreamPools::grow(void* handle, uint64_t bytes) {
+Result<> StreamPools::grow(void* handle, uint64_t bytes, uint64_t growths) {
   CANOPY_ASSIGN(Driver * driver, runtime_.driver());
+  std::lock_guard one_at_a_time(growth_mutex_);
   const uint64_t chunk = StreamPool::chunk_bytes(bytes);
   MemoryPool* memory;
   int device;
   {
     std::lock_guard lock(mutex_);
     CANOPY_ASSIGN(StreamPool * pool, pool_of(handle));
+    if (pool->growths != growths) {
+      return {};  // by another thread meanwhile: there may be room in its chunk
+    }
     if (!pool->reserve(chunk)) {
       settle(*pool);
       pool->trim(0);  // chunks too small for this one make room
@@ -284,6 +290,7 @@ Result<> StreamPools::grow(void* handle, uint64_t bytes) {
     return tl::unexpected(base.error());
   }
   (*pool)->add_chunk(static_cast<std::byte*>(*base), chunk);
+  ++(*pool)->growths;
   return {};
 }
 

@@ -79,12 +79,14 @@ class StreamPools {
   void reclaim(int device);
 
   // Without the mutex.
-  Result<> grow(void* pool, uint64_t bytes);
+  // Does nothing if the pool has grown since `growths` was read.
+  Result<> grow(void* pool, uint64_t bytes, uint64_t growths);
   Result<std::pair<Stream*, void*>> stream_of(void* handle);
 
   Runtime& runtime_;
   std::atomic<bool> any_{false};
   std::atomic<bool> has_memory_{false};  // stays: addresses of pools that are gone are known for ever
+  std::mutex growth_mutex_;   // held while a pool grows; taken before mutex_
   mutable std::mutex mutex_;  // guards all below
   std::array<std::unique_ptr<MemoryPool>, kMaxDevices>
       memories_;  // what the chunks of a device's pools come from

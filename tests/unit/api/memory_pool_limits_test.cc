@@ -2,6 +2,10 @@
 #include "runtime/driver/driver.h"
 #include "tests/unit/api/stream_ordered_pool.h"
 
+#include <barrier>
+#include <thread>
+#include <vector>
+
 namespace canopy::test {
 namespace {
 
@@ -205,6 +209,32 @@ TEST_F(StreamOrderedPoolLimits, AStreamOfAnotherDeviceIsRefused) {
   void* more = nullptr;
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemPoolMallocAsync(&more, 100, pool_, nullptr));
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemPoolFreeAsync(memory, nullptr));
+}
+
+// The pool holds both blocks, in the one chunk that both threads have to wait for.
+TEST_F(StreamOrderedPoolLimits, ThreadsThatMakeItGrowAtOnceShareTheChunk) {
+  constexpr int kThreads = 4;
+  for (int round = 0; round < 300; ++round) {
+    aclrtMemPoolProps props{};
+    props.location = {0, ACL_MEM_LOCATION_TYPE_DEVICE};
+    props.maxSize = 2 * kMiB;
+    aclrtMemPool pool = nullptr;
+    ACL_OK(aclrtMemPoolCreate(&pool, &props));
+    std::barrier ready(kThreads);
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&] {
+        EXPECT_EQ(aclrtSetDevice(0), ACL_SUCCESS);
+        void* memory = nullptr;
+        ready.arrive_and_wait();
+        EXPECT_EQ(aclrtMemPoolMallocAsync(&memory, 2 * kMiB / kThreads, pool, a_), ACL_SUCCESS) << why();
+        ready.arrive_and_wait();
+        EXPECT_EQ(aclrtMemPoolFreeAsync(memory, a_), ACL_SUCCESS) << why();
+      });
+    }
+    threads.clear();
+    ACL_OK(aclrtMemPoolDestroy(pool));
+  }
 }
 
 TEST_F(StreamOrderedPoolLimits, SizeZeroAndNullAre100000) {
