@@ -110,10 +110,16 @@ Result<> settle(const LaunchCall& call, const KernelImage& image, Stream& stream
   return {};
 }
 
+constexpr size_t kMaxArgsBytes = size_t{1} << 30;
+
 Result<> check_arguments(const KernelImage& image, const void* args, size_t args_bytes) {
   if (args_bytes < image.args_bytes || (args == nullptr && args_bytes != 0)) [[unlikely]] {
     return fail(Errc::invalid_argument, "kernel '{}': {} bytes of arguments given, {} wanted",
                 image.name, args == nullptr ? 0 : args_bytes, image.args_bytes);
+  }
+  if (args_bytes > kMaxArgsBytes) [[unlikely]] {
+    return fail(Errc::invalid_argument, "kernel '{}': {} bytes of arguments given, {} are the most",
+                image.name, args_bytes, kMaxArgsBytes);
   }
   return {};
 }

@@ -40,7 +40,7 @@ Result<> Notifies::destroy(void* handle, Notify::Kind kind) {
 
 Result<> Notifies::clear(std::span<void* const> handles) {
   std::vector<Notify*> found;
-  found.reserve(handles.size());
+  // Not reserved: how many there are is the caller's word.
   for (void* handle : handles) {
     CANOPY_ASSIGN(Notify * notify, find(handle, Notify::Kind::flag));
     found.push_back(notify);

@@ -20,9 +20,19 @@ inline uintptr_t leaf_return_address(const ucontext_t& context) {
   return *reinterpret_cast<const uintptr_t*>(context.uc_mcontext.gregs[REG_RSP]);
 }
 
+// Whether the fault came of a jump to where nothing can run: then the program counter is there already.
+inline bool is_wild_jump(const ucontext_t& context) {
+  constexpr greg_t kPageFault = 14;
+  constexpr greg_t kFetch = 16;
+  return context.uc_mcontext.gregs[REG_TRAPNO] == kPageFault && (context.uc_mcontext.gregs[REG_ERR] & kFetch) != 0;
+}
+
 // "wrote to", "read": of a page fault.
 inline const char* access_of(const ucontext_t& context) {
   constexpr greg_t kWrite = 2;
+  if (is_wild_jump(context)) {
+    return "jumped to";
+  }
   return (context.uc_mcontext.gregs[REG_ERR] & kWrite) != 0 ? "wrote to" : "read";
 }
 
@@ -40,6 +50,7 @@ inline void redirect(ucontext_t& context, void (*function)(), uintptr_t stack) {
 
 inline uintptr_t interrupted_pc(const ucontext_t& context) { return context.uc_mcontext.pc; }
 inline uintptr_t leaf_return_address(const ucontext_t& context) { return context.uc_mcontext.regs[30]; }
+inline bool is_wild_jump(const ucontext_t& context) { return context.uc_mcontext.fault_address == context.uc_mcontext.pc; }
 inline const char* access_of(const ucontext_t&) { return "touched"; }
 inline void redirect(ucontext_t& context, void (*function)(), uintptr_t stack) {
   context.uc_mcontext.sp = stack / 16 * 16;

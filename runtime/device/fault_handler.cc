@@ -57,7 +57,7 @@ bool is_leaf(uintptr_t pc) {
 
 bool in_kernel_code(const ucontext_t& context) {
   const uintptr_t pc = interrupted_pc(context);
-  return KernelText::contains(pc) || (is_leaf(pc) && KernelText::contains(leaf_return_address(context)));
+  return KernelText::contains(pc) || ((is_leaf(pc) || is_wild_jump(context)) && KernelText::contains(leaf_return_address(context)));
 }
 
 bool sent_by_this_process(const siginfo_t& info) { return info.si_code == SI_TKILL && info.si_pid == ::getpid(); }

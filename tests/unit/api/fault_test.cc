@@ -19,6 +19,7 @@ struct Case {
 constexpr Case kCases[] = {
     {"WriteToNull", Wrong::write_null, false, "wrote to 0x0, where no memory is, at "},
     {"ReadOfAnImpossibleAddress", Wrong::read_wild, false, "used an address that no memory can have, at "},
+    {"CallOfNull", Wrong::call_null, false, "jumped to 0x0, where no memory is, at "},
     {"DivisionByZero", Wrong::divide_by_zero, false, "divided an integer by zero at "},
     {"IllegalInstruction", Wrong::illegal_instruction, true, "ran an illegal or trapping instruction at "},
     {"StackOverflow", Wrong::overflow_stack, false, "overflowed its stack of "},

@@ -98,6 +98,9 @@ void break_noexcept() noexcept { throw_number(); }
     case Wrong::length_of_null:
       zero = std::strlen(null_address) == 77;
       return;
+    case Wrong::call_null:
+      reinterpret_cast<void (*volatile)()>(null_address)();
+      return;
     case Wrong::print_null_in_libc:
       std::fprintf(stderr, "%s", wild_address);
       return;

@@ -22,6 +22,7 @@ enum class Wrong : uint32_t {
   copy_from_null,
   fill_null,
   length_of_null,
+  call_null,
   print_null_in_libc,  // inside of libc, which holds a lock then
   loop,
   loop_calling,
