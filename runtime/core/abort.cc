@@ -19,7 +19,14 @@ Result<> Runtime::abort_stream(void* handle) {
                 "aclrtPersistentTaskClean drops them",
                 found->id());
   }
-  return found->abort(AbortReason::stream, Deadline::user_default());
+  auto done = found->abort(AbortReason::stream, Deadline::user_default());
+  drop_pending_callbacks(*found);
+  return done;
+}
+
+void Runtime::drop_pending_callbacks(const Stream& stream) {
+  callback_threads_.drop_pending(stream);
+  host_function_threads_.drop_pending(stream);
 }
 
 Result<> Runtime::stop_stream(void* handle) {
@@ -86,6 +93,7 @@ Result<> Runtime::abort_tasks(int device, Deadline deadline) {
   Result<> first;
   for (Stream* stream : streams) {
     auto done = stream->finish_abort(deadline);
+    drop_pending_callbacks(*stream);
     if (!done && first) {
       first = fail(Errc::timeout, "device {}: its tasks did not all end in time", device);
     }

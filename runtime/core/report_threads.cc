@@ -68,11 +68,13 @@ struct ReportThreads::StreamRecord : std::enable_shared_from_this<StreamRecord> 
     }
   }
   void refuse(uint32_t number, const char* what) {
-    strand.record_error(kNoReportThread,
-                        fmt::format("a {} has no thread: its subscription was taken away", what));
-    if (number != 0) {
-      finish(number);
+    std::string sentence = fmt::format("a {} has no thread: its subscription was taken away", what);
+    if (number == 0) {
+      strand.adopt_error(kNoReportThread, std::move(sentence));  // no task of the stream waits for it
+      return;
     }
+    strand.record_error(kNoReportThread, std::move(sentence));
+    finish(number);
   }
 };
 
@@ -189,6 +191,37 @@ bool ReportThreads::subscribed(const Stream& stream) const {
   }
   std::lock_guard lock(record->mutex);
   return record->queue != nullptr;
+}
+
+void ReportThreads::drop_pending(const Stream& stream) {
+  const auto record = record_of(stream);
+  if (record == nullptr) {
+    return;
+  }
+  std::shared_ptr<Queue> queue;
+  {
+    std::lock_guard lock(record->mutex);
+    queue = record->queue;
+  }
+  if (queue == nullptr) {
+    return;
+  }
+  std::vector<uint32_t> dropped;
+  {
+    std::lock_guard lock(queue->mutex);
+    std::erase_if(queue->items, [&](const Item& item) {
+      if (item.record != record) {
+        return false;
+      }
+      dropped.push_back(item.number);
+      return true;
+    });
+  }
+  for (const uint32_t number : dropped) {
+    if (number != 0) {
+      record->finish(number);  // one that was launched while the abort ended waits still
+    }
+  }
 }
 
 void ReportThreads::forget_stream(const Stream& stream) {

@@ -57,6 +57,8 @@ class ReportThreads {
   Result<> process(Deadline deadline);
   // The stream is about to go, with all its tasks done. What waits for the thread is still run.
   void forget_stream(const Stream& stream);
+  // After an abort: what the stream has left in its thread's queue does not run.
+  void drop_pending(const Stream& stream);
 
  private:
   struct StreamRecord;

@@ -280,6 +280,7 @@ class Runtime {
   std::atomic<bool> launches_ask_streams_{false};
   CoreLimits core_limits_{*this};
   FloatOverflow float_overflow_{*this};
+  void drop_pending_callbacks(const Stream& stream);
   ReportThreads callback_threads_{"callback"};
   ReportThreads host_function_threads_{"host function"};
   Notifies notifies_;

@@ -55,6 +55,36 @@ TEST_F(Callback, OnAStreamThatNobodySubscribedIs107015) {
   EXPECT_FALSE(ran.load());
 }
 
+// Launched, and not yet taken by the thread.
+TEST_F(Callback, PendingOnesGoWithAnAbort) {
+  for (aclrtCallbackBlockType type : {ACL_CALLBACK_BLOCK, ACL_CALLBACK_NO_BLOCK}) {
+    ACL_OK(aclrtSubscribeReport(self(), stream_));
+    std::atomic<bool> ran{false};
+    ACL_OK(aclrtLaunchCallback(set_flag, &ran, type, stream_));
+    EXPECT_EQ(aclrtSynchronizeStreamWithTimeout(stream_, 20),
+              type == ACL_CALLBACK_BLOCK ? ACL_ERROR_RT_STREAM_SYNC_TIMEOUT : ACL_SUCCESS);
+    ACL_OK(aclrtStreamAbort(stream_));
+    EXPECT_EQ(aclrtProcessReport(20), ACL_ERROR_RT_WAIT_TIMEOUT) << why();
+    ACL_OK(aclrtUnSubscribeReport(self(), stream_));
+    EXPECT_FALSE(ran.load());
+    std::vector<int> log;
+    ACL_OK(append(stream_, &log, 1));
+    ACL_OK(aclrtSynchronizeStream(stream_));
+    EXPECT_EQ(log.size(), 1u);
+  }
+}
+
+// No task of the stream waits for it.
+TEST_F(Callback, ThatNobodyWaitsForFailsItsIdleStreamWhenTheSubscriptionGoes) {
+  ACL_OK(aclrtSubscribeReport(self(), stream_));
+  std::atomic<bool> ran{false};
+  ACL_OK(aclrtLaunchCallback(set_flag, &ran, ACL_CALLBACK_NO_BLOCK, stream_));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  ACL_OK(aclrtUnSubscribeReport(self(), stream_));
+  ACL_CODE(ACL_ERROR_RT_STREAM_NO_CB_REG, aclrtSynchronizeStream(stream_));
+  EXPECT_FALSE(ran.load());
+}
+
 TEST_F(Callback, RefusesWrongArguments) {
   ACL_CODE(ACL_ERROR_INVALID_PARAM,
            aclrtLaunchCallback(nullptr, nullptr, ACL_CALLBACK_BLOCK, stream_));

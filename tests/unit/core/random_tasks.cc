@@ -241,7 +241,7 @@ void RandomProgram::add_move(Lane& lane) {
        "aclrtMemsetAsync");
   ++next.queued;
   note_write(next, region);
-  region.model.fill(0x0101010101010101 * byte);
+  region.model.fill(0x0101010101010101u * byte);
 }
 
 }  // namespace canopy::test
