@@ -201,9 +201,9 @@ void AiCpuEngine::leave_faulted_block() {
   if (core.fault.signal == kEndBlockSignal) {
     abandon_block(0, {});  // another block, or the time limit, has failed the launch
   }
-  abandon_block(
-      fault_code(kind_of(core.fault.signal), CoreKind::aicpu),
-      fmt::format("{} {}", describe(*core.block), describe(core.fault, core.fiber->stack_bytes())));
+  // Whole before the call: what lives until its end lives for ever.
+  std::string sentence = fmt::format("{} {}", describe(*core.block), describe(core.fault, core.fiber->stack_bytes()));
+  abandon_block(fault_code(kind_of(core.fault.signal), CoreKind::aicpu), std::move(sentence));
 }
 
 void AiCpuEngine::interrupt_blocks() {
