@@ -309,8 +309,9 @@ void Executor::revive() {
 // ---- Ready strands.
 
 void Executor::push_strand(Strand* strand) {
+  const uint8_t priority = strand->priority();  // once: it may change any time
   std::lock_guard lock(lock_);
-  StrandQueue& queue = ready_[strand->priority()];
+  StrandQueue& queue = ready_[priority];
   strand->next_ready = nullptr;
   if (queue.last == nullptr) {
     queue.first = strand;
@@ -318,7 +319,7 @@ void Executor::push_strand(Strand* strand) {
     queue.last->next_ready = strand;
   }
   queue.last = strand;
-  set_bits(ready_bits_.load(std::memory_order_relaxed) | 1u << strand->priority());
+  set_bits(ready_bits_.load(std::memory_order_relaxed) | 1u << priority);
 }
 
 Strand* Executor::pop_strand(uint8_t at_least) {

@@ -57,7 +57,12 @@ bool is_leaf(uintptr_t pc) {
 
 bool in_kernel_code(const ucontext_t& context) {
   const uintptr_t pc = interrupted_pc(context);
-  return KernelText::contains(pc) || ((is_leaf(pc) || is_wild_jump(context)) && KernelText::contains(leaf_return_address(context)));
+  return KernelText::contains(pc) || (is_leaf(pc) && KernelText::contains(leaf_return_address(context)));
+}
+
+// For faults only: of a signal that somebody sends, the context tells what the thread's last fault was.
+bool jumped_from_kernel_code(const ucontext_t& context) {
+  return is_wild_jump(context) && KernelText::contains(leaf_return_address(context));
 }
 
 bool sent_by_this_process(const siginfo_t& info) { return info.si_code == SI_TKILL && info.si_pid == ::getpid(); }
@@ -66,7 +71,8 @@ bool is_kernels_fault(int signal, const siginfo_t& info, const ucontext_t& conte
   if (signal == SIGABRT) {
     return sent_by_this_process(info) && kernel_called_abort();
   }
-  return info.si_code > 0 && in_kernel_code(context);  // otherwise somebody has sent it
+  // Otherwise somebody has sent it.
+  return info.si_code > 0 && (in_kernel_code(context) || jumped_from_kernel_code(context));
 }
 
 Fault fault_of(int signal, const siginfo_t& info, const ucontext_t& context, const Fiber& fiber) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace canopy::test {
@@ -79,6 +80,33 @@ TEST(Priority, ThatIsChangedHoldsForWhatIsQueuedAfterwards) {
   streams.clear();
   ASSERT_EQ(log.size(), 8u);
   EXPECT_TRUE(std::is_sorted(log.begin(), log.end()));
+}
+
+// More streams than executors, all of which lie in queues again and again while their priorities change.
+TEST(Priority, MayChangeWhileStreamsBecomeReady) {
+  constexpr size_t kStreams = 8;
+  Rig rig({.executors = 1});
+  std::vector<std::unique_ptr<RigStream>> streams;
+  for (size_t i = 0; i < kStreams; ++i) {
+    streams.push_back(std::make_unique<RigStream>(rig));
+  }
+  std::atomic<bool> over{false};
+  std::thread changer([&] {
+    for (uint32_t i = 0; !over.load(std::memory_order_relaxed); ++i) {
+      streams[i % kStreams]->strand().set_priority(static_cast<uint8_t>(i / kStreams % Strand::kPriorities));
+    }
+  });
+  uint64_t ran = 0;
+  const uint64_t tasks = 3'000'000 / kSlowdown;
+  for (uint64_t i = 0; i < tasks; ++i) {
+    streams[i % kStreams]->call([](void* count) { ++*static_cast<uint64_t*>(count); }, &ran);
+  }
+  for (auto& stream : streams) {
+    stream->sync();
+  }
+  over.store(true, std::memory_order_relaxed);
+  changer.join();
+  EXPECT_EQ(ran, tasks);
 }
 
 TEST(Priority, AHigherOneTakesOverBetweenTwoTasks) {
