@@ -35,6 +35,7 @@ class ModelRuns::Request final : public Gate {
   int32_t code = 0;
   int32_t stream_id = 0;
   std::string sentence;
+  bool began = false;  // as a run, rather than left its line
   bool aborted = false;
   bool device_aborted = false;
 };
@@ -57,33 +58,36 @@ std::shared_ptr<RunResult> ModelRuns::start() {
 }
 
 bool ModelRuns::enter(Request& request) {
-  hold();  // of this call: the request may be over before it ends
-  bool over = false;
+  bool through = false;
+  Over over;
   {
     std::lock_guard lock(mutex_);
     // Whoever drops the stream's tasks has marked it before he looks at who is in line.
     if (request.strand != nullptr && request.strand->drops_head()) {
-      over = true;
+      through = true;
     } else {
       line_.push_back(&request);
       if (current_ == nullptr) {
-        start_next();
+        start_next(&over);
       }
     }
   }
-  if (over) {
+  // What is in line now may be over already, and this object gone, unless `over` holds it.
+  if (through) {
     request.drop();
   }
-  let_go();
-  return over;
+  if (!over.empty()) {
+    tell_all(over);
+  }
+  return through;
 }
 
-void ModelRuns::start_next() {
+void ModelRuns::start_next(Over* over) {
   while (current_ == nullptr && !line_.empty()) {
     Request* next = line_.front();
     line_.pop_front();
     if (next->strand != nullptr && next->strand->drops_head()) {
-      tell(next);  // its stream is on its way out
+      over->push_back(next);  // its stream is on its way out
     } else {
       current_ = next;
       begin();
@@ -142,16 +146,20 @@ bool ModelRuns::stream_ended_locked(StreamRun& stream) {
 }
 
 void ModelRuns::stream_ended(StreamRun& stream) {
-  Request* over = nullptr;
+  Over over;
   {
     std::lock_guard lock(mutex_);
-    over = stream_ended_locked(stream) ? end_run() : nullptr;
+    if (stream_ended_locked(stream)) {
+      end_run(&over);
+    }
   }
-  finish_run(over);
+  if (!over.empty()) {
+    tell_all(over);
+  }
 }
 
 void ModelRuns::jump(StreamRun& stream, ModelPlace place) {
-  Request* over = nullptr;
+  Over over;
   {
     std::lock_guard lock(mutex_);
     if (streams_[place.stream].get() == &stream) {
@@ -159,14 +167,18 @@ void ModelRuns::jump(StreamRun& stream, ModelPlace place) {
       return;
     }
     activate_locked(place);
-    over = stream_ended_locked(stream) ? end_run() : nullptr;
+    if (stream_ended_locked(stream)) {
+      end_run(&over);
+    }
   }
-  finish_run(over);
+  if (!over.empty()) {
+    tell_all(over);
+  }
 }
 
 // ---- Ends.
 
-ModelRuns::Request* ModelRuns::end_run() {
+void ModelRuns::end_run(Over* over) {
   Request* request = std::exchange(current_, nullptr);
   for (const auto& stream : streams_) {
     std::string sentence;
@@ -177,6 +189,7 @@ ModelRuns::Request* ModelRuns::end_run() {
       request->sentence = std::move(sentence);
     }
   }
+  request->began = true;
   request->aborted = aborted_;
   if (aborted_) {
     request->device_aborted = reason_ == AbortReason::device;
@@ -187,39 +200,45 @@ ModelRuns::Request* ModelRuns::end_run() {
       context_.end_drop(*stream);
     }
   }
-  runs_over_.fetch_add(1, std::memory_order_release);
-  start_next();
-  return request;
+  ++runs_over_;
+  over->push_back(request);
+  start_next(over);
 }
 
-void ModelRuns::finish_run(Request* request) {
-  if (request == nullptr) {
-    return;
-  }
-  if (request->aborted) {
+// REQUIRES: not empty; each of them holds this object until it is told.
+void ModelRuns::tell_all(const Over& over) {
+  const bool run = over.front()->began;
+  if (over.front()->aborted) {
     take_orders_back();
   }
-  over_bell_.ring(BellScope::process);
-  tell(request);
+  const std::shared_ptr<Told> told = told_;
+  for (Request* request : over) {
+    tell(request);
+  }
+  if (run) {
+    told->runs.fetch_add(1, std::memory_order_release);  // pairs with abort()
+    told->bell.ring(BellScope::process);
+  }
 }
 
-// The last thing that is done for a request: who waits for it may destroy the model.
+// The model is not in use any more when who waits goes on: he may take it apart.
 void ModelRuns::tell(Request* request) {
   if (Strand* strand = request->strand; strand != nullptr) {
     if (request->code != 0) {
       strand->adopt_error(request->code, std::move(request->sentence));
     }
+    request->drop();
     strand->scheduler().submit(strand, true);
   } else {
-    RunResult& result = *request->result;
-    result.code = request->code;
-    result.stream_id = request->stream_id;
-    result.sentence = std::move(request->sentence);
-    result.device_aborted = request->device_aborted;
-    result.over.store(true, std::memory_order_release);
-    result.bell.ring(BellScope::process);
+    const std::shared_ptr<RunResult> result = request->result;
+    result->code = request->code;
+    result->stream_id = request->stream_id;
+    result->sentence = std::move(request->sentence);
+    result->device_aborted = request->device_aborted;
+    request->drop();
+    result->over.store(true, std::memory_order_release);
+    result->bell.ring(BellScope::process);
   }
-  request->drop();
 }
 
 // ---- Aborting.
@@ -266,7 +285,7 @@ uint64_t ModelRuns::abort_all(AbortReason reason) {
     std::lock_guard lock(mutex_);
     line.swap(line_);
     runs = current_ != nullptr;
-    over = runs_over_.load(std::memory_order_relaxed) + (runs ? 1 : 0);
+    over = runs_over_ + (runs ? 1 : 0);
     if (runs) {
       reason_ = reason;
       mark_aborted();
@@ -286,10 +305,11 @@ uint64_t ModelRuns::abort_all(AbortReason reason) {
 }
 
 Result<> ModelRuns::abort(Deadline deadline) {
+  const std::shared_ptr<Told> told = told_;
   const uint64_t over = abort_all(AbortReason::stream);
-  const auto ended = [&] { return runs_over_.load(std::memory_order_acquire) >= over; };
+  const auto ended = [&] { return told->runs.load(std::memory_order_acquire) >= over; };
   const auto describe = [] { return std::string("a run that is aborted to end"); };
-  if (wait_until(ended, &over_bell_, BellScope::process, deadline, describe) == WaitEnd::deadline) {
+  if (wait_until(ended, &told->bell, BellScope::process, deadline, describe) == WaitEnd::deadline) {
     return fail(Errc::stream_timeout, "the model's run does not end: a task of it goes on");
   }
   return {};

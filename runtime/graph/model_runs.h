@@ -81,17 +81,25 @@ class ModelRuns {
 
  private:
   class Request;
+  // For aborts, which outlast the model perhaps.
+  struct Told {
+    std::atomic<uint64_t> runs{0};  // release: who waits for them has been told, and they hold nothing
+    Doorbell bell;
+  };
+  // Requests whose runs are over; they are told when mutex_ is not held any more, since the model may be gone after
+  // the last one.
+  using Over = std::vector<Request*>;
   // These REQUIRE mutex_ held.
-  void start_next();
+  void start_next(Over* over);
   void begin();
   void activate_locked(ModelPlace place);
   // The stream ends, or starts as it was asked to. True: the run is over with it.
   bool stream_ended_locked(StreamRun& stream);
   void mark_aborted();
   // Takes the result of the run that is over, and begins the next one.
-  Request* end_run();
-  // Without the lock: the run of `request` is over.
-  void finish_run(Request* request);
+  void end_run(Over* over);
+  // Without the lock.
+  void tell_all(const Over& over);
 
   // False: it is in line, or its run has begun.
   bool enter(Request& request);
@@ -112,8 +120,8 @@ class ModelRuns {
   uint32_t running_ = 0;  // streams
   bool aborted_ = false;
   AbortReason reason_ = AbortReason::stream;  // of the newest abort
-  std::atomic<uint64_t> runs_over_{0};
-  Doorbell over_bell_;
+  uint64_t runs_over_ = 0;
+  const std::shared_ptr<Told> told_ = std::make_shared<Told>();
 };
 
 }  // namespace canopy
