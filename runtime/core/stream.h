@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <semaphore>
 #include <string>
 #include <vector>
 
@@ -158,6 +159,7 @@ class Stream {
   std::string describe_wait(uint64_t target) const;
   Result<> check_aborts(uint32_t before) const;
   Result<> await_dropped(uint64_t ticket, Deadline deadline);
+  Result<> stop_in_turn(Deadline deadline);
   void leave_model();
 
   Context& context_;
@@ -168,7 +170,8 @@ class Stream {
   StreamSettings settings_;
   std::atomic<void*> model_{nullptr};
   std::atomic<const char*> sealed_{nullptr};
-  std::mutex abort_mutex_;             // one abort() or stop() at a time
+  // One abort() or stop() at a time. Not a mutex: an abort of the device holds those of all its streams.
+  std::binary_semaphore abort_turn_{1};
   std::atomic<uint32_t> aborts_{0};    // begun and finished; odd while one is under way
   std::atomic<AbortReason> reason_{};  // of the newest
   std::atomic<uint32_t> core_limits_[2] = {};

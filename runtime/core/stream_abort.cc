@@ -33,7 +33,7 @@ Result<> Stream::await_dropped(uint64_t ticket, Deadline deadline) {
 }
 
 void Stream::begin_abort(AbortReason reason) {
-  abort_mutex_.lock();
+  abort_turn_.acquire();
   reason_.store(reason, std::memory_order_relaxed);
   // Odd. Release: the reason; pairs with check_aborts(). Before anything is dropped, so that who
   // sees a task completed for that sees the abort as well.
@@ -68,7 +68,7 @@ Result<> Stream::finish_abort(Deadline deadline) {
     strand_.take_error();  // who aborts knows
     strand_.scheduler().orders().remove(&strand_);
   }
-  abort_mutex_.unlock();
+  abort_turn_.release();
   return done;
 }
 
@@ -78,7 +78,13 @@ Result<> Stream::abort(AbortReason reason, Deadline deadline) {
 }
 
 Result<> Stream::stop(Deadline deadline) {
-  std::lock_guard lock(abort_mutex_);
+  abort_turn_.acquire();
+  auto done = stop_in_turn(deadline);
+  abort_turn_.release();
+  return done;
+}
+
+Result<> Stream::stop_in_turn(Deadline deadline) {
   const uint64_t done = strand_.completed();
   if (done == submitted() || context_.stopped()) {
     return {};  // nothing runs

@@ -19,23 +19,23 @@ class TaskNumber : public AclTest {};
 TEST_F(TaskNumber, CountsTheTasksOfTheStreamThatTheThreadUsedLast) {
   const aclrtStream one = make_stream();
   const aclrtStream other = make_stream();
-  void* memory = zeroed_memory(64);
+  auto* memory = static_cast<std::byte*>(zeroed_memory(128));
   for (uint32_t i = 0; i < 5'000; ++i) {
     ACL_OK(aclrtMemsetAsync(memory, 64, 0, 64, one));
     ASSERT_EQ(last_task(), i);
   }
-  ACL_OK(aclrtMemsetAsync(memory, 64, 0, 64, other));
+  ACL_OK(aclrtMemsetAsync(memory + 64, 64, 0, 64, other));
   EXPECT_EQ(last_task(), 0u);
   ACL_OK(aclrtMemsetAsync(memory, 64, 0, 64, one));
   EXPECT_EQ(last_task(), 5'000u);
 }
 
 TEST_F(TaskNumber, DefaultStreamsDoNotCount) {
-  void* memory = zeroed_memory(64);
+  auto* memory = static_cast<std::byte*>(zeroed_memory(128));
   const aclrtStream stream = make_stream();
   ACL_OK(aclrtMemsetAsync(memory, 64, 0, 64, stream));
-  ACL_OK(aclrtMemsetAsync(memory, 64, 0, 64, nullptr));
-  ACL_OK(aclrtMemsetAsync(memory, 64, 0, 64, nullptr));
+  ACL_OK(aclrtMemsetAsync(memory + 64, 64, 0, 64, nullptr));
+  ACL_OK(aclrtMemsetAsync(memory + 64, 64, 0, 64, nullptr));
   EXPECT_EQ(last_task(), 0u);
 }
 
