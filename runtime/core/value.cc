@@ -31,20 +31,24 @@ Result<uint64_t*> device_word(Runtime& runtime, void* address, Stream& stream) {
 }  // namespace
 
 Result<> write_value(Runtime& runtime, void* address, uint64_t value, Stream& stream) {
+  const TaskMemory& memory = runtime.task_memory();
+  const uint64_t frees = memory.frees();  // before the check
   CANOPY_ASSIGN(uint64_t * word, device_word(runtime, address, stream));
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::value_write;
-    sqe.body.value = {word, value, ValueTest::equal};
+    sqe.body.value = {word, value, ValueTest::equal, &memory, frees};
   });
   return {};
 }
 
 Result<> wait_for_value(Runtime& runtime, void* address, uint64_t value, ValueTest test,
                         Stream& stream) {
+  const TaskMemory& memory = runtime.task_memory();
+  const uint64_t frees = memory.frees();  // before the check
   CANOPY_ASSIGN(uint64_t * word, device_word(runtime, address, stream));
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::value_wait;
-    sqe.body.value = {word, value, test};
+    sqe.body.value = {word, value, test, &memory, frees};
   });
   return {};
 }

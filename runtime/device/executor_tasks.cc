@@ -38,15 +38,37 @@ bool may_touch(Strand& strand, const Body& body, const void* src) {
 struct ValueWait {
   const Sqe* sqe;
   Strand* strand;
+  uint64_t frees;  // of those before, none was the word's
 };
 
-// Polled: any agent may store the word. A wait that is to be left is over, too.
+// Whether the word's memory is there still; if not, the task has failed.
+bool word_is_there(Strand& strand, const Sqe::Body::Value& value, uint64_t* frees) {
+  if (value.watch == nullptr) {
+    return true;
+  }
+  const uint64_t now = value.watch->frees();
+  if (now == *frees) [[likely]] {
+    return true;
+  }
+  std::string why = value.watch->refuse(value.address, sizeof(uint64_t), nullptr, 0);
+  if (why.empty()) {
+    *frees = now;
+    return true;
+  }
+  strand.record_error(kCopyFault, std::move(why));
+  return false;
+}
+
+// Polled: any agent may store the word. A wait that is to be left is over, too, and one that has failed.
 int value_reached(void* argument) {
-  const auto& [sqe, strand] = *static_cast<const ValueWait*>(argument);
+  auto& [sqe, strand, frees] = *static_cast<ValueWait*>(argument);
   if (strand->scheduler().attention() != 0 && strand->drops_head()) [[unlikely]] {
     return 1;
   }
   const auto& wait = sqe->body.value;
+  if (!word_is_there(*strand, wait, &frees)) {
+    return 1;
+  }
   const uint64_t word = load_acquire(wait.address);
   switch (wait.test) {
     case ValueTest::at_least: return static_cast<int64_t>(word - wait.value) >= 0;
@@ -213,11 +235,15 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       self->take_waiters(over);
       return true;
     }
-    case SqeKind::value_write:
-      // Release: whoever sees the value sees what the stream did before; pairs with value_reached().
-      store_release(sqe->body.value.address, sqe->body.value.value);
-      self->scheduler_.ring_pollers();
+    case SqeKind::value_write: {
+      const auto& write = sqe->body.value;
+      if (uint64_t frees = write.frees; word_is_there(*strand, write, &frees)) [[likely]] {
+        // Release: whoever sees the value sees what the stream did before; pairs with value_reached().
+        store_release(write.address, write.value);
+        self->scheduler_.ring_pollers();
+      }
       return true;
+    }
     case SqeKind::event_clear:
       sqe->body.event.cell->clear();
       sqe->body.event.cell->drop_reference();
@@ -234,7 +260,7 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       return false;  // whoever has the strand now gives it back
     }
     case SqeKind::value_wait: {
-      ValueWait wait{sqe, strand};
+      ValueWait wait{sqe, strand, sqe->body.value.frees};
       if (value_reached(&wait) == 0) {
         self->running_->stream = strand->stream_id();
         park_polling(&value_reached, &wait, "a value in memory", facts_of(sqe->body.value));

@@ -53,7 +53,7 @@ std::string describe_access(const Fault& fault) {
 const char* describe_arithmetic(int code) {
   switch (code) {
     case FPE_INTDIV:
-      return "divided an integer by zero";
+      return "divided an integer by zero, or the smallest one by -1";
     case FPE_INTOVF:
       return "overflowed an integer";
     case FPE_FLTDIV:

@@ -126,6 +126,8 @@ struct alignas(kCacheLine) Sqe {
       uint64_t* address;
       uint64_t value;
       ValueTest test;  // of value_wait
+      const MemoryWatch* watch;  // as above
+      uint64_t frees;
     } value;
     struct Call {
       CallFunction function;

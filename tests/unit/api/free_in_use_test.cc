@@ -63,6 +63,18 @@ TEST_F(FreeInUse, FailsEveryKindOfCopyWith507013) {
     attr.dstLoc = attr.srcLoc = {0, ACL_MEM_LOCATION_TYPE_DEVICE};
     return aclrtMemcpyBatchAsyncV2(&kept_, &size, &freed_, &size, 1, &attr, &first, 1, stream_);
   });
+  expect_failure("value write", [&] { return aclrtValueWrite(freed_, 1, 0, stream_); });
+  expect_failure("value wait",
+                 [&] { return aclrtValueWait(freed_, 1, ACL_STREAM_WAIT_VALUE_EQ, stream_); });
+}
+
+TEST_F(FreeInUse, EndsAWaitForAWordThatHasBegun) {
+  ACL_OK(aclrtMemset(freed_, 8, 0, 8));
+  ACL_OK(aclrtValueWait(freed_, 1, ACL_STREAM_WAIT_VALUE_EQ, stream_));
+  ACL_CODE(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(stream_, 20));
+  ACL_OK(aclrtFree(freed_));
+  ACL_CODE(ACL_ERROR_RT_SYS_DMA, aclrtSynchronizeStream(stream_));
+  ACL_OK(aclrtSynchronizeStream(stream_));
 }
 
 TEST_F(FreeInUse, OfOtherMemoryHarmsNoTask) {

@@ -160,7 +160,7 @@ TEST_F(Drop, EndsAWaitForAValue) {
   uint64_t word = 0;
   stream.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::value_wait;
-    sqe.body.value = {&word, 1, ValueTest::equal};
+    sqe.body.value = {&word, 1, ValueTest::equal, nullptr, 0};
   });
   stream.call(&add_one, &dropped_);
   await_parked(stream);

@@ -47,7 +47,7 @@ void post_timed_wait(RigStream& stream, EventCell* cell, uint64_t limit_ns) {
 void post_value_wait(RigStream& stream, uint64_t* word, uint64_t value) {
   stream.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::value_wait;
-    sqe.body.value = {word, value, ValueTest::equal};
+    sqe.body.value = {word, value, ValueTest::equal, nullptr, 0};
   });
 }
 
@@ -121,7 +121,7 @@ TEST_P(StreamWait, ExecutorsServeOthersWhileStreamsWait) {
   EXPECT_EQ(ran, 1'000u);
   busy.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::value_write;
-    sqe.body.value = {&word, 1, ValueTest::equal};
+    sqe.body.value = {&word, 1, ValueTest::equal, nullptr, 0};
   });
   post_record(busy, cell, NotifyChange::set, 1);
   busy.post([&](Sqe& sqe) {
@@ -224,7 +224,7 @@ TEST(StreamWaits, AValueIsSeenWhileItsExecutorRunsAnotherStream) {
   waiting.call([](void* p) { static_cast<Seen*>(p)->went_on.store(true); }, &seen);
   busy.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::value_write;
-    sqe.body.value = {&word, 1, ValueTest::equal};
+    sqe.body.value = {&word, 1, ValueTest::equal, nullptr, 0};
   });
   for (int i = 0; i < 1'000; ++i) {
     busy.call(

@@ -163,7 +163,7 @@ TEST(WaitNotes, OfStreamsTellTheRecordTheNotifyAndTheWord) {
   Words words;
   for_value.post([&](Sqe& sqe) {
     sqe.kind = SqeKind::value_wait;
-    sqe.body.value = {reinterpret_cast<uint64_t*>(&words.word), 0x2A, ValueTest::equal};
+    sqe.body.value = {reinterpret_cast<uint64_t*>(&words.word), 0x2A, ValueTest::equal, nullptr, 0};
   });
   await_report(rig,
                "device 0 stream 1: waits for the record of event 11, which has not been made yet");
