@@ -86,6 +86,10 @@ Result<uint32_t> Model::index_of(const Stream& stream) const {
   return static_cast<uint32_t>(found - bound_.begin());
 }
 
+bool Model::has_head() const {
+  return std::any_of(bound_.begin(), bound_.end(), [](const Bound& each) { return each.head; });
+}
+
 Result<> Model::check_stream(const Stream& stream) const {
   std::lock_guard lock(mutex_);
   CANOPY_TRY(index_of(stream));
@@ -267,7 +271,7 @@ Result<> Model::make_runs() {
 Result<> Model::build() {
   std::lock_guard lock(mutex_);
   CANOPY_TRY(check_building());
-  if (std::none_of(bound_.begin(), bound_.end(), [](const Bound& each) { return each.head; })) {
+  if (!has_head()) {
     return fail(Errc::invalid_argument,
                 "model {}: of its {} streams none starts with the model", id_, bound_.size());
   }
@@ -284,8 +288,9 @@ Result<ModelRuns*> Model::runs() {
   if (!built_) {
     return fail(Errc::not_built, "model {} is not built yet: aclmdlRIBuildEnd comes first", id_);
   }
-  if (bound_.empty()) {
-    return fail(Errc::not_built, "model {} has no stream any more", id_);
+  if (!has_head()) {
+    return fail(Errc::not_built, "model {}: of the {} streams that it has left none starts with the model", id_,
+                bound_.size());
   }
   if (runs_ == nullptr) {
     CANOPY_TRY(make_runs());

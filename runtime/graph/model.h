@@ -90,6 +90,7 @@ class Model {
   };
   // These REQUIRE mutex_ held.
   Result<> check_building() const;
+  bool has_head() const;
   Result<uint32_t> index_of(const Stream& stream) const;
   Result<> make_runs();
   Result<> resolve(Control& control) const;

@@ -101,6 +101,18 @@ TEST_F(Model, RunTheStreamsThatAreLeft) {
   ACL_CODE(ACL_ERROR_RT_MODEL_EXECUTE, aclmdlRIExecute(model_, -1)) << "none is left";
 }
 
+TEST_F(Model, DoNotRunWhenNoneOfTheStreamsThatAreLeftStartsByItself) {
+  aclrtStream head = bound();
+  aclrtStream other = bound(kDefault);
+  ACL_OK(aclrtActiveStream(other, head));
+  ACL_OK(note(other, 2));
+  ACL_OK(end_and_build(other));
+  ACL_OK(aclmdlRIUnbindStream(model_, head));
+  ACL_CODE(ACL_ERROR_RT_MODEL_EXECUTE, aclmdlRIExecute(model_, -1));
+  ACL_CODE(ACL_ERROR_RT_MODEL_EXECUTE, aclmdlRIExecuteAsync(model_, nullptr));
+  ACL_CODE(ACL_ERROR_RT_MODEL_EXECUTE, aclmdlRIAbort(model_));
+}
+
 TEST_F(Model, AnUnboundStreamKeepsItsTasks) {
   aclrtStream stream = bound();
   ACL_OK(note(stream, 7));
