@@ -1,8 +1,10 @@
-// Whether the calling thread is inside a function that a stream called. Such a function must not
-// wait for streams: the one it holds up may be what it waits for.
+// Whether the calling thread is inside a function that a stream called, or runs a kernel. Such a
+// function must not wait for streams: the one it holds up may be what it waits for.
 #pragma once
 
 #include "runtime/base/result.h"
+#include "runtime/device/aicpu_engine.h"
+#include "runtime/device/executor.h"
 
 namespace canopy {
 
@@ -15,13 +17,26 @@ class CallbackScope {
 
   // Errc::not_supported inside of one. `what` would have waited.
   static Result<> refuse(const char* what) {
-    if (t_inside_ == nullptr) [[likely]] {
+    const char* const inside = t_inside_ != nullptr ? t_inside_ : runs_kernel() ? "kernel" : nullptr;
+    if (inside == nullptr) [[likely]] {
       return {};
     }
-    return fail(Errc::not_supported, "{} inside a {}: it might wait for itself", what, t_inside_);
+    return fail(Errc::not_supported, "{} inside a {}: it might wait for itself", what, inside);
+  }
+
+  // Errc::not_supported inside of a kernel, which has no thread of its own whose choice `what` could be.
+  static Result<> refuse_kernel(const char* what) {
+    if (runs_kernel()) {
+      return fail(Errc::not_supported, "{} inside a kernel", what);
+    }
+    return {};
   }
 
  private:
+  static bool runs_kernel() {
+    return Executor::running_block().block != nullptr || AiCpuEngine::running_block().block != nullptr;
+  }
+
   const char* outer_;
   static inline thread_local const char* t_inside_ = nullptr;
 };

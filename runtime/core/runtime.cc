@@ -123,6 +123,7 @@ void Runtime::close_unused_device(int device) {
 }
 
 Result<> Runtime::set_device(int device) {
+  CANOPY_TRY(CallbackScope::refuse_kernel("setting a device"));
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   device_callbacks_.call(device, ACL_RT_DEVICE_STATE_SET_PRE);
@@ -210,6 +211,7 @@ Result<bool> Runtime::primary_active(int device) {
 }
 
 Result<void*> Runtime::create_context(int device) {
+  CANOPY_TRY(CallbackScope::refuse_kernel("making a context"));
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   void* handle;
@@ -260,6 +262,7 @@ Result<> Runtime::destroy_context(void* handle) {
 }
 
 Result<> Runtime::set_current_context(void* handle) {
+  CANOPY_TRY(CallbackScope::refuse_kernel("choosing a context"));
   if (contexts_.find(handle) == nullptr) {
     return fail(Errc::stale_handle, "{} is not a live context", fmt::ptr(handle));
   }

@@ -28,6 +28,24 @@ CANOPY_KERNEL(signal_meeting)
 __global__ __aicore__ void append(std::vector<int>* log, int value) { log->push_back(value); }
 CANOPY_KERNEL(append)
 
+// What a kernel is told that wants to wait for its own device.
+struct Answers {
+  aclrtStream stream;
+  aclrtContext context;
+  aclError to_synchronize;
+  aclError to_set_context;
+  aclError to_set_device;
+  aclError to_destroy;
+};
+
+__global__ __aicore__ void wait_for_itself(Answers* answers) {
+  answers->to_set_context = aclrtSetCurrentContext(answers->context);
+  answers->to_set_device = aclrtSetDevice(0);
+  answers->to_synchronize = aclrtSynchronizeDevice();
+  answers->to_destroy = aclrtDestroyStream(answers->stream);
+}
+CANOPY_KERNEL(wait_for_itself)
+
 }  // namespace
 
 namespace canopy::test {
@@ -127,6 +145,18 @@ TEST_F(HostFunc, HasTheWholeStackOfAThread) {
   }, &done));
   ACL_OK(aclrtSynchronizeStream(stream_));
   EXPECT_TRUE(done);
+}
+
+TEST_F(HostFunc, KernelsMayNotWaitForStreams) {
+  Answers answers{};
+  answers.stream = stream_;
+  ACL_OK(aclrtGetCurrentContext(&answers.context));
+  ACL_OK(launch(wait_for_itself, 1, stream_, &answers));
+  ACL_OK(aclrtSynchronizeStreamWithTimeout(stream_, 20'000));
+  EXPECT_EQ(answers.to_set_context, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
+  EXPECT_EQ(answers.to_set_device, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
+  EXPECT_EQ(answers.to_synchronize, ACL_ERROR_RT_CONTEXT_NULL);
+  EXPECT_EQ(answers.to_destroy, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
 }
 
 TEST_F(HostFunc, HasNoCurrentDevice) {
