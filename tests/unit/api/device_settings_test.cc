@@ -4,6 +4,7 @@
 #include "tests/unit/api/gate.h"
 
 #include <atomic>
+#include <thread>
 
 namespace canopy::test {
 namespace {
@@ -16,7 +17,8 @@ __global__ __aicore__ void keep_busy(uint64_t ns) {
 }
 CANOPY_KERNEL(keep_busy)
 
-__global__ __aicore__ void hold_cube_cores(std::atomic<uint32_t>* open) {
+__global__ __aicore__ void hold_cube_cores(std::atomic<uint32_t>* open, std::atomic<uint32_t>* begun) {
+  begun->fetch_add(1);
   canopy_wait_until(
       [](void* p) { return static_cast<int>(static_cast<std::atomic<uint32_t>*>(p)->load()); },
       open, "a test's gate");
@@ -36,9 +38,12 @@ TEST_F(DeviceSettings, UtilizationIsTheShareOfTimeSinceTheLastQuestion) {
   EXPECT_LE(utilization(0).vectorUtilization, 1);
   // 12 of 24 cube cores wait in their kernel: a waiting block holds its core.
   std::atomic<uint32_t> open{0};
-  ACL_OK(launch(hold_cube_cores, 12, nullptr, &open));
-  while (utilization(0).cubeUtilization < 45) {
+  std::atomic<uint32_t> begun{0};
+  ACL_OK(launch(hold_cube_cores, 12, nullptr, &open, &begun));
+  while (begun.load() != 12) {
+    std::this_thread::yield();
   }
+  utilization(0);
   const aclrtUtilizationInfo busy = utilization(0);
   EXPECT_NEAR(busy.cubeUtilization, 50, 10);
   EXPECT_LE(busy.vectorUtilization, 1);

@@ -43,8 +43,11 @@ TEST_F(FailureMode, StopOfOneStreamStopsTheWholeContext) {
   ACL_OK(aclrtCreateEventWithFlag(&event, ACL_EVENT_EXTERNAL));
   ACL_OK(aclrtStreamWaitEvent(stream_, event));
   ACL_OK(aclrtLaunchHostFunc(stream_, &add, &ran_));
+  Gate before_the_failure;
+  ACL_OK(before_the_failure.close(other_));
   ACL_OK(launch(fail_always, 4, other_));
   ACL_OK(aclrtLaunchHostFunc(other_, &add, &ran_));
+  before_the_failure.open();
   ACL_CODE(kTrap, aclrtSynchronizeStream(other_));
   for (aclrtStream each : {stream_, other_, aclrtStream{nullptr}}) {
     ACL_CODE(kTrap, aclrtSynchronizeStream(each));
@@ -72,8 +75,11 @@ TEST_F(FailureMode, AStoppedContextCanBeReadAndCleared) {
   ACL_OK(aclrtMalloc(&memory, 64, ACL_MEM_MALLOC_HUGE_FIRST));
   ACL_OK(aclrtSetStreamFailureMode(stream_, ACL_STOP_ON_FAILURE));
   ACL_OK(aclrtMemset(memory, 64, 1, 64));
+  Gate gate;
+  ACL_OK(gate.close(stream_));
   ACL_OK(launch(fail_always, 1, stream_));
   ACL_OK(aclrtMemsetAsync(memory, 64, 2, 64, stream_));
+  gate.open();
   ACL_CODE(kTrap, aclrtSynchronizeStream(stream_));
   char bytes[64] = {};
   ACL_OK(aclrtMemcpy(bytes, 64, memory, 64, ACL_MEMCPY_DEVICE_TO_HOST));

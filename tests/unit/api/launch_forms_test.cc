@@ -3,6 +3,7 @@
 
 #include "canopy/kernel.h"
 
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -10,7 +11,7 @@
 namespace {
 
 __global__ __aicore__ void add_product(uint64_t* out, uint8_t a, double b) {
-  *out += static_cast<uint64_t>(a * b);
+  std::atomic_ref(*out).fetch_add(static_cast<uint64_t>(a * b));
 }
 CANOPY_KERNEL(add_product)
 
