@@ -55,6 +55,12 @@ aclError out_of_host_memory() {
   return remember(ACL_ERROR_BAD_ALLOC);
 }
 
+aclError refuse_exception(const char* what) {
+  error_text::record(Errc::internal, 0, fmt::format("the call failed with an exception: {}", what),
+                     std::source_location::current());
+  return remember(ACL_ERROR_RT_INTERNAL_ERROR);
+}
+
 Result<Deadline> deadline_of(int32_t timeout_ms) {
   if (timeout_ms == -1) {
     return Deadline::user_default();

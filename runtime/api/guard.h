@@ -7,6 +7,7 @@
 #include "runtime/base/result.h"
 #include "runtime/core/runtime.h"
 
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -20,6 +21,8 @@ aclError code_of_fault(int32_t code);
 bool in_forked_child();
 aclError refuse_forked_child();
 aclError out_of_host_memory();
+// Of a call that threw: a library that this one uses, or the system, had no more to give. 507000.
+aclError refuse_exception(const char* what);
 // "aclrtX: ... must not be NULL" and 100000.
 aclError null_argument(const char* function, const char* argument);
 // A handle of a kind that only holds values; null, and the last error, without memory.
@@ -54,6 +57,8 @@ aclError guard(Body&& body, OwnCode own = [](aclError code) { return code; }) no
     return remember(own(code_of(result.error())));
   } catch (const std::bad_alloc&) {
     return out_of_host_memory();
+  } catch (const std::exception& thrown) {
+    return refuse_exception(thrown.what());
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -141,20 +142,28 @@ Result<> check_operator_queue(const nlohmann::json& file, const char* path) {
 }
 
 // A section that a user wrote to get something must not be passed over in silence.
-void name_what_is_not_built(const nlohmann::json& json, const char* path) {
+Result<> name_what_is_not_built(const nlohmann::json& json, const char* path) {
   for (const char* key : {"dump", "profiler"}) {
-    if (const auto found = json.find(key);
-        found != json.end() && !(found->is_object() && found->empty())) {
+    const auto found = json.find(key);
+    if (found == json.end()) {
+      continue;
+    }
+    if (!found->is_object()) {
+      return fail(Errc::parse, "aclInit: '{}': {} must be an object, not {}", path, key, printed(*found));
+    }
+    if (!found->empty()) {
       log(LogLevel::warn, "aclInit: '{}': {} has no effect: not built", path, key);
     }
   }
+  return {};
 }
 
 }  // namespace
 
 Result<Configuration> Configuration::read(const char* path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) {
+  std::error_code unknown;
+  if (!file || std::filesystem::is_directory(path, unknown)) {
     return fail(Errc::io, "aclInit: cannot open the configuration file '{}'", path);
   }
   std::ostringstream buffer;
@@ -179,7 +188,7 @@ Result<Configuration> Configuration::read(const char* path) {
     CANOPY_ASSIGN(configuration.device_limits[size.limit], read_size(json, size, path));
   }
   CANOPY_TRY(check_operator_queue(json, path));
-  name_what_is_not_built(json, path);
+  CANOPY_TRY(name_what_is_not_built(json, path));
   return configuration;
 }
 

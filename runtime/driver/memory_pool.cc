@@ -69,8 +69,8 @@ Result<uint64_t> MemoryPool::place_granules(uint64_t bytes, PageKind pages) {
   const auto offset = granules_.allocate(memory.bytes(), kGranule);
   if (!offset) {
     return fail(Errc::no_memory,
-                "device {}: no {} contiguous bytes of address space left (largest free range {})",
-                device_, memory.bytes(), granules_.largest_free());
+                "{}: no {} contiguous bytes of address space left (largest free range {})",
+                memory_of(device_), memory.bytes(), granules_.largest_free());
   }
   if (auto placed = arena_.place(*offset, memory.fd(), memory.bytes()); !placed) {
     granules_.free(*offset);
@@ -152,8 +152,8 @@ Result<> MemoryPool::free(void* address) {
     const uint64_t in_slab = offset - slab->offset;
     const auto cell = static_cast<uint32_t>(in_slab / size);
     if (in_slab % size != 0 || cell >= slab->cells.size() || slab->cells[cell] == 0) {
-      return fail(Errc::invalid_argument, "device {}: {} is not the start of a live allocation",
-                  device_, fmt::ptr(address));
+      return fail(Errc::invalid_argument, "{}: {} is not the start of a live allocation",
+                  memory_of(device_), fmt::ptr(address));
     }
     slab->cells[cell] = 0;
     auto& usable = usable_[slab->cell_class];
@@ -171,7 +171,7 @@ Result<> MemoryPool::free(void* address) {
     return {};
   }
   if (!physical_.contains(offset)) {
-    return fail(Errc::invalid_argument, "device {}: {} is not the start of a live allocation", device_,
+    return fail(Errc::invalid_argument, "{}: {} is not the start of a live allocation", memory_of(device_),
                 fmt::ptr(address));
   }
   --live_;

@@ -7,6 +7,10 @@
 
 namespace canopy {
 
+std::string memory_of(int device) {
+  return device == kHostMemory ? std::string("pinned host memory") : fmt::format("device {}", device);
+}
+
 PhysicalMemory::PhysicalMemory(PhysicalMemory&& other) noexcept
     : fd_(std::move(other.fd_)), bytes_(std::exchange(other.bytes_, 0)), device_(other.device_),
       table_(std::exchange(other.table_, nullptr)) {}
@@ -25,11 +29,11 @@ PhysicalMemory& PhysicalMemory::operator=(PhysicalMemory&& other) noexcept {
 Result<PhysicalMemory> PhysicalMemory::allocate(HostTable& table, int device, uint64_t bytes,
                                                 uint64_t capacity) {
   if (bytes == 0) {
-    return fail(Errc::invalid_argument, "device {}: cannot allocate 0 bytes", device);
+    return fail(Errc::invalid_argument, "{}: cannot allocate 0 bytes", memory_of(device));
   }
   // Beyond any address space; kept apart so that rounding up cannot wrap.
   if (bytes > uint64_t{1} << 48) {
-    return fail(Errc::no_memory, "device {}: {} bytes wanted, {} in all", device, bytes, capacity);
+    return fail(Errc::no_memory, "{}: {} bytes wanted, {} in all", memory_of(device), bytes, capacity);
   }
   PhysicalMemory memory;
   memory.bytes_ = (bytes + kGranule - 1) / kGranule * kGranule;

@@ -6,6 +6,7 @@
 #include "runtime/base/unique_fd.h"
 
 #include <cstdint>
+#include <string>
 
 namespace canopy {
 
@@ -13,6 +14,9 @@ class HostTable;
 
 inline constexpr uint64_t kGranule = 2u << 20;  // 2 MiB
 inline constexpr int kHostMemory = -1;          // in place of a device id: pinned host memory
+
+// "device 3", "pinned host memory": for sentences.
+std::string memory_of(int device);
 
 class PhysicalMemory {
  public:

@@ -20,7 +20,7 @@ struct Case {
 constexpr Case kCases[] = {
     {"WriteToNull", Wrong::write_null, "wrote to 0x0, where no memory is, at "},
     {"ReadOfAnImpossibleAddress", Wrong::read_wild, "used an address that no memory can have, at "},
-    {"DivisionByZero", Wrong::divide_by_zero, "divided an integer by zero at "},
+    {"DivisionByZero", Wrong::divide_by_zero, "divided an integer by zero, or the smallest one by -1 at "},
     {"IllegalInstruction", Wrong::illegal_instruction,
      "ran an illegal or trapping instruction at "},
     {"StackOverflow", Wrong::overflow_stack, "overflowed its stack of "},

@@ -20,7 +20,7 @@ constexpr Case kCases[] = {
     {"WriteToNull", Wrong::write_null, false, "wrote to 0x0, where no memory is, at "},
     {"ReadOfAnImpossibleAddress", Wrong::read_wild, false, "used an address that no memory can have, at "},
     {"CallOfNull", Wrong::call_null, false, "jumped to 0x0, where no memory is, at "},
-    {"DivisionByZero", Wrong::divide_by_zero, false, "divided an integer by zero at "},
+    {"DivisionByZero", Wrong::divide_by_zero, false, "divided an integer by zero, or the smallest one by -1 at "},
     {"IllegalInstruction", Wrong::illegal_instruction, true, "ran an illegal or trapping instruction at "},
     {"StackOverflow", Wrong::overflow_stack, false, "overflowed its stack of "},
     {"LargeArrayOnTheStack", Wrong::large_array_on_stack, false, "overflowed its stack of "},

@@ -95,7 +95,8 @@ TEST_F(Init, FinalizeForgetsTheDefaultDevice) {
 TEST_F(Init, RefusesWhatIsNoJsonObject) {
   for (const char* json : {"", "{", "}", "[]", "3", "null", "{\"a\": }", "{} {}", "{\"a\" 1}", "\xff\xfe",
                            R"({"defaultDevice": {"default_device": 1}})", R"({"defaultDevice": {"default_device": "x"}})",
-                           R"({"defaultDevice": {"default_device": "-1"}})", R"({"defaultDevice": 3})",
+                           R"({"defaultDevice": {"default_device": "-1"}})", R"({"defaultDevice": 3})", R"({"dump": []})",
+                           R"({"profiler": "on"})",
                            R"({"defaultDevice": {"default_device": "99999999999999999999"}})"}) {
     ACL_CODE(ACL_ERROR_PARSE_FILE, init_with(json)) << json;
     ACL_CODE(ACL_ERROR_REPEAT_FINALIZE, aclFinalize()) << "a failed init must not count: " << json;
@@ -103,6 +104,7 @@ TEST_F(Init, RefusesWhatIsNoJsonObject) {
 }
 
 TEST_F(Init, AFileThatCannotBeReadIs100000) {
+  ACL_CODE(ACL_ERROR_INVALID_PARAM, aclInit("/tmp")) << "a folder";
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclInit("/does/not/exist.json"));
   const std::string text = "aclInit: cannot open the configuration file '/does/not/exist.json'";
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclInit("/does/not/exist.json"));

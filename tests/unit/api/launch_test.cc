@@ -114,6 +114,10 @@ TEST_F(Launch, WithTooFewArgumentBytesIs107000) {
              aclrtLaunchKernelWithHostArgs(add_, 1, stream_, nullptr, &args, size, nullptr, 0));
   }
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtLaunchKernel(add_, 1, nullptr, sizeof args, stream_));
+  for (const size_t size : {(size_t{1} << 30) + 1, ~size_t{0} - 63, ~size_t{0}}) {
+    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+             aclrtLaunchKernelWithHostArgs(add_, 1, stream_, nullptr, &args, size, nullptr, 0));
+  }
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
            aclrtLaunchKernelWithHostArgs(add_, 1, stream_, nullptr, nullptr, sizeof args, nullptr, 0));
   EXPECT_EQ(value(), 0u);

@@ -186,6 +186,8 @@ TEST_F(Notifies, BatchResetClearsAllOrNone) {
     ACL_OK(aclrtSynchronizeStream(second_));
   }
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtNotifyBatchReset(both, 0));
+  aclrtNotify then_none[] = {notify_, nullptr};  // which is looked at before a count without end is believed
+  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtNotifyBatchReset(then_none, ~size_t{0}));
 }
 
 TEST_F(Notifies, DestroyWhileTasksArePendingIsLegal) {
