@@ -96,17 +96,17 @@ TEST(Priority, MayChangeWhileStreamsBecomeReady) {
       streams[i % kStreams]->strand().set_priority(static_cast<uint8_t>(i / kStreams % Strand::kPriorities));
     }
   });
-  uint64_t ran = 0;
+  std::atomic<uint64_t> ran{0};
   const uint64_t tasks = 3'000'000 / kSlowdown;
   for (uint64_t i = 0; i < tasks; ++i) {
-    streams[i % kStreams]->call([](void* count) { ++*static_cast<uint64_t*>(count); }, &ran);
+    streams[i % kStreams]->call([](void* count) { static_cast<std::atomic<uint64_t>*>(count)->fetch_add(1); }, &ran);
   }
   for (auto& stream : streams) {
     stream->sync();
   }
   over.store(true, std::memory_order_relaxed);
   changer.join();
-  EXPECT_EQ(ran, tasks);
+  EXPECT_EQ(ran.load(), tasks);
 }
 
 TEST(Priority, AHigherOneTakesOverBetweenTwoTasks) {
