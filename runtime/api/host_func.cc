@@ -19,6 +19,7 @@ struct HostFunction {
     const auto& [function, data] = *static_cast<const HostFunction*>(task);
     CallbackScope scope(kHostFunction);
     function(data);
+    Runtime::forget_choice();  // the next function here may be another stream's
   }
 };
 

@@ -93,6 +93,8 @@ class Runtime {
   Result<void*> create_context(int device);
   Result<> destroy_context(void* handle);
   Result<> set_current_context(void* handle);
+  // What the thread has chosen is over: it goes on for somebody else.
+  static void forget_choice() { t_context_ = nullptr; }
   Result<void*> current_context_handle();
   // Errc::no_context when the thread has none and no default device was configured.
   Result<Context*> current_context();

@@ -159,6 +159,21 @@ TEST_F(HostFunc, KernelsMayNotWaitForStreams) {
   EXPECT_EQ(answers.to_destroy, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
 }
 
+TEST_F(HostFunc, ChoosesADeviceForItselfOnly) {
+  aclError codes[20];
+  for (aclError& code : codes) {
+    ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) {
+      int32_t device = -1;
+      *static_cast<aclError*>(p) = aclrtGetDevice(&device);
+      (void)aclrtSetDevice(0);
+    }, &code));
+  }
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  for (aclError code : codes) {
+    EXPECT_EQ(code, ACL_ERROR_RT_CONTEXT_NULL);
+  }
+}
+
 TEST_F(HostFunc, HasNoCurrentDevice) {
   aclError code = ACL_SUCCESS;
   ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) {
