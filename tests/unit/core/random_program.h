@@ -112,6 +112,7 @@ class RandomProgram {
   void hold(Lane& lane);
   void open_gates();
   void synchronize(Lane& lane);
+  void rest();
   void await_event(Lane& lane);
   void read_to_pageable(Lane& lane);
   void note_host_waited(const Lane& lane, uint32_t task);

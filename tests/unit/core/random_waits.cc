@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -54,6 +55,9 @@ void RandomProgram::add_noise(Lane& lane) {
       break;
     case 3:
       synchronize(lane);
+      if (draw(8) == 0) {
+        rest();
+      }
       break;
     case 4:
       await_event(lane);
@@ -121,6 +125,15 @@ void RandomProgram::synchronize(Lane& lane) {
   lane.error_due = ACL_SUCCESS;
   note_host_waited(lane, lane.queued);
   compare();
+}
+
+// Until the executors sleep: whoever queues the next task has to wake one. (Should one be awake still, nothing
+// else is different.)
+void RandomProgram::rest() {
+  for (Lane& lane : lanes_) {
+    synchronize(lane);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 // By a record at the stream's end: asked for again and again, or waited for.

@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -13,19 +11,6 @@
 
 namespace canopy::test {
 namespace {
-
-// Holds the only executor until the test has queued everything.
-struct Gate {
-  std::atomic<bool> reached{false};
-  std::atomic<bool> open{false};
-  static void wait(void* self) {
-    auto& gate = *static_cast<Gate*>(self);
-    gate.reached.store(true);
-    while (!gate.open.load()) {
-      ::sched_yield();
-    }
-  }
-};
 
 struct Entry {
   std::vector<int>* log;
@@ -41,12 +26,9 @@ Rig::Shape one_executor() { return {.executors = 1, .stuck_ms = 600'000}; }
 
 TEST(Priority, AHigherOneRunsFirst) {
   Rig rig(one_executor());
-  Gate gate;
+  HeldExecutor held(rig);
   std::vector<int> log;
   Entry entries[8];
-  RigStream first(rig);
-  first.call(&Gate::wait, &gate);
-  rig.await([&] { return gate.reached.load(); }, nullptr, "the gate");
   std::vector<std::unique_ptr<RigStream>> streams;
   for (int priority = 7; priority >= 0; --priority) {  // the lowest is queued first
     entries[priority] = {&log, priority};
@@ -55,7 +37,7 @@ TEST(Priority, AHigherOneRunsFirst) {
       streams.back()->call(&Entry::write, &entries[priority]);
     }
   }
-  gate.open.store(true);
+  held.open();
   streams.clear();
   ASSERT_EQ(log.size(), 80u);
   EXPECT_TRUE(std::is_sorted(log.begin(), log.end()));
@@ -63,12 +45,9 @@ TEST(Priority, AHigherOneRunsFirst) {
 
 TEST(Priority, ThatIsChangedHoldsForWhatIsQueuedAfterwards) {
   Rig rig(one_executor());
-  Gate gate;
+  HeldExecutor held(rig);
   std::vector<int> log;
   Entry entries[8];
-  RigStream first(rig);
-  first.call(&Gate::wait, &gate);
-  rig.await([&] { return gate.reached.load(); }, nullptr, "the gate");
   std::vector<std::unique_ptr<RigStream>> streams;
   for (int priority = 7; priority >= 0; --priority) {
     entries[priority] = {&log, priority};
@@ -76,7 +55,7 @@ TEST(Priority, ThatIsChangedHoldsForWhatIsQueuedAfterwards) {
     streams.back()->strand().set_priority(static_cast<uint8_t>(priority));
     streams.back()->call(&Entry::write, &entries[priority]);
   }
-  gate.open.store(true);
+  held.open();
   streams.clear();
   ASSERT_EQ(log.size(), 8u);
   EXPECT_TRUE(std::is_sorted(log.begin(), log.end()));
@@ -121,8 +100,7 @@ TEST(Priority, AHigherOneTakesOverBetweenTwoTasks) {
   s_log = &log;
   s_entry = {&log, 1};
   Entry plain{&log, 5};
-  Gate gate;
-  low.call(&Gate::wait, &gate);
+  HeldExecutor held(rig);
   low.call([](void*) {
     s_log->push_back(0);
     s_urgent->call(&Entry::write, &s_entry);
@@ -130,7 +108,7 @@ TEST(Priority, AHigherOneTakesOverBetweenTwoTasks) {
   for (int i = 0; i < 20; ++i) {
     low.call(&Entry::write, &plain);
   }
-  gate.open.store(true);
+  held.open();
   low.sync();
   urgent.sync();
   ASSERT_EQ(log.size(), 22u);
@@ -140,12 +118,9 @@ TEST(Priority, AHigherOneTakesOverBetweenTwoTasks) {
 
 TEST(Rotation, EqualPrioritiesTakeTurnsOfAtMostSixtyFourTasks) {
   Rig rig(one_executor());
-  Gate gate;
+  HeldExecutor held(rig);
   std::vector<int> log;
   Entry entries[3];
-  RigStream first(rig);
-  first.call(&Gate::wait, &gate);
-  rig.await([&] { return gate.reached.load(); }, nullptr, "the gate");
   std::vector<std::unique_ptr<RigStream>> streams;
   for (int s = 0; s < 3; ++s) {
     entries[s] = {&log, s};
@@ -154,7 +129,7 @@ TEST(Rotation, EqualPrioritiesTakeTurnsOfAtMostSixtyFourTasks) {
       streams.back()->call(&Entry::write, &entries[s]);
     }
   }
-  gate.open.store(true);
+  held.open();
   streams.clear();
   ASSERT_EQ(log.size(), 1500u);
   // Until two of the three are through, nobody runs long.

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -148,19 +147,6 @@ struct Writer {
   }
 };
 
-// Holds the executor, so that everything is queued before anything runs.
-struct Gate {
-  std::atomic<bool> reached{false};
-  std::atomic<bool> open{false};
-  static void wait(void* self) {
-    auto& gate = *static_cast<Gate*>(self);
-    gate.reached.store(true);
-    while (!gate.open.load()) {
-      ::sched_yield();
-    }
-  }
-};
-
 // The order in which the tasks that log have run.
 std::vector<size_t> run(Rig& rig, const Plan& plan) {
   std::vector<size_t> log;
@@ -168,10 +154,7 @@ std::vector<size_t> run(Rig& rig, const Plan& plan) {
   for (size_t i = 0; i < plan.streams.size(); ++i) {
     writers.push_back({&log, i});
   }
-  Gate gate;
-  RigStream first(rig);
-  first.call(&Gate::wait, &gate);
-  rig.await([&] { return gate.reached.load(); }, nullptr, "the gate");
+  HeldExecutor held(rig);
   std::vector<std::unique_ptr<RigStream>> streams;
   for (const uint8_t priority : plan.priorities) {
     streams.push_back(std::make_unique<RigStream>(rig, priority));
@@ -191,7 +174,7 @@ std::vector<size_t> run(Rig& rig, const Plan& plan) {
         streams[stream]->wait(cells[step.cell]);
     }
   }
-  gate.open.store(true);
+  held.open();
   for (const auto& stream : streams) {
     stream->sync();
   }

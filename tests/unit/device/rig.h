@@ -11,6 +11,9 @@
 #include "runtime/device/scheduler.h"
 #include "runtime/device/strand.h"
 
+#include <sched.h>
+
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -131,6 +134,31 @@ class RigStream {
  private:
   Rig& rig_;
   Strand strand_;
+};
+
+// Holds the executors of a rig that has one, from the end of the constructor until open(): everything can be queued
+// before anything runs.
+class HeldExecutor {
+ public:
+  explicit HeldExecutor(Rig& rig) : stream_(rig) {
+    stream_.call(&HeldExecutor::wait, this);
+    rig.await([&] { return reached_.load(); }, nullptr, "the executor that is held");
+  }
+  ~HeldExecutor() { open(); }
+  void open() { open_.store(true); }
+
+ private:
+  static void wait(void* raw) {
+    auto& self = *static_cast<HeldExecutor*>(raw);
+    self.reached_.store(true);
+    while (!self.open_.load()) {
+      ::sched_yield();
+    }
+  }
+
+  std::atomic<bool> reached_{false};
+  std::atomic<bool> open_{false};
+  RigStream stream_;  // waits for its task when it goes
 };
 
 }  // namespace canopy::test
