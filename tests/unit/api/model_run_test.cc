@@ -9,7 +9,25 @@
 namespace canopy::test {
 namespace {
 
-using ModelRun = ModelTest;
+class ModelRun : public ModelTest {
+ protected:
+  void TearDown() override {
+    gate_.open();
+    ModelTest::TearDown();
+  }
+  // Of one stream, which counts in word 0, stops at the gate, and then leaves 1 in the trace.
+  aclError build_gated() {
+    aclrtStream stream = bound();
+    for (const aclError code : {count(stream, words_), gate_.close(stream), note(stream, 1)}) {
+      if (code != ACL_SUCCESS) {
+        return code;
+      }
+    }
+    return end_and_build(stream);
+  }
+
+  Gate gate_;
+};
 
 __global__ __aicore__ void fail_always(uint64_t* done) {
   *done += 1;
@@ -235,19 +253,14 @@ TEST_F(ModelRun, StopsAContextThatStopsOnFailure) {
 // ---- Ends before their time.
 
 TEST_F(ModelRun, AbortEndsIt) {
-  aclrtStream stream = bound();
-  Gate gate;
-  ACL_OK(count(stream, words_));
-  ACL_OK(gate.close(stream));
-  ACL_OK(note(stream, 1));
-  ACL_OK(end_and_build(stream));
+  ACL_OK(build_gated());
   aclrtStream user = make_stream();
   ACL_OK(aclmdlRIExecuteAsync(model_, user));
   await_word(0);
   ACL_OK(aclmdlRIAbort(model_));
   ACL_CODE(ACL_ERROR_RT_MODEL_ABORT_NORMAL, aclrtSynchronizeStream(user));
   EXPECT_TRUE(trace().empty());
-  gate.open();
+  gate_.open();
   ACL_OK(aclmdlRIExecute(model_, -1)) << "it runs again";
   EXPECT_EQ(trace(), std::vector{1});
 }
@@ -288,11 +301,7 @@ TEST_F(ModelRun, AbortEndsEveryKindOfWait) {
 }
 
 TEST_F(ModelRun, AbortEndsWhatIsInLine) {
-  aclrtStream stream = bound();
-  Gate gate;
-  ACL_OK(count(stream, words_));
-  ACL_OK(gate.close(stream));
-  ACL_OK(end_and_build(stream));
+  ACL_OK(build_gated());
   aclrtStream users[2] = {make_stream(), make_stream()};
   ACL_OK(aclmdlRIExecuteAsync(model_, users[0]));
   await_word(0);
@@ -314,12 +323,7 @@ TEST_F(ModelRun, AbortOfAnIdleModelIsFine) {
 }
 
 TEST_F(ModelRun, AbortOfItsStreamEndsIt) {
-  aclrtStream stream = bound();
-  Gate gate;
-  ACL_OK(count(stream, words_));
-  ACL_OK(gate.close(stream));
-  ACL_OK(note(stream, 1));
-  ACL_OK(end_and_build(stream));
+  ACL_OK(build_gated());
   aclrtStream user = make_stream();
   ACL_OK(aclmdlRIExecuteAsync(model_, user));
   ACL_OK(aclmdlRIExecuteAsync(model_, user));
@@ -332,26 +336,18 @@ TEST_F(ModelRun, AbortOfItsStreamEndsIt) {
 }
 
 TEST_F(ModelRun, StopOfItsStreamEndsThatRun) {
-  aclrtStream stream = bound();
-  Gate gate;
-  ACL_OK(count(stream, words_));
-  ACL_OK(gate.close(stream));
-  ACL_OK(end_and_build(stream));
+  ACL_OK(build_gated());
   aclrtStream user = make_stream();
   ACL_OK(aclmdlRIExecuteAsync(model_, user));
-  ACL_OK(note(user, 1));
+  ACL_OK(note(user, 2));
   await_word(0);
   ACL_OK(aclrtStreamStop(user));
   ACL_OK(aclrtSynchronizeStream(user));
-  EXPECT_EQ(trace(), std::vector{1});
+  EXPECT_EQ(trace(), std::vector{2});
 }
 
 TEST_F(ModelRun, AbortOfTheDeviceEndsIt) {
-  aclrtStream stream = bound();
-  Gate gate;
-  ACL_OK(count(stream, words_));
-  ACL_OK(gate.close(stream));
-  ACL_OK(end_and_build(stream));
+  ACL_OK(build_gated());
   aclError code = ACL_SUCCESS;
   std::thread host([&] {
     aclrtSetDevice(0);
