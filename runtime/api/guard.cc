@@ -41,11 +41,12 @@ aclError code_of_fault(int32_t code) {
   return ACL_ERROR_RT_INTERNAL_ERROR;
 }
 
-bool in_forked_child() { return g_forked.load(std::memory_order_relaxed); }
+bool executors_are_gone() { return g_forked.load(std::memory_order_relaxed) || Driver::halted(); }
 
-aclError refuse_forked_child() {
+aclError refuse_without_executors() {
   error_text::record(Errc::forked, 0,
-                     "the runtime was in use before fork(): a child has to exec before it can use devices",
+                     Driver::halted() ? "the process is at its exit: its devices are closed, and all that they had is gone"
+                                      : "the runtime was in use before fork(): a child has to exec before it can use devices",
                      std::source_location::current());
   return remember(ACL_ERROR_RT_CONTEXT_NULL);
 }

@@ -1,5 +1,5 @@
-// The C boundary: runs one C++ call, maps its error to a code of the acl interface, keeps exceptions
-// and forked children out.
+// The C boundary: runs one C++ call, maps its error to a code of the acl interface, keeps exceptions,
+// forked children and ending processes out.
 #pragma once
 
 #include "acl/acl.h"
@@ -17,9 +17,10 @@ namespace canopy::acl {
 aclError code_of(const Error& error);
 // The same for what a failed task leaves (device/abi/fault_code.h).
 aclError code_of_fault(int32_t code);
-// True in a child of fork() whose parent had used the runtime: executors do not survive a fork.
-bool in_forked_child();
-aclError refuse_forked_child();
+// True in a child of fork() whose parent had used the runtime, since executors do not survive a fork; and at exit,
+// once they have been stopped.
+bool executors_are_gone();
+aclError refuse_without_executors();
 aclError out_of_host_memory();
 // Of a call that threw: a library that this one uses, or the system, had no more to give. 507000.
 aclError refuse_exception(const char* what);
@@ -46,8 +47,8 @@ using OwnCode = aclError (*)(aclError code);
 // body() returns a Result<...>.
 template <class Body>
 aclError guard(Body&& body, OwnCode own = [](aclError code) { return code; }) noexcept {
-  if (in_forked_child()) [[unlikely]] {
-    return refuse_forked_child();
+  if (executors_are_gone()) [[unlikely]] {
+    return refuse_without_executors();
   }
   try {
     auto result = body();

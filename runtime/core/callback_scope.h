@@ -24,6 +24,8 @@ class CallbackScope {
     return fail(Errc::not_supported, "{} inside a {}: it might wait for itself", what, inside);
   }
 
+  // Whether the thread is inside of a function that a stream called.
+  static bool inside() { return t_inside_ != nullptr; }
   // Errc::not_supported inside of a kernel, which has no thread of its own whose choice `what` could be.
   static Result<> refuse_kernel(const char* what) {
     if (runs_kernel()) {

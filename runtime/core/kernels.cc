@@ -23,6 +23,9 @@ Result<void*> Runtime::keep_binary(std::unique_ptr<Module> module) {
 
 Result<> Runtime::unload_binary(void* handle) {
   CANOPY_TRY(CallbackScope::refuse("unloading a binary"));
+  // While the binary is known: its exception callback hears of what is queued.
+  drain_all_streams();
+  exceptions_.await();
   std::unique_ptr<Module> module;
   std::vector<void*> dead;
   {
@@ -41,7 +44,7 @@ Result<> Runtime::unload_binary(void* handle) {
     });
   }
   kernel_args_.forget(dead);
-  // No new launch can find the kernels; those queued already run to their end first. Without the lock:
+  // No new launch can find the kernels; those queued meanwhile run to their end first. Without the lock:
   // what they wait for may need others to get on.
   drain_all_streams();
   exceptions_.await();

@@ -7,6 +7,7 @@
 
 #include "runtime/base/handle_table.h"
 #include "runtime/base/result.h"
+#include "runtime/core/callback_scope.h"
 #include "runtime/core/configuration.h"
 #include "runtime/core/context.h"
 #include "runtime/core/core_limits.h"
@@ -117,7 +118,7 @@ class Runtime {
       return stream_slow(handle);
     }
     Stream* found = handle == nullptr ? context->default_stream_object() : streams_.find(handle);
-    if (found == nullptr || found->accepts_from() != context) [[unlikely]] {
+    if (found == nullptr || found->accepts_from() != context || CallbackScope::inside()) [[unlikely]] {
       return stream_slow(handle);
     }
     return found;

@@ -52,6 +52,10 @@ Result<> Stream::check_accepts() const {
     return fail(Errc::again, "device {} stream {}: a persistent stream holds {} tasks at most", strand_.device().device(),
                 id(), kDepth);
   }
+  if (CallbackScope::inside() && strand_.submitted() - strand_.completed() >= kDepth) {
+    return fail(Errc::again, "device {} stream {}: it holds {} tasks, and a function that a stream has called cannot wait "
+                "for room", strand_.device().device(), id(), kDepth);
+  }
   return {};
 }
 

@@ -171,13 +171,18 @@ Result<> Runtime::order_after(Stream& later, void* earlier) {
 Result<> Runtime::synchronize_device(Deadline deadline) {
   CANOPY_ASSIGN(Context * context, current_context());
   Result<> first;
+  bool in_time = true;  // what there is to say of all waits is said once
   for (void* handle : context->streams()) {
     with_stream(handle, [&](Stream& stream) {
       auto done = stream.synchronize(deadline);
+      in_time = done || done.error().code != Errc::stream_timeout;
       if (!done && first) {
         first = std::move(done);
       }
     });
+    if (!in_time) {
+      break;
+    }
   }
   if (pools_.any()) [[unlikely]] {
     pools_.after_synchronize(context->device_id());

@@ -36,12 +36,19 @@ inline const char* access_of(const ucontext_t& context) {
   return (context.uc_mcontext.gregs[REG_ERR] & kWrite) != 0 ? "wrote to" : "read";
 }
 
+// Whether SIGTRAP comes behind every instruction from the handler's return on.
+constexpr greg_t kTrapFlag = 1 << 8;
+inline void set_stepping(ucontext_t& context, bool steps) {
+  auto& flags = context.uc_mcontext.gregs[REG_EFL];
+  flags = steps ? flags | kTrapFlag : flags & ~kTrapFlag;
+}
+
 // When the handler returns, the thread begins `function`, which never returns, below `stack`.
 inline void redirect(ucontext_t& context, void (*function)(), uintptr_t stack) {
   constexpr greg_t kDirection = 1 << 10;       // string operations count upwards in C++ code
   constexpr greg_t kAlignmentCheck = 1 << 18;  // a kernel may have set it
   auto& registers = context.uc_mcontext.gregs;
-  registers[REG_EFL] &= ~(kDirection | kAlignmentCheck);
+  registers[REG_EFL] &= ~(kDirection | kAlignmentCheck | kTrapFlag);
   registers[REG_RSP] = static_cast<greg_t>(stack / 16 * 16 - sizeof(void*));  // as behind a call
   registers[REG_RIP] = reinterpret_cast<greg_t>(function);
 }
@@ -52,6 +59,7 @@ inline uintptr_t interrupted_pc(const ucontext_t& context) { return context.uc_m
 inline uintptr_t leaf_return_address(const ucontext_t& context) { return context.uc_mcontext.regs[30]; }
 inline bool is_wild_jump(const ucontext_t& context) { return context.uc_mcontext.fault_address == context.uc_mcontext.pc; }
 inline const char* access_of(const ucontext_t&) { return "touched"; }
+inline void set_stepping(ucontext_t&, bool) {}  // not for a process itself
 inline void redirect(ucontext_t& context, void (*function)(), uintptr_t stack) {
   context.uc_mcontext.sp = stack / 16 * 16;
   context.uc_mcontext.pc = reinterpret_cast<uintptr_t>(function);

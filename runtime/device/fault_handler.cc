@@ -96,6 +96,9 @@ RunningBlock running_block() {
   return on_executor.block != nullptr ? on_executor : AiCpuEngine::running_block();
 }
 
+// Whether this thread takes single steps back to the kernel's own code, where its block can be left.
+[[gnu::tls_model("initial-exec")]] thread_local bool t_steps = false;
+
 void leave_block(ucontext_t& context, const RunningBlock& running, const Fault& fault) {
 #if defined(__SANITIZE_ADDRESS__)
   // The kernel's frames are gone; what runs next uses their memory.
@@ -106,6 +109,7 @@ void leave_block(ucontext_t& context, const RunningBlock& running, const Fault& 
   for (const int open : kFaultSignals) {
     sigdelset(&context.uc_sigmask, open);
   }
+  t_steps = false;
   *running.fault = fault;
   redirect(context, running.leave, running.block->entry_stack);
 }
@@ -150,15 +154,28 @@ void chain(int signal, siginfo_t* info, void* context) {
   ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
+// The block on this thread is to end, if there is one and it is: now, or where its own code goes on, which a block that
+// calls libc all the time is rarely found in. Steps lead through locks of libc and of the runtime, and other fibers, if
+// it comes to that; those end them.
+void end_block(ucontext_t& context, const RunningBlock& running) {
+  const bool ends = running.block != nullptr && is_to_end(*running.block->launch);
+  const bool now = ends && in_kernel_code(context);
+  t_steps = ends && !now;
+  set_stepping(context, t_steps);
+  if (now) {
+    leave_block(context, running, Fault{.signal = kEndBlockSignal});
+  }
+}
+
+bool is_step(int signal, const siginfo_t& info) { return signal == SIGTRAP && info.si_code == TRAP_TRACE && t_steps; }
+
 void on_signal(int signal, siginfo_t* info, void* raw) {
   const int saved = errno;
   auto& context = *static_cast<ucontext_t*>(raw);
   const RunningBlock running = running_block();
   const bool in_block = running.block != nullptr;
-  if (signal == kEndBlockSignal && sent_by_this_process(*info)) {
-    if (in_block && is_to_end(*running.block->launch) && in_kernel_code(context)) {
-      leave_block(context, running, Fault{.signal = signal});
-    }
+  if ((signal == kEndBlockSignal && sent_by_this_process(*info)) || is_step(signal, *info)) {
+    end_block(context, running);
   } else if (in_block) {
     const Fault fault = fault_of(signal, *info, context, *running.fiber);
     if (is_kernels_fault(signal, *info, context)) {
@@ -185,6 +202,8 @@ void install_fault_handlers() {
       mine.sa_sigaction = &on_signal;
       mine.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
       sigemptyset(&mine.sa_mask);
+      // A step inside of the handler of one would end the process.
+      sigaddset(&mine.sa_mask, kEndBlockSignal);
       ::sigaction(signal, nullptr, &g_before[static_cast<size_t>(signal)]);
       ::sigaction(signal, &mine, nullptr);
     }

@@ -5,10 +5,12 @@
 #include "runtime/device/launch.h"
 
 #include <boost/context/detail/fcontext.hpp>
+#include <cxxabi.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
@@ -27,6 +29,10 @@ namespace {
 constexpr size_t kGuardBytes = 64 << 10;
 }  // namespace
 
+// Out of line and opaque: the thread is another one after a switch.
+[[gnu::noinline]] void ExceptionState::save() { std::memcpy(this, abi::__cxa_get_globals(), sizeof *this); }
+[[gnu::noinline]] void ExceptionState::restore() const { std::memcpy(abi::__cxa_get_globals(), this, sizeof *this); }
+
 struct FiberEntry {
   // First code on a fresh stack.
   static void start(context::transfer_t transfer) {
@@ -39,10 +45,11 @@ struct FiberEntry {
   }
 
   // Runs on the fiber that was switched to: what is left of leaving `from`.
-  static void arrive(context::transfer_t transfer, Fiber* from, [[maybe_unused]] Fiber* self) {
+  static void arrive(context::transfer_t transfer, Fiber* from, Fiber* self) {
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_finish_switch_fiber(self->sanitizer_, nullptr, nullptr);
 #endif
+    self->exceptions_.restore();
     from->context_ = transfer.fctx;
     // Release: the saved context is visible to whoever finds the fiber parked.
     from->parked_.store(true, std::memory_order_release);
@@ -111,6 +118,7 @@ void Fiber::rewind(Entry entry) {
   __asan_unpoison_memory_region(stack_, stack_bytes_);
 #endif
   entry_ = entry;
+  exceptions_ = {};
   context_ = context::make_fcontext(stack_ + stack_bytes_, stack_bytes_, &FiberEntry::start);
   // Relaxed: nobody else can reach the fiber now.
   parked_.store(true, std::memory_order_relaxed);
@@ -134,6 +142,7 @@ void Fiber::rewind_abandoned(Entry entry) {
 void Fiber::switch_to(Fiber& from, Fiber& to) {
   // Relaxed: only the thread that runs the fiber clears it; others wait for the release of true.
   to.parked_.store(false, std::memory_order_relaxed);
+  from.exceptions_.save();
   Fiber* pair[2] = {&from, &to};
 #if defined(__SANITIZE_THREAD__)
   __tsan_switch_to_fiber(to.sanitizer_, 0);

@@ -17,6 +17,15 @@ namespace canopy {
 
 struct Block;
 
+// Which exceptions are in flight or being handled on a stack. The C++ runtime keeps that by thread (Itanium C++ ABI,
+// __cxa_eh_globals), so it goes with the fiber.
+struct ExceptionState {
+  void save();  // the thread's
+  void restore() const;
+  void* caught = nullptr;
+  unsigned uncaught = 0;
+};
+
 class Fiber {
  public:
   using Entry = void (*)();
@@ -71,6 +80,7 @@ class Fiber {
   std::byte* stack_ = nullptr;  // lowest address
   size_t stack_bytes_ = 0;
   std::atomic<bool> parked_{false};
+  ExceptionState exceptions_;  // while it does not run
   FiberNote note_;
   void* sanitizer_ = nullptr;   // TSan's fiber, or ASan's fake stack
   friend struct FiberEntry;

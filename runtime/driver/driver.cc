@@ -62,6 +62,8 @@ Driver::~Driver() {
 }
 
 void Driver::halt_at_exit() {
+  // Relaxed: for calls of this thread, in what is still to run at exit; others may be in the middle of something.
+  halted_.store(true, std::memory_order_relaxed);
   std::lock_guard lock(mutex_);
   if (scheduler_ != nullptr) {
     scheduler_->halt();

@@ -78,6 +78,8 @@ class Driver {
   bool is_pool_address(const void* address) const;
   // Stops the executors where they are, for the end of a process that did not finalize.
   void halt_at_exit();
+  // Whether that has happened: nothing that is queued now will ever run.
+  static bool halted() { return halted_.load(std::memory_order_relaxed); }
 
  private:
   Driver(topology::Machine machine, std::unique_ptr<HostTable> table);
@@ -90,6 +92,7 @@ class Driver {
   std::unique_ptr<Scheduler> scheduler_;
   std::atomic<Device*> devices_[kMaxDevices] = {};    // those open now
   std::atomic<Device*> ever_open_[kMaxDevices] = {};  // of made_, for look-ups
+  static inline std::atomic<bool> halted_{false};
   std::atomic<size_t> block_stack_{0};  // 0: the scheduler's choice
   std::atomic<MemoryPool*> host_memory_{nullptr};
   std::atomic<ManagedMemory*> managed_memory_{nullptr};

@@ -176,6 +176,8 @@ struct ArgsLayout {
 template <class Function>
 struct KernelTraits;
 template <class... A>
+struct KernelTraits<void (*)(A...) noexcept> : KernelTraits<void (*)(A...)> {};
+template <class... A>
 struct KernelTraits<void (*)(A...)> {
   static_assert((std::is_trivially_copyable_v<A> && ...), "kernel parameters are copied as bytes");
   static constexpr ArgsLayout<A...> layout{};

@@ -31,7 +31,7 @@ run() {
     </dev/null >"$work/log" 2>&1 &
   job=$!
 }
-everything() { cat "$work/log" "$said"/[0-9]* 2>/dev/null; }
+everything() { cat "$work/log" "$said"/[0-9]* 2>/dev/null || true; }  # jobs of one host leave no files there
 finish() {
   wait "$job"
   status=$?

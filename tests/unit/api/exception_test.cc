@@ -137,6 +137,15 @@ TEST_F(ExceptionInfoTest, OfABinaryComesForItsKernelsAndTheLastOneSetHolds) {
   ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtBinarySetExceptionCallback(kInvented, &of_binary, &four));
 }
 
+TEST_F(ExceptionInfoTest, OfABinaryComesBeforeItIsUnloaded) {
+  int four = 4;
+  ACL_OK(aclrtBinarySetExceptionCallback(binary_, &of_binary, &four));
+  ACL_OK(launch({.wrong = Wrong::write_null}, 1, stream_));
+  ACL_OK(aclrtBinaryUnLoad(binary_));
+  EXPECT_EQ(told().size(), 1u);
+  EXPECT_EQ(aclrtSynchronizeStream(stream_), ACL_ERROR_RT_VECTOR_CORE_EXCEPTION);
+}
+
 TEST_F(ExceptionInfoTest, CallbacksMayCallTheRuntime) {
   ACL_OK(aclrtExceptionInfoCallbackRegister(&use_a_stream));
   EXPECT_EQ(after_fault().size(), 1u);

@@ -107,6 +107,10 @@ INSTANTIATE_TEST_SUITE_P(Others, FaultOfOneBlock,
                          testing::Values(Wrong::nothing, Wrong::loop, Wrong::loop_calling, Wrong::loop_yielding,
                                          Wrong::loop_printing, Wrong::wait_for_word, Wrong::wait_for_flag,
                                          Wrong::sync_all_alone, Wrong::spin_on_word));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+INSTANTIATE_TEST_SUITE_P(OthersInLibc, FaultOfOneBlock,
+                         testing::Values(Wrong::loop_sleeping, Wrong::loop_formatting, Wrong::loop_throwing));
+#endif
 
 TEST_P(FaultOfOneBlock, EndsTheOthers) {
   for (int round = 0; round < 3; ++round) {

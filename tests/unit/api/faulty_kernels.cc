@@ -4,6 +4,8 @@
 
 #include "canopy/kernel.h"
 
+#include <unistd.h>
+
 #undef NDEBUG  // assert() works, whatever the build is
 #include <cassert>
 #include <csignal>
@@ -137,6 +139,25 @@ void break_noexcept() noexcept { throw_number(); }
       return;
     case Wrong::spin_on_word:
       while (args.word->load() == 0) {
+      }
+      return;
+    case Wrong::loop_sleeping:
+      while (always) {
+        ::usleep(100);
+      }
+      return;
+    case Wrong::loop_formatting:
+      while (always) {
+        char text[64];
+        std::snprintf(text, sizeof text, "%d %f", static_cast<int>(zero), 1.5);
+      }
+      return;
+    case Wrong::loop_throwing:
+      while (always) {
+        try {
+          throw_number();
+        } catch (int) {
+        }
       }
       return;
   }

@@ -31,7 +31,11 @@ enum class Wrong : uint32_t {
   wait_for_word,
   wait_for_flag,
   sync_all_alone,  // block 0 does not come
-  spin_on_word
+  spin_on_word,
+  // Loops that are hardly ever found in their own code.
+  loop_sleeping,
+  loop_formatting,
+  loop_throwing
 };
 
 struct FaultArgs {

@@ -124,6 +124,29 @@ TEST_F(Exit, WithWorkQueuedEndsQuickly) {
   EXPECT_LT(monotonic_ns() - begin, 10'000'000'000u) << "20 s of work were queued";
 }
 
+// Of what was registered before aclInit, and so runs when the executors have been stopped.
+TEST_F(Exit, CallsThatComeAfterTheEndAreRefused) {
+  EXPECT_EXIT(
+      {
+        static aclrtStream stream = nullptr;
+        std::atexit([] {
+          const bool refused = aclrtSynchronizeDevice() == ACL_ERROR_RT_CONTEXT_NULL &&
+                               aclrtLaunchHostFunc(stream, [](void*) {}, nullptr) == ACL_ERROR_RT_CONTEXT_NULL &&
+                               aclrtDestroyStream(stream) == ACL_ERROR_RT_CONTEXT_NULL &&
+                               aclrtResetDevice(0) == ACL_ERROR_RT_CONTEXT_NULL &&
+                               aclFinalize() == ACL_ERROR_RT_CONTEXT_NULL;
+          std::_Exit(refused ? 9 : 8);
+        });
+        exit_with([] {
+          aclrtCreateStream(&stream);
+          for (int i = 0; i < 100; ++i) {
+            aclrtLaunchHostFunc(stream, [](void*) { ::usleep(10'000); }, nullptr);
+          }
+        });
+      },
+      testing::ExitedWithCode(9), "");
+}
+
 TEST_F(Exit, WithKernelsThatWaitOrYieldForEverEndsQuickly) {
   const uint64_t begin = monotonic_ns();
   EXPECT_EXIT(exit_with([] {

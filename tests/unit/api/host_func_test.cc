@@ -174,6 +174,26 @@ TEST_F(HostFunc, ChoosesADeviceForItselfOnly) {
   }
 }
 
+TEST_F(HostFunc, ThatFillsItsOwnStreamIsToldSo) {
+  struct State {
+    aclrtStream stream;
+    aclError last;
+    std::atomic<int> ran{0};
+  } state{stream_, ACL_SUCCESS};
+  ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) {
+    auto& s = *static_cast<State*>(p);
+    s.last = aclrtSetDevice(0);
+    for (int i = 0; i < 5'000 && s.last == ACL_SUCCESS; ++i) {
+      s.last = aclrtLaunchHostFunc(s.stream, [](void* q) { static_cast<State*>(q)->ran.fetch_add(1); }, p);
+    }
+    (void)aclrtResetDevice(0);
+  }, &state));
+  ACL_OK(aclrtSynchronizeStreamWithTimeout(stream_, 20'000));
+  EXPECT_EQ(state.last, ACL_ERROR_RT_STREAM_TASK_FULL);
+  ACL_OK(aclrtSynchronizeStreamWithTimeout(stream_, 20'000));
+  EXPECT_GE(state.ran.load(), 2'000) << "what was taken is run";
+}
+
 TEST_F(HostFunc, HasNoCurrentDevice) {
   aclError code = ACL_SUCCESS;
   ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) {

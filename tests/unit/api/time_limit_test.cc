@@ -21,6 +21,10 @@ class TimeLimitOf : public TimeLimit, public testing::WithParamInterface<Wrong> 
 INSTANTIATE_TEST_SUITE_P(Kernels, TimeLimitOf,
                          testing::Values(Wrong::loop, Wrong::loop_calling, Wrong::loop_yielding, Wrong::loop_printing,
                                          Wrong::wait_for_word, Wrong::wait_for_flag, Wrong::spin_on_word));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+INSTANTIATE_TEST_SUITE_P(LoopsInLibc, TimeLimitOf,
+                         testing::Values(Wrong::loop_sleeping, Wrong::loop_formatting, Wrong::loop_throwing));
+#endif
 
 TEST_P(TimeLimitOf, EndsTheKernelAndTheNextThousandLaunchesWork) {
   for (const uint32_t blocks : {1u, 4u}) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <exception>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -73,6 +74,69 @@ TEST(SyncAll, PublishesWhatTheBlocksWroteBefore) {
   stream.kernel(image, 48, &args);
   stream.sync();
   EXPECT_EQ(table.wrong.load(), 0u);
+}
+
+// Blocks that wait while they handle an exception, each its own.
+TEST(SyncAll, LeavesEveryBlockItsExceptions) {
+  struct Work {
+    std::atomic<uint32_t> wrong{0};
+    std::atomic<uint32_t> handled{0};
+  };
+  const KernelImage image = image_of("handlers", [](const void* args) {
+    auto& work = **static_cast<Work* const*>(args);
+    for (uint32_t round = 0; round < 20; ++round) {
+      const uint32_t mine = round * 100 + GetBlockIdx();
+      try {
+        throw mine;
+      } catch (uint32_t) {
+        SyncAll();
+        try {
+          throw;
+        } catch (uint32_t again) {
+          canopy_yield();
+          work.handled.fetch_add(1);
+          work.wrong.fetch_add(again != mine);
+        }
+      }
+      work.wrong.fetch_add(std::current_exception() != nullptr);
+    }
+  });
+  for (const uint32_t executors : {1u, 3u}) {
+    Rig rig({.executors = executors});
+    RigStream stream(rig);
+    Work work;
+    Work* args = &work;
+    stream.kernel(image, 8, &args);
+    stream.sync();
+    EXPECT_EQ(work.handled.load(), 160u);
+    EXPECT_EQ(work.wrong.load(), 0u);
+  }
+}
+
+TEST(SyncAll, OfABlockThatFailsInAHandlerLeavesNoExceptionBehind) {
+  const KernelImage fails = image_of("fails", [](const void*) {
+    try {
+      throw 1;
+    } catch (int) {
+      canopy_assert(GetBlockNum() == 0);
+    }
+  });
+  const KernelImage looks = image_of("looks", [](const void* args) {
+    (*static_cast<std::atomic<uint32_t>* const*>(args))->fetch_add(std::current_exception() != nullptr);
+  });
+  Rig rig({.executors = 1});
+  RigStream stream(rig);
+  std::atomic<uint32_t> seen{0};
+  std::atomic<uint32_t>* args = &seen;
+  for (const uint32_t blocks : {1u, 5u}) {
+    stream.kernel(fails, blocks, nullptr);
+    stream.kernel(looks, blocks, &args);
+    stream.call([](void* count) { static_cast<std::atomic<uint32_t>*>(count)->fetch_add(std::current_exception() != nullptr); },
+                &seen);
+  }
+  stream.sync();
+  EXPECT_EQ(stream.strand().take_error(), fault_code(DeviceFault::trap, CoreKind::vector));
+  EXPECT_EQ(seen.load(), 0u);
 }
 
 TEST(Flags, AreCountersThatAWaitTakesOneFrom) {
