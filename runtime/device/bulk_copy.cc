@@ -2,14 +2,12 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/env.h"
-
-#include <unistd.h>
+#include "runtime/base/last_level_cache.h"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
-#include <fstream>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -58,18 +56,6 @@ bool has_fast_string_moves() {
 }
 #endif
 
-// Of the cache that the last level shares here. 0: not known. The processor's own word (sysconf) is what the whole
-// chip has, of which a virtual machine sees a part.
-size_t last_level_cache() {
-  std::ifstream file("/sys/devices/system/cpu/cpu0/cache/index3/size");
-  size_t kib = 0;
-  char unit = 0;
-  if (file >> kib >> unit && unit == 'K') {
-    return kib << 10;
-  }
-  return static_cast<size_t>(std::max(0L, ::sysconf(_SC_LEVEL3_CACHE_SIZE)));
-}
-
 size_t choose_threshold() {
   if (const auto wanted = env::bytes("CANOPY_STREAM_THRESHOLD")) {
     return static_cast<size_t>(*wanted);
@@ -78,9 +64,7 @@ size_t choose_threshold() {
   return ~size_t{0};
 #else
   constexpr size_t kLeast = size_t{4} << 20;
-  constexpr size_t kUnknownCache = size_t{32} << 20;
-  const size_t cache = last_level_cache();
-  return std::max(kLeast, (cache != 0 ? cache : kUnknownCache) / 4 * 3);
+  return std::max(kLeast, last_level_cache_bytes() / 4 * 3);
 #endif
 }
 

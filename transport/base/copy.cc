@@ -1,8 +1,7 @@
 #include "transport/base/copy.h"
 
 #include "runtime/base/env.h"
-
-#include <unistd.h>
+#include "runtime/base/last_level_cache.h"
 
 #include <algorithm>
 
@@ -16,16 +15,13 @@ namespace {
 // Below this, streaming loses however small the cache is (2026-11, Zen 4: slower at 1 MiB and
 // below).
 constexpr size_t kLeast = 4u << 20;
-constexpr size_t kUnknownCache = 32u << 20;
 
 size_t choose_threshold() {
   if (auto wanted = env::bytes("CANOPY_STREAM_THRESHOLD")) {
     return static_cast<size_t>(*wanted);
   }
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-  const long cache = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
-  const size_t bytes = cache > 0 ? static_cast<size_t>(cache) : kUnknownCache;
-  return std::max(kLeast, bytes / 4 * 3);
+  return std::max(kLeast, last_level_cache_bytes() / 4 * 3);
 #else
   return ~size_t{0};  // memcpy knows the machine best; sanitizers see memcpy only
 #endif
