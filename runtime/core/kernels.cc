@@ -23,6 +23,9 @@ Result<void*> Runtime::keep_binary(std::unique_ptr<Module> module) {
 
 Result<> Runtime::unload_binary(void* handle) {
   CANOPY_TRY(CallbackScope::refuse("unloading a binary"));
+  if (binaries_.find(handle) == nullptr) {
+    return fail(Errc::bad_handle, "{} is not a loaded binary", fmt::ptr(handle));
+  }
   // While the binary is known: its exception callback hears of what is queued.
   drain_all_streams();
   exceptions_.await();

@@ -43,6 +43,13 @@ inline void set_stepping(ucontext_t& context, bool steps) {
   flags = steps ? flags | kTrapFlag : flags & ~kTrapFlag;
 }
 
+// Whether the next instruction must not be a step: a system call may block signals, which a step's signal does not
+// survive, or begin a thread that would step as well. REQUIRES: code lies there.
+inline bool enters_system(const ucontext_t& context) {
+  const auto* code = reinterpret_cast<const unsigned char*>(interrupted_pc(context));
+  return code[0] == 0x0F && code[1] == 0x05;
+}
+
 // When the handler returns, the thread begins `function`, which never returns, below `stack`.
 inline void redirect(ucontext_t& context, void (*function)(), uintptr_t stack) {
   constexpr greg_t kDirection = 1 << 10;       // string operations count upwards in C++ code
@@ -59,7 +66,8 @@ inline uintptr_t interrupted_pc(const ucontext_t& context) { return context.uc_m
 inline uintptr_t leaf_return_address(const ucontext_t& context) { return context.uc_mcontext.regs[30]; }
 inline bool is_wild_jump(const ucontext_t& context) { return context.uc_mcontext.fault_address == context.uc_mcontext.pc; }
 inline const char* access_of(const ucontext_t&) { return "touched"; }
-inline void set_stepping(ucontext_t&, bool) {}  // not for a process itself
+inline void set_stepping(ucontext_t&, bool) {}
+inline bool enters_system(const ucontext_t&) { return true; }  // steps are not for a process itself here
 inline void redirect(ucontext_t& context, void (*function)(), uintptr_t stack) {
   context.uc_mcontext.sp = stack / 16 * 16;
   context.uc_mcontext.pc = reinterpret_cast<uintptr_t>(function);

@@ -154,13 +154,28 @@ void chain(int signal, siginfo_t* info, void* context) {
   ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
+void on_signal(int signal, siginfo_t* info, void* raw);
+
+bool is_ours(int signal) {
+  struct sigaction now {};
+  return ::sigaction(signal, nullptr, &now) == 0 && now.sa_sigaction == &on_signal;
+}
+
+// Whether this thread's next instruction may be a step: its signal comes to us, and nobody has blocked it, which ends
+// the process then.
+bool may_step(const ucontext_t& context) {
+  const uintptr_t pc = interrupted_pc(context);
+  const bool is_code = ::_Unwind_FindEnclosingFunction(reinterpret_cast<void*>(pc + 1)) != nullptr;
+  return is_code && !enters_system(context) && sigismember(&context.uc_sigmask, SIGTRAP) == 0 && is_ours(SIGTRAP);
+}
+
 // The block on this thread is to end, if there is one and it is: now, or where its own code goes on, which a block that
-// calls libc all the time is rarely found in. Steps lead through locks of libc and of the runtime, and other fibers, if
-// it comes to that; those end them.
+// calls libc all the time is rarely found in. Steps lead through locks of libc and of the runtime; another fiber or a
+// system call ends them, and the next kEndBlockSignal begins them anew.
 void end_block(ucontext_t& context, const RunningBlock& running) {
   const bool ends = running.block != nullptr && is_to_end(*running.block->launch);
   const bool now = ends && in_kernel_code(context);
-  t_steps = ends && !now;
+  t_steps = ends && !now && may_step(context);
   set_stepping(context, t_steps);
   if (now) {
     leave_block(context, running, Fault{.signal = kEndBlockSignal});
@@ -216,9 +231,6 @@ void ask_to_end_block([[maybe_unused]] int thread) {
 #endif
 }
 
-bool end_block_handler_is_ours() {
-  struct sigaction now {};
-  return ::sigaction(kEndBlockSignal, nullptr, &now) == 0 && now.sa_sigaction == &on_signal;
-}
+bool end_block_handler_is_ours() { return is_ours(kEndBlockSignal); }
 
 }  // namespace canopy

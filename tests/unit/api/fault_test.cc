@@ -109,7 +109,8 @@ INSTANTIATE_TEST_SUITE_P(Others, FaultOfOneBlock,
                                          Wrong::sync_all_alone, Wrong::spin_on_word));
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 INSTANTIATE_TEST_SUITE_P(OthersInLibc, FaultOfOneBlock,
-                         testing::Values(Wrong::loop_sleeping, Wrong::loop_formatting, Wrong::loop_throwing));
+                         testing::Values(Wrong::loop_sleeping, Wrong::loop_formatting, Wrong::loop_throwing,
+                                         Wrong::loop_starting_threads));
 #endif
 
 TEST_P(FaultOfOneBlock, EndsTheOthers) {

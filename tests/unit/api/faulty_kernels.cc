@@ -4,6 +4,7 @@
 
 #include "canopy/kernel.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #undef NDEBUG  // assert() works, whatever the build is
@@ -157,6 +158,14 @@ void break_noexcept() noexcept { throw_number(); }
         try {
           throw_number();
         } catch (int) {
+        }
+      }
+      return;
+    case Wrong::loop_starting_threads:  // libc blocks all signals while it starts one
+      while (always) {
+        pthread_t thread;
+        if (::pthread_create(&thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr) == 0) {
+          ::pthread_join(thread, nullptr);
         }
       }
       return;

@@ -35,7 +35,8 @@ enum class Wrong : uint32_t {
   // Loops that are hardly ever found in their own code.
   loop_sleeping,
   loop_formatting,
-  loop_throwing
+  loop_throwing,
+  loop_starting_threads
 };
 
 struct FaultArgs {

@@ -23,7 +23,8 @@ INSTANTIATE_TEST_SUITE_P(Kernels, TimeLimitOf,
                                          Wrong::wait_for_word, Wrong::wait_for_flag, Wrong::spin_on_word));
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 INSTANTIATE_TEST_SUITE_P(LoopsInLibc, TimeLimitOf,
-                         testing::Values(Wrong::loop_sleeping, Wrong::loop_formatting, Wrong::loop_throwing));
+                         testing::Values(Wrong::loop_sleeping, Wrong::loop_formatting, Wrong::loop_throwing,
+                                         Wrong::loop_starting_threads));
 #endif
 
 TEST_P(TimeLimitOf, EndsTheKernelAndTheNextThousandLaunchesWork) {
