@@ -59,7 +59,10 @@ class SpscRing {
     }
     return &entries_[consumer_head_ & mask_];
   }
-  // Consumer: gives the entry of front() back to the producer.
+  // Consumer: the same where the ring is known not to be empty, and to whom it is known has synchronised with publish():
+  // the producer's line stays with the producer.
+  T* next() { return &entries_[consumer_head_ & mask_]; }
+  // Consumer: gives the entry of front() or next() back to the producer.
   void pop() { store_release(&head_, ++consumer_head_); }
 
   // Consumer: asks the cache for the entry after the oldest one.

@@ -140,7 +140,7 @@ int32_t Strand::take_error_slow(std::string* sentence) {
 void Strand::discard_stored() {
   std::lock_guard lock(producer_lock_);
   for (uint64_t left = submitted() - completed(); left != 0; --left) {
-    drop_kept_task(*ring_.front());
+    drop_kept_task(*front());
     retire();
   }
   // What retire() has seen of pending_ is more than it took off it: the task that never ends stays.
@@ -149,7 +149,7 @@ void Strand::discard_stored() {
 }
 
 bool Strand::retire() {
-  Sqe* sqe = ring_.front();
+  Sqe* sqe = front();
   if (sqe->args_end != 0) {
     args_.free_to(sqe->args_end);
   }

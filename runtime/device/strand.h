@@ -149,7 +149,7 @@ class Strand {
 
   // ---- Owner.
   // The oldest task. REQUIRES: some are left (see begin_batch(), retire()).
-  Sqe* front() { return ring_.front(); }
+  Sqe* front() { return ring_.next(); }
   // Retires the oldest task. False when it was the last: the strand is then no longer the caller's.
   bool retire();
   Launch& launch() { return launch_; }

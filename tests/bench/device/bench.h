@@ -87,6 +87,7 @@ void launch_sync_asleep_us(double ns_per_tick);
 void task_gap_ns(double ns_per_tick);
 void event_sync_same_ns(double ns_per_tick);
 void event_sync_other_ns(double ns_per_tick);
+void event_sync_over_line_ns(double ns_per_tick);
 void blocks48_us(double ns_per_tick);
 void idle_cpu(double ns_per_tick);
 void malloc_ns(double ns_per_tick);

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
       {"task_gap_ns", task_gap_ns},
       {"event_sync_same_ns", event_sync_same_ns},
       {"event_sync_other_ns", event_sync_other_ns},
+      {"event_sync_over_line_ns", event_sync_over_line_ns},
       {"blocks48_us", blocks48_us},
       {"idle_cpu", idle_cpu},
       {"malloc_ns", malloc_ns},
