@@ -25,9 +25,7 @@ constexpr int64_t kDefaultTimeoutMs = 10'000;
 constexpr int64_t kLeastTimeoutMs = 100;
 
 Result<std::chrono::milliseconds> timeout_from(std::chrono::milliseconds wanted) {
-  const int64_t ms = wanted.count() != 0
-                         ? wanted.count()
-                         : env::integer("CANOPY_HOST_TIMEOUT_MS").value_or(kDefaultTimeoutMs);
+  const int64_t ms = (wanted.count() != 0 ? wanted : HostWatch::usual_timeout()).count();
   if (ms < kLeastTimeoutMs) {
     return fail(Errc::out_of_range, "CANOPY_HOST_TIMEOUT_MS={}: must be {} or more", ms,
                 kLeastTimeoutMs);
@@ -143,6 +141,10 @@ class TcpHostWatch final : public HostWatch {
 };
 
 }  // namespace
+
+std::chrono::milliseconds HostWatch::usual_timeout() {
+  return std::chrono::milliseconds(env::integer("CANOPY_HOST_TIMEOUT_MS").value_or(kDefaultTimeoutMs));
+}
 
 Result<std::unique_ptr<HostWatch>> HostWatch::listen(std::chrono::milliseconds timeout) {
   CANOPY_ASSIGN(const std::chrono::milliseconds limit, timeout_from(timeout));

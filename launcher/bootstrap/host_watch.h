@@ -51,12 +51,15 @@ class HostWatch {
     std::function<void(std::string_view notice)> on_notice;
   };
 
+  // After how long a silent host is given up, unless listen() is told otherwise: CANOPY_HOST_TIMEOUT_MS (listen()
+  // refuses one that is too short), or 10 s.
+  static std::chrono::milliseconds usual_timeout();
+
   // The longest notice, in bytes.
   static constexpr size_t kMaxNotice = 16 * 1024;
 
   // Binds a TCP port of the kernel's choice on all interfaces. Nobody is answered before start().
-  // `timeout`: after how long a silent host is given up; CANOPY_HOST_TIMEOUT_MS, or 10 s, when
-  // zero.
+  // `timeout`: after how long a silent host is given up; usual_timeout() when zero.
   static Result<std::unique_ptr<HostWatch>> listen(
       std::chrono::milliseconds timeout = std::chrono::milliseconds(0));
 

@@ -20,6 +20,8 @@ namespace {
 constexpr auto kSpeakFirst = std::chrono::milliseconds(1500);
 // A launcher that ends the job ends it host by host: how long a host that goes first may be ahead.
 constexpr auto kSameBlow = std::chrono::milliseconds(300);
+// From one host's turn to speak to the next one's: by then the first one's notice has come.
+constexpr auto kTurn = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -101,17 +103,22 @@ void DeathWatch::on_host_silent(int host, std::string_view reason) {
   const std::string sentence =
       fmt::format("PE {} on host {} cannot be reached any more: {}; the job ends",
                   fmt::join(members, ", "), world_.card(members.front()).host, reason);
-  bool speaks = false;
+  std::chrono::nanoseconds turn;
   {
     std::lock_guard lock(mutex_);
     host_gone_[static_cast<size_t>(host)] = true;
-    const auto first_left = std::find(host_gone_.begin(), host_gone_.end(), false);
-    speaks = first_left - host_gone_.begin() == mine;
+    turn = my_turn();
   }
   for (const int pe : members) {
     on_transport_loss(pe, sentence);
   }
-  end_later(sentence, speaks && members.size() == 1 ? kSameBlow : kSpeakFirst);
+  end_later(sentence, (members.size() == 1 ? kSameBlow : kSpeakFirst) + turn);
+}
+
+// The hosts that are left speak in their order. REQUIRES: mutex_ held.
+std::chrono::nanoseconds DeathWatch::my_turn() const {
+  const auto mine = static_cast<ptrdiff_t>(world_.plan().host_of(world_.my_pe()));
+  return kTurn * std::count(host_gone_.begin(), host_gone_.begin() + mine, false);
 }
 
 // Ends the job `after` that time, with `sentence` unless somebody has spoken: its callers are
@@ -177,7 +184,14 @@ std::string DeathWatch::loss_of(int pe) const {
 }
 
 void DeathWatch::operation_failed(const std::string& sentence) {
-  end_later(sentence, kSpeakFirst);
+  std::chrono::nanoseconds turn;
+  {
+    std::lock_guard lock(mutex_);
+    turn = my_turn();
+  }
+  // A host that is dead or cut off is told by the watch of the hosts, which knows more.
+  const auto watch = world_.plan().hosts().size() > 1 ? HostWatch::usual_timeout() : std::chrono::milliseconds(0);
+  end_later(sentence, watch + kSpeakFirst + turn);
   for (;;) {
     ::pause();  // the thread that ends the job ends this one
   }

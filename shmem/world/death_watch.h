@@ -5,10 +5,10 @@
 // transport loses a peer. The first two know best. So
 //   - a death on this host is reported by whoever claims the word in the page of the host's first
 //     PE; the host's leader tells the other hosts, which end without a word;
-//   - a silent host is reported by the leader of the lowest host that is left; if PEs of it may
-//   have
-//     survived their leader, they are given the time to speak first;
-//   - what a transport knows is said only if nobody else has spoken for a while.
+//   - a silent host is reported by the leader of the lowest host that is left; if PEs of it may have survived their
+//     leader, they are given the time to speak first;
+//   - what a transport knows is said only if nobody else has spoken until a silent host would have been told.
+// Where several hosts could speak, each has its turn, so that the first one's notice silences the others.
 // Whoever reports aborts the job with kPeerLostStatus.
 //
 // Threads: start() and stop() belong to the World's owner; the rest may be called by any, and
@@ -61,6 +61,7 @@ class DeathWatch {
   void on_notice(std::string_view notice);
   void on_host_silent(int host, std::string_view reason);
   void report_once(const std::string& sentence);
+  std::chrono::nanoseconds my_turn() const;
   void end_later(const std::string& sentence, std::chrono::nanoseconds after);
   void wait_and_end(const std::stop_token& stop);
   [[noreturn]] void end();

@@ -142,7 +142,23 @@ case $case in
     from=$(now_ms)
     cluster kill h1 || fail "kill"
     until_true 15 "the PEs of h0 end" gone_from h0
-    one_report 'PE 2(, 3)? on host h1'
+    one_report 'PE 2, 3 on host h1 .*nothing was heard from host 1'
+    late "$from" 5000 "known after the loss"
+    cluster down
+    finish
+    ;;
+  of_three_*)
+    # of_three_HOW_WHAT: two hosts see the loss of a third; one of them says so.
+    export CANOPY_HOST_TIMEOUT_MS=2000
+    how=${case#of_three_}
+    start 3
+    run 40 3 6 -x CANOPY_HOST_TIMEOUT_MS "$probe" "${how#*_}"
+    until_busy
+    from=$(now_ms)
+    cluster "${how%%_*}" h1 || fail "${how%%_*}"
+    until_true 15 "the PEs of h0 end" gone_from h0
+    until_true 15 "the PEs of h2 end" gone_from h2
+    one_report 'PE 2, 3 on host h1 .*nothing was heard from host 1'
     late "$from" 5000 "known after the loss"
     cluster down
     finish
