@@ -35,8 +35,8 @@ struct Loss {
   unsigned per_million;
   std::string text;
 };
-// "1", "0.5", "100", with or without '%'.
-Result<Loss> parse_loss(std::string_view text);
+// "1", "0.5", "100", with or without '%'; nothing for "0".
+Result<std::optional<Loss>> parse_loss(std::string_view text);
 Result<> set_loss(const Cluster& cluster, int host, int rail, const std::optional<Loss>& loss);
 
 // Power loss: the cables go silent first, then every process dies. With `keep_links` the dying

@@ -132,15 +132,18 @@ Result<> set_rate(const Cluster& cluster, int host, int rail, const std::optiona
   return note(cluster, leaf, rate ? &rate->text : nullptr);
 }
 
-Result<Loss> parse_loss(std::string_view text) {
+Result<std::optional<Loss>> parse_loss(std::string_view text) {
   std::string_view rest;
   const auto percent = leading_number(text, &rest);
   if (!percent || (!rest.empty() && rest != "%")) {
     return fail(Errc::parse, "'{}' is not a loss: a percentage such as 1 or 0.5, or off", text);
   }
+  if (*percent == 0) {
+    return std::nullopt;
+  }
   const double per_million = std::round(*percent * 1e4);
   if (per_million < 1 || per_million > 1e6) {
-    return fail(Errc::out_of_range, "loss {}: must be between 0.0001 and 100 percent", text);
+    return fail(Errc::out_of_range, "loss {}: must be 0, or between 0.0001 and 100 percent", text);
   }
   return Loss{static_cast<unsigned>(per_million), std::string(text.substr(0, text.find('%')))};
 }

@@ -70,8 +70,9 @@ void at_exit(int status, void*) {
     return;
   }
   if (status != 0) {
-    s.world->fail_job(status, fmt::format("pe {} ended with exit status {} before finalize",
-                                          s.world->my_pe(), status));
+    const int pe = s.world->my_pe();
+    s.world->fail_job(status, fmt::format("pe {} on host {} ended with exit status {} before finalize", pe,
+                                          s.world->card(pe).host, status));
   }
   if (!s.world->finalize()) {
     report(error_text::newest());

@@ -46,6 +46,9 @@ class DeathWatch {
   // Deaths from here on are this process's doing: nothing is reported.
   void fall_silent() { silent_.store(true, std::memory_order_release); }
 
+  // This PE ends the job and says why: the end of its own process is not to be reported on this host.
+  void speak_for_host() { (void)claim(); }
+
   // A PE of this host has vanished.
   void on_local_death(int pe);
   // A transport has lost `pe`: remembered, for the operations that now fail.

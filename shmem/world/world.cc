@@ -316,6 +316,7 @@ void World::global_exit(int status) {
 }
 
 void World::fail_job(int status, const std::string& sentence) {
+  deaths_.speak_for_host();
   report(sentence);
   global_exit(status);
 }

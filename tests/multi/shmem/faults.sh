@@ -56,7 +56,7 @@ case $fault in
   exit_with_failure)
     run 3 "$program" "$fault"
     ends nonzero
-    says "pe 1 ended with exit status 3 before finalize"
+    says "pe 1 on host $(hostname) ended with exit status 3 before finalize"
     ;;
   left_early)
     run 2 "$program" "$fault"

@@ -85,16 +85,18 @@ TEST(ClusterFaults, RatesAreNumbersWithAUnit) {
 }
 
 TEST(ClusterFaults, LossesArePercentages) {
-  EXPECT_EQ(parse_loss("1").value().per_million, 10'000u);
-  EXPECT_EQ(parse_loss("0.5%").value().per_million, 5000u);
-  EXPECT_EQ(parse_loss("100").value().per_million, 1'000'000u);
-  EXPECT_EQ(parse_loss("2%").value().text, "2");
+  EXPECT_EQ(parse_loss("1").value()->per_million, 10'000u);
+  EXPECT_EQ(parse_loss("0.5%").value()->per_million, 5000u);
+  EXPECT_EQ(parse_loss("100").value()->per_million, 1'000'000u);
+  EXPECT_EQ(parse_loss("2%").value()->text, "2");
   for (const char* wrong : {"", "%", "one", "1%%", "-1", "1 %", "nan"}) {
     const auto loss = parse_loss(wrong);
     ASSERT_FALSE(loss) << wrong;
     EXPECT_EQ(loss.error().code, Errc::parse) << wrong;
   }
-  EXPECT_EQ(parse_loss("0").error().code, Errc::out_of_range);
+  EXPECT_FALSE(parse_loss("0").value());
+  EXPECT_FALSE(parse_loss("0%").value());
+  EXPECT_EQ(parse_loss("0.00001").error().code, Errc::out_of_range);
   EXPECT_EQ(parse_loss("100.1").error().code, Errc::out_of_range);
 }
 
