@@ -26,6 +26,7 @@ constexpr uint32_t kStepsPerTimeCheck = 8;
 constexpr uint32_t kYields = 100;
 constexpr uint64_t kFirstNapNs = 50'000;
 constexpr uint64_t kLongestNapNs = 1'000'000;
+constexpr uint64_t kLongestNapOfLongWaitsNs = 16'000'000;
 // Relaxed: a number, nothing else.
 std::atomic<uint64_t> g_report_ns{kWaitReportInterval.count()};
 
@@ -191,8 +192,9 @@ bool WaitPacer::slow_step() {
   return true;
 }
 
-std::chrono::nanoseconds WaitPacer::next_nap() {
-  nap_ns_ = nap_ns_ == 0 ? kFirstNapNs : std::min(nap_ns_ * 2, kLongestNapNs);
+std::chrono::nanoseconds WaitPacer::next_nap(uint64_t waited_ns) {
+  const uint64_t longest = std::clamp(waited_ns / 64, kLongestNapNs, kLongestNapOfLongWaitsNs);
+  nap_ns_ = nap_ns_ == 0 ? kFirstNapNs : std::min(nap_ns_ * 2, longest);
   return std::chrono::nanoseconds(nap_ns_);
 }
 
@@ -245,7 +247,7 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
     // for naps once, so that a flood of stores does not become a flood of wake-ups.
     const bool nap = bell == nullptr || (rung_for_nothing && scope == BellScope::host);
     if (nap || waker == WakenBy::anyone) {
-      limit = std::min(limit, pacer.next_nap());
+      limit = std::min(limit, pacer.next_nap(now - start));
     }
     if (nap) {
       rung_for_nothing = false;

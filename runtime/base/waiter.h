@@ -96,8 +96,9 @@ class WaitPacer {
 
   // One step of phases 0 to 2. Returns true when it is time to sleep (phase 3).
   bool step();
-  // How long the next nap may be when nobody rings: 50 us growing to 1 ms.
-  std::chrono::nanoseconds next_nap();
+  // How long the next nap may be when nobody rings: 50 us growing to 1 ms. For who has waited long, on to 1/64 of that
+  // and 16 ms at most, so that a long wait costs next to nothing.
+  std::chrono::nanoseconds next_nap(uint64_t waited_ns = 0);
   // Gives the spin permit back; called before sleeping and when work was found.
   void drop_permit();
   void reset();

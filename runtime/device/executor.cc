@@ -259,7 +259,7 @@ void Executor::sleep(WaitPacer& pacer) {
   scheduler_.searching_.fetch_sub(1, std::memory_order_seq_cst);
   auto limit = std::chrono::nanoseconds::max();
   if (has_polls()) {
-    limit = pacer.next_nap();  // a plain store wakes nobody
+    limit = pacer.next_nap(pacer.waited_ns());  // a plain store wakes nobody
   } else if (spare_) {
     limit = std::chrono::nanoseconds(kSpareIdleNs);
   }

@@ -50,7 +50,7 @@ void wait_with_progress(World& world, Doorbell& bell, FunctionRef<Look()> look, 
     }
     auto limit = std::min(deadline.left(now), std::chrono::nanoseconds(report_at - now));
     if (waker == WakenBy::anyone || rung_for_nothing) {
-      limit = std::min(limit, pacer.next_nap());
+      limit = std::min(limit, pacer.next_nap(now - start));
     }
     // Transports that cannot tell whether a poll of theirs has let something in ring after each.
     // Who was woken for nothing naps once, so that the two do not keep each other awake.

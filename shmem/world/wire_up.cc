@@ -111,7 +111,8 @@ Result<std::vector<Findings>> World::exchange_findings(const Findings& mine) {
   std::vector<Findings> all;
   for (size_t pe = 0; pe < packed.size(); ++pe) {
     CANOPY_ASSIGN(Findings one, Findings::unpack(packed[pe], static_cast<int>(pe)));
-    if (!one.error.empty() && static_cast<int>(pe) != my_pe()) {
+    // Who has failed itself says that, and not what others say of themselves.
+    if (mine.error.empty() && !one.error.empty()) {
       return fail(Errc::peer_lost, "pe {}: PE {} failed: {}", my_pe(), pe, one.error);
     }
     all.push_back(std::move(one));

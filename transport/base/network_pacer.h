@@ -58,7 +58,7 @@ class NetworkPacer {
     }
   }
 
-  std::chrono::nanoseconds next_nap() { return pacer_.next_nap(); }
+  std::chrono::nanoseconds next_nap(uint64_t waited_ns = 0) { return pacer_.next_nap(waited_ns); }
 
  private:
   static constexpr int kListens = 16;

@@ -120,6 +120,21 @@ TEST(WaitPacer, NapsGrowToOneMillisecondAndStartAgainAfterReset) {
   EXPECT_EQ(pacer.next_nap(), first);
 }
 
+TEST(WaitPacer, NapsOfLongWaitsGrowWithTheWait) {
+  const auto longest = [](uint64_t waited_ns) {
+    WaitPacer pacer;
+    nanoseconds last{};
+    for (int i = 0; i < 20; ++i) {
+      last = pacer.next_nap(waited_ns);
+    }
+    return last.count();
+  };
+  EXPECT_EQ(longest(0), 1'000'000);
+  EXPECT_EQ(longest(64'000'000), 1'000'000);
+  EXPECT_EQ(longest(640'000'000), 10'000'000);
+  EXPECT_EQ(longest(3'600'000'000'000), 16'000'000);
+}
+
 // A budget of its own for the length of a test.
 class OwnBudget {
  public:
