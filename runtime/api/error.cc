@@ -1,6 +1,7 @@
 // acl_rt.h: the newest error of the thread, as a sentence and as a code.
 #include "runtime/api/guard.h"
 #include "runtime/api/recent_errors.h"
+#include "runtime/base/thread_instance.h"
 
 #include <string>
 
@@ -8,6 +9,8 @@ using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
 
 namespace {
+
+struct ServedText;
 
 Result<> check_level(aclrtLastErrLevel level) {
   if (level != ACL_RT_THREAD_LEVEL) {
@@ -22,7 +25,7 @@ Result<> check_level(aclrtLastErrLevel level) {
 extern "C" {
 
 const char* aclGetRecentErrMsg(void) {
-  thread_local std::string text;
+  auto& text = thread_instance<ServedText, std::string>();
   text = acl::take_recent_error();
   return text.empty() ? nullptr : text.c_str();
 }

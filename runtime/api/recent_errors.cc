@@ -2,6 +2,7 @@
 
 #include "runtime/api/advice.h"
 #include "runtime/base/result.h"
+#include "runtime/base/thread_instance.h"
 
 #include <algorithm>
 #include <atomic>
@@ -40,10 +41,10 @@ class List {
   std::deque<Recent> list_;
 };
 
-List& of_thread() {
-  thread_local List list(8);
-  return list;
-}
+struct OfThread : List {
+  OfThread() : List(8) {}
+};
+List& of_thread() { return thread_instance<OfThread, OfThread>(); }
 
 struct OfProcess {
   std::mutex mutex;  // guards list

@@ -1,6 +1,7 @@
 #include "runtime/base/result.h"
 
 #include "runtime/base/log.h"
+#include "runtime/base/thread_instance.h"
 
 #include <cstring>
 #include <deque>
@@ -69,10 +70,8 @@ namespace error_text {
 namespace {
 constexpr size_t kKept = 8;
 
-std::deque<std::string>& sentences() {
-  thread_local std::deque<std::string> list;
-  return list;
-}
+struct Sentences;
+std::deque<std::string>& sentences() { return thread_instance<Sentences, std::deque<std::string>>(); }
 }  // namespace
 
 void record(Errc code, int native, std::string sentence, const std::source_location& where) {

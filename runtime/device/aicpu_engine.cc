@@ -167,6 +167,7 @@ void AiCpuEngine::run_entry(Block& block) {
                                                          launch.image->name, block.index, code));
     }
   } catch (...) {
+    block.is_over = true;
     launch.strand->scheduler().fail_launch(
         launch, fault_code(DeviceFault::trap, CoreKind::aicpu),
         fmt::format("{} threw {}", describe(block), describe_thrown()));

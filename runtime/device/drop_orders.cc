@@ -22,13 +22,15 @@ void DropOrders::add(Strand* strand) {
   scheduler_.arm_watchdog();  // see hold_kernels()
 }
 
-bool DropOrders::hold_kernels() {
+void DropOrders::add_kernels_to(std::vector<const Launch*>* launches) {
   std::lock_guard lock(mutex_);
-  return std::any_of(strands_.begin(), strands_.end(), [](Strand* strand) {
+  for (Strand* strand : strands_) {
     std::lock_guard no_writes(strand->producer_lock());
     const Sqe* oldest = strand->oldest();
-    return oldest != nullptr && oldest->kind == SqeKind::kernel && strand->drops_head();
-  });
+    if (oldest != nullptr && oldest->kind == SqeKind::kernel && strand->drops_head()) {
+      launches->push_back(&strand->launch());
+    }
+  }
 }
 
 void DropOrders::remove(Strand* strand) {

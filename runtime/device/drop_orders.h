@@ -22,6 +22,7 @@ namespace canopy {
 
 class Scheduler;
 class Strand;
+struct Launch;
 struct Sqe;
 struct TimedEventWait;
 
@@ -39,7 +40,13 @@ class DropOrders {
   void ask_for_chase();
   bool chase_wanted() const { return wanted_.load(std::memory_order_acquire); }
   // Whether a kernel may be running that is to end: the watchdog interrupts its blocks until it has.
-  bool hold_kernels();
+  bool hold_kernels() {
+    std::vector<const Launch*> kernels;
+    add_kernels_to(&kernels);
+    return !kernels.empty();
+  }
+  // Their launches. To be compared only: they may end at any time.
+  void add_kernels_to(std::vector<const Launch*>* launches);
   // Takes the strands off the waits that they are to leave. The watchdog's.
   void chase();
 

@@ -85,6 +85,9 @@ class Executor {
   Block* block() const { return running_->block; }
   // Interrupts the block that runs here, if one does and its launch has failed. Any thread.
   void interrupt_block();
+  // The launch of the block that the thread is in, null when it is in none. To be compared only. Relaxed: a hint, for
+  // who interrupts blocks.
+  const Launch* launch() const { return launch_.load(std::memory_order_relaxed); }
   // Scratch for a block of this executor; goes back with the block.
   void* take_unified_buffer(size_t bytes);
   Fiber* running_fiber() const { return running_; }
@@ -110,6 +113,8 @@ class Executor {
   // A fiber that runs the loop, which is to look at those first, before ready fibers.
   Fiber* loop_fiber();
   void leave_for(Fiber& from, Fiber& to);
+  void run_next(Fiber& fiber);
+  void note_launch(const Launch* launch) { launch_.store(launch, std::memory_order_relaxed); }
   // The shares that the waits had in what they waited for.
   uint64_t take_waiters(Strand* waiters);
   Strand* next_in_hand();
@@ -189,6 +194,7 @@ class Executor {
   std::atomic<bool> revived_{false};
   std::atomic<bool> in_call_{false};  // in a function of an upper side, not to be interrupted
   std::atomic<int> thread_id_{0};     // 0: not started, or over
+  std::atomic<const Launch*> launch_{nullptr};
   Doorbell bell_;
 
   static constexpr uintptr_t kMailboxOpen = 1;

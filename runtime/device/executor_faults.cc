@@ -16,7 +16,7 @@ void Executor::abandon_block() {
   self->abandoned_ = from;
   Fiber* to = self->pool_.take();
   to->owner = self;
-  self->running_ = to;
+  self->run_next(*to);
   Fiber::switch_to(*from, *to);
   CHECK(false, "an abandoned block must not be resumed");
   __builtin_unreachable();
@@ -27,6 +27,7 @@ void Executor::reap_abandoned() {
   Block block = *fiber->block;  // lies on the abandoned stack
   DeviceCores& device = block.launch->strand->device();
   device.clocks().end(device.track(block.launch->kind, block.core));
+  scheduler_.wait_for_interrupts();
   fiber->rewind_abandoned(&fiber_main);
   pool_.give(fiber);
   if (Strand* strand = end_block(block)) {
@@ -37,7 +38,8 @@ void Executor::reap_abandoned() {
 void Executor::fail_block(DeviceFault fault, std::string sentence) {
   {
     Executor* self = current();
-    const Block& block = *self->block();
+    Block& block = *self->block();
+    block.is_over = true;
     self->scheduler_.fail_launch(*block.launch, fault_code(fault, block.launch->kind),
                                  fmt::format("{} {}", canopy::describe(block), sentence));
     std::string().swap(sentence);  // nothing is unwound

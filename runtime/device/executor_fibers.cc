@@ -31,7 +31,7 @@ bool Executor::run_ready_fiber() {
   Fiber* self = running_;
   note_waiting_work();
   pool_.give(self);
-  running_ = fiber;
+  run_next(*fiber);
   fiber->owner = this;
   Fiber::switch_to(*self, *fiber);
   return true;
@@ -85,9 +85,14 @@ void Executor::park() {
   self->leave_for(*from, *to);
 }
 
+void Executor::run_next(Fiber& fiber) {
+  running_ = &fiber;
+  note_launch(fiber.block == nullptr ? nullptr : fiber.block->launch);
+}
+
 void Executor::leave_for(Fiber& from, Fiber& to) {
   to.owner = this;
-  running_ = &to;
+  run_next(to);
   note_waiting_work();
   Fiber::switch_to(from, to);
 }

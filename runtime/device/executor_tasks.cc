@@ -6,6 +6,7 @@
 #include "runtime/device/dma.h"
 #include "runtime/device/drop_orders.h"
 #include "runtime/device/gate.h"
+#include "runtime/device/guarded_access.h"
 #include "runtime/device/memory_watch.h"
 #include "runtime/device/notify_cell.h"
 #include "runtime/device/scheduler.h"
@@ -69,7 +70,13 @@ int value_reached(void* argument) {
   if (!word_is_there(*strand, wait, &frees)) {
     return 1;
   }
-  const uint64_t word = load_acquire(wait.address);
+  uint64_t word = 0;
+  if (!load_if_there(wait.address, &word)) {  // freed since the look above
+    if (word_is_there(*strand, wait, &frees)) {
+      strand->record_error(kCopyFault, fmt::format("the word at {} cannot be read", fmt::ptr(wait.address)));
+    }
+    return 1;
+  }
   switch (wait.test) {
     case ValueTest::at_least: return static_cast<int64_t>(word - wait.value) >= 0;
     case ValueTest::equal: return word == wait.value;
@@ -239,7 +246,11 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       const auto& write = sqe->body.value;
       if (uint64_t frees = write.frees; word_is_there(*strand, write, &frees)) [[likely]] {
         // Release: whoever sees the value sees what the stream did before; pairs with value_reached().
-        store_release(write.address, write.value);
+        if (!store_if_there(write.address, write.value)) [[unlikely]] {
+          if (word_is_there(*strand, write, &frees)) {
+            strand->record_error(kCopyFault, fmt::format("the word at {} cannot be written", fmt::ptr(write.address)));
+          }
+        }
         self->scheduler_.ring_pollers();
       }
       return true;
@@ -383,6 +394,7 @@ void Executor::run_entry(Executor& before, Block& block) {
   }
   block.entry_stack = reinterpret_cast<uintptr_t>(&block);  // it is read when the block has been left
   before.running_->block = &block;
+  before.note_launch(&launch);
   try {
     if (TraceBuffer::observed()) [[unlikely]] {
       run_observed(block);
@@ -390,9 +402,15 @@ void Executor::run_entry(Executor& before, Block& block) {
       launch.entry(launch.args);
     }
   } catch (...) {
+    block.is_over = true;
     fail_for_exception(*block.launch, block);
   }
-  current()->running_->block = nullptr;
+  Executor* after = current();
+  after->running_->block = nullptr;
+  after->note_launch(nullptr);
+  if (launch.failed.load(std::memory_order_relaxed) || after->scheduler_.ends_early(launch)) [[unlikely]] {
+    after->scheduler_.wait_for_interrupts();
+  }
 }
 
 void Executor::release_core(Block& block) {

@@ -50,6 +50,9 @@ inline bool enters_system(const ucontext_t& context) {
   return code[0] == 0x0F && code[1] == 0x05;
 }
 
+// When the handler returns, the thread goes on there.
+inline void go_on_at(ucontext_t& context, uintptr_t pc) { context.uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(pc); }
+
 // When the handler returns, the thread begins `function`, which never returns, below `stack`.
 inline void redirect(ucontext_t& context, void (*function)(), uintptr_t stack) {
   constexpr greg_t kDirection = 1 << 10;       // string operations count upwards in C++ code
@@ -68,6 +71,7 @@ inline bool is_wild_jump(const ucontext_t& context) { return context.uc_mcontext
 inline const char* access_of(const ucontext_t&) { return "touched"; }
 inline void set_stepping(ucontext_t&, bool) {}
 inline bool enters_system(const ucontext_t&) { return true; }  // steps are not for a process itself here
+inline void go_on_at(ucontext_t& context, uintptr_t pc) { context.uc_mcontext.pc = pc; }
 inline void redirect(ucontext_t& context, void (*function)(), uintptr_t stack) {
   context.uc_mcontext.sp = stack / 16 * 16;
   context.uc_mcontext.pc = reinterpret_cast<uintptr_t>(function);

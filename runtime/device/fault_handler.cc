@@ -5,6 +5,7 @@
 #include "runtime/device/executor.h"
 #include "runtime/device/fault.h"
 #include "runtime/device/fault_context.h"
+#include "runtime/device/guarded_access.h"
 #include "runtime/device/kernel_text.h"
 #include "runtime/device/scheduler.h"
 
@@ -97,7 +98,11 @@ RunningBlock running_block() {
 }
 
 // Whether this thread takes single steps back to the kernel's own code, where its block can be left.
+// So many of them at a time: code that is longer (an exception on its way, the formatting of a number) goes on at its
+// own speed until the next kEndBlockSignal.
+constexpr uint32_t kMostSteps = 2'000;
 [[gnu::tls_model("initial-exec")]] thread_local bool t_steps = false;
+[[gnu::tls_model("initial-exec")]] thread_local uint32_t t_steps_left = 0;
 
 void leave_block(ucontext_t& context, const RunningBlock& running, const Fault& fault) {
 #if defined(__SANITIZE_ADDRESS__)
@@ -110,6 +115,7 @@ void leave_block(ucontext_t& context, const RunningBlock& running, const Fault& 
     sigdelset(&context.uc_sigmask, open);
   }
   t_steps = false;
+  running.block->is_over = true;
   *running.fault = fault;
   redirect(context, running.leave, running.block->entry_stack);
 }
@@ -173,9 +179,10 @@ bool may_step(const ucontext_t& context) {
 // calls libc all the time is rarely found in. Steps lead through locks of libc and of the runtime; another fiber or a
 // system call ends them, and the next kEndBlockSignal begins them anew.
 void end_block(ucontext_t& context, const RunningBlock& running) {
-  const bool ends = running.block != nullptr && is_to_end(*running.block->launch);
+  const bool ends = running.block != nullptr && !running.block->is_over && is_to_end(*running.block->launch);
   const bool now = ends && in_kernel_code(context);
-  t_steps = ends && !now && may_step(context);
+  t_steps = ends && !now && t_steps_left != 0 && may_step(context);
+  t_steps_left -= t_steps ? 1 : 0;
   set_stepping(context, t_steps);
   if (now) {
     leave_block(context, running, Fault{.signal = kEndBlockSignal});
@@ -189,8 +196,13 @@ void on_signal(int signal, siginfo_t* info, void* raw) {
   auto& context = *static_cast<ucontext_t*>(raw);
   const RunningBlock running = running_block();
   const bool in_block = running.block != nullptr;
-  if ((signal == kEndBlockSignal && sent_by_this_process(*info)) || is_step(signal, *info)) {
+  if (signal == kEndBlockSignal && sent_by_this_process(*info)) {
+    t_steps_left = kMostSteps;
     end_block(context, running);
+  } else if (is_step(signal, *info)) {
+    end_block(context, running);
+  } else if (const uintptr_t exit = info->si_code > 0 ? guarded_access_exit(interrupted_pc(context)) : 0; exit != 0) {
+    go_on_at(context, exit);
   } else if (in_block) {
     const Fault fault = fault_of(signal, *info, context, *running.fiber);
     if (is_kernels_fault(signal, *info, context)) {

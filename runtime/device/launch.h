@@ -25,7 +25,7 @@ struct Launch {
   // others are ended. First line, because every block reads it.
   std::atomic<bool> failed{false};
   bool limited = false;  // the strand's limit is armed for it
-  bool ending = false;   // counted in Scheduler::failing_; written by who fails it, read when all blocks have ended
+  bool ending = false;   // one of Scheduler::ending_; written by who fails it, read when all blocks have ended
   uint32_t blocks = 0;
   const LaunchOptions* options = nullptr;  // null: none
   // Guarded by the board's lock while the launch is open.
@@ -62,6 +62,8 @@ struct Block {
     uint64_t begin;
   } spans[kSpans];
   uint32_t span_depth = 0;
+  // It has failed, and is on its way out: nobody needs to end it any more. Volatile: for handlers on its thread.
+  volatile bool is_over = false;
 };
 
 }  // namespace canopy

@@ -8,9 +8,14 @@
 #include "runtime/device/task_fault.h"
 #include "runtime/device/task_text.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 namespace canopy {
 namespace {
@@ -34,6 +39,10 @@ void Scheduler::fail_launch(Launch& launch, int32_t code, std::string sentence) 
   Strand& strand = *launch.strand;
   report(fmt::format("device {} stream {}: {}", strand.device().device(), strand.stream_id(), sentence));
   strand.record_error(code, std::move(sentence));
+  {
+    std::lock_guard lock(ending_mutex_);
+    ending_.push_back(&launch);
+  }
   launch.ending = true;
   // Relaxed: the watchdog learns of it by being armed.
   failing_.fetch_add(1, std::memory_order_relaxed);
@@ -53,10 +62,16 @@ void Scheduler::interrupt_failed_blocks() {
     }
     return;
   }
+  // A signal ends the system call that a block is in: only of blocks that are to end. They leave through
+  // wait_for_interrupts(), so that none comes to the next one.
+  std::lock_guard lock(ending_mutex_);
+  std::vector<const Launch*> over = ending_;
+  orders_.add_kernels_to(&over);
   const Executor* self = Executor::current();
   const uint32_t count = executor_count();
   for (uint32_t i = 0; i < count; ++i) {
-    if (executors_[i].get() != self) {
+    const Launch* runs = executors_[i]->launch();
+    if (runs != nullptr && executors_[i].get() != self && std::find(over.begin(), over.end(), runs) != over.end()) {
       executors_[i]->interrupt_block();
     }
   }
@@ -66,6 +81,12 @@ void Scheduler::interrupt_failed_blocks() {
       device->aicpu().interrupt_blocks();
     }
   }
+}
+
+void Scheduler::wait_for_interrupts() {
+  { std::lock_guard lock(ending_mutex_); }
+  // Signals that were sent are taken at the end of a system call, if they have not been.
+  ::syscall(SYS_getppid);
 }
 
 // ---- Time limits.
@@ -110,6 +131,10 @@ void Scheduler::settle(Launch& launch) {
   // Written by a block that has ended, or by the timer, whose function is over.
   if (launch.ending) {
     launch.ending = false;
+    {
+      std::lock_guard lock(ending_mutex_);
+      std::erase(ending_, &launch);
+    }
     failing_.fetch_sub(1, std::memory_order_relaxed);
   }
 }

@@ -106,6 +106,8 @@ class Scheduler {
   void watchdog_main();
   void end_limit(Launch& launch);
   void interrupt_failed_blocks();
+  // For the thread that has left a block which was to end: signals to it have come when this returns.
+  void wait_for_interrupts();
   bool work_waits() const;
   void relieve(const std::vector<Executor*>& stuck);
   Strand* steal_for(const Executor& thief);
@@ -130,6 +132,8 @@ class Scheduler {
 
   alignas(kCacheLine) std::atomic<bool> watchdog_armed_{false};
   std::atomic<uint32_t> failing_{0};  // failed launches with blocks that have not ended
+  std::mutex ending_mutex_;           // held while blocks are interrupted
+  std::vector<const Launch*> ending_;  // these launches; guarded by ending_mutex_
   Doorbell watchdog_bell_;
   std::jthread watchdog_;
   WaitTimer wait_timer_;

@@ -1,9 +1,23 @@
 // Kernels that trap: the task fails with its code and a sentence, and nothing else does.
 #include "tests/unit/api/faults.h"
 
+#include "canopy/kernel.h"
+
+#include <unistd.h>
+
 #include <cfenv>
 #include <csignal>
 #include <vector>
+
+namespace {
+
+// Whether a system call of the kernel's own was cut short, by block.
+__global__ __aicore__ void sleeps_well(GM_ADDR cut) {
+  cut[canopy_block_idx()] = ::usleep(50'000) == 0 ? 1 : 2;
+}
+CANOPY_KERNEL(sleeps_well)
+
+}  // namespace
 
 namespace canopy::test {
 namespace {
@@ -98,6 +112,27 @@ TEST_P(Fault, LeavesOtherStreamsAndDevicesAlone) {
   EXPECT_EQ(aclrtSynchronizeStream(neighbour), ACL_SUCCESS) << why();
   EXPECT_EQ(aclrtSynchronizeStream(stream_), code(true));
   EXPECT_GE(ended_.load(), 400u);
+}
+
+TEST_F(Faults, LeaveTheSystemCallsOfOtherLaunchesAlone) {
+  constexpr uint32_t kBlocks = 4;
+  uint8_t* slept = nullptr;
+  ACL_OK(aclrtMalloc(reinterpret_cast<void**>(&slept), kBlocks, ACL_MEM_MALLOC_HUGE_FIRST));
+  ACL_OK(canopy::launch(sleeps_well, kBlocks, stream_, slept));
+  ACL_OK(aclrtSetDevice(1));
+  aclrtStream elsewhere = nullptr;
+  ACL_OK(aclrtCreateStream(&elsewhere));
+  for (int i = 0; i < 20; ++i) {
+    // The other block of the launch has to be interrupted.
+    ACL_OK(launch({.wrong = Wrong::call_abort, .block = 0, .others = Wrong::loop}, 2, elsewhere));
+    EXPECT_EQ(aclrtSynchronizeStream(elsewhere), ACL_ERROR_RT_VECTOR_CORE_TRAP_EXCEPTION);
+  }
+  ACL_OK(aclrtSetDevice(0));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  for (uint32_t block = 0; block < kBlocks; ++block) {
+    EXPECT_EQ(slept[block], 1) << block;
+  }
+  ACL_OK(aclrtFree(slept));
 }
 
 // ---- What becomes of the other blocks.

@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -143,6 +145,43 @@ TEST_F(Exit, CallsThatComeAfterTheEndAreRefused) {
             aclrtLaunchHostFunc(stream, [](void*) { ::usleep(10'000); }, nullptr);
           }
         });
+      },
+      testing::ExitedWithCode(9), "");
+}
+
+// Threads remember their errors; the objects in which they do must be there as long as calls may fail.
+TEST_F(Exit, CallsMayFailWhileTheThreadsOwnObjectsAreDestroyed) {
+  static std::atomic<int> failed{0};
+  struct FailsAtTheEnd {
+    bool made = false;
+    ~FailsAtTheEnd() {
+      for (int i = 0; i < 20; ++i) {
+        const bool refused = aclrtDestroyStream(reinterpret_cast<aclrtStream>(0x1234)) == ACL_ERROR_RT_CONTEXT_NULL;
+        const char* text = aclGetRecentErrMsg();
+        failed += refused && text != nullptr && std::string(text).find("likely cause") != std::string::npos ? 1 : 0;
+      }
+    }
+  };
+  for (int round = 0; round < 5; ++round) {
+    std::thread([] {
+      static thread_local FailsAtTheEnd last;  // made before the runtime's, and so destroyed after them
+      last.made = true;
+      EXPECT_EQ(aclrtDestroyStream(reinterpret_cast<aclrtStream>(0x99)), ACL_ERROR_RT_CONTEXT_NULL);
+      EXPECT_NE(aclGetRecentErrMsg(), nullptr);
+    }).join();
+  }
+  EXPECT_EQ(failed.load(), 5 * 20);
+}
+
+TEST_F(Exit, ACallThatFailsInAnExitHandlerHasItsText) {
+  EXPECT_EXIT(
+      {
+        std::atexit([] {
+          const aclError code = aclrtDestroyStream(reinterpret_cast<aclrtStream>(0x1234));
+          const char* text = aclGetRecentErrMsg();
+          std::_Exit(code != ACL_SUCCESS && text != nullptr && std::string(text).size() > 20 ? 9 : 8);
+        });
+        exit_with([] { aclrtDestroyStream(reinterpret_cast<aclrtStream>(0x99)); });
       },
       testing::ExitedWithCode(9), "");
 }

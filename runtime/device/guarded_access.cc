@@ -1,0 +1,102 @@
+#include "runtime/device/guarded_access.h"
+
+#include "runtime/base/cache_line.h"
+
+// Each is a function of one access, with an end for the case that it faults. Plain moves are acquire and release on
+// x86; the compiler cannot move anything past a call that it does not know.
+#if defined(__x86_64__)
+__asm__(R"(
+  .text
+  .globl canopy_guarded_load, canopy_guarded_store, canopy_guarded_load_at, canopy_guarded_store_at, canopy_guarded_exit
+  .hidden canopy_guarded_load, canopy_guarded_store, canopy_guarded_load_at, canopy_guarded_store_at, canopy_guarded_exit
+  .type canopy_guarded_load, @function
+  .type canopy_guarded_store, @function
+canopy_guarded_load:
+  .cfi_startproc
+canopy_guarded_load_at:
+  movq (%rdi), %rax
+  movq %rax, (%rsi)
+  movl $1, %eax
+  ret
+canopy_guarded_exit:
+  xorl %eax, %eax
+  ret
+  .cfi_endproc
+  .size canopy_guarded_load, .-canopy_guarded_load
+canopy_guarded_store:
+  .cfi_startproc
+canopy_guarded_store_at:
+  movq %rsi, (%rdi)
+  movl $1, %eax
+  ret
+  .cfi_endproc
+  .size canopy_guarded_store, .-canopy_guarded_store
+)");
+#elif defined(__aarch64__)
+__asm__(R"(
+  .text
+  .globl canopy_guarded_load, canopy_guarded_store, canopy_guarded_load_at, canopy_guarded_store_at, canopy_guarded_exit
+  .hidden canopy_guarded_load, canopy_guarded_store, canopy_guarded_load_at, canopy_guarded_store_at, canopy_guarded_exit
+  .type canopy_guarded_load, %function
+  .type canopy_guarded_store, %function
+canopy_guarded_load:
+  .cfi_startproc
+canopy_guarded_load_at:
+  ldar x2, [x0]
+  str x2, [x1]
+  mov w0, #1
+  ret
+canopy_guarded_exit:
+  mov w0, #0
+  ret
+  .cfi_endproc
+  .size canopy_guarded_load, .-canopy_guarded_load
+canopy_guarded_store:
+  .cfi_startproc
+canopy_guarded_store_at:
+  stlr x1, [x0]
+  mov w0, #1
+  ret
+  .cfi_endproc
+  .size canopy_guarded_store, .-canopy_guarded_store
+)");
+#else
+#error "write the two accesses for this architecture here"
+#endif
+
+extern "C" {
+int canopy_guarded_load(const uint64_t* address, uint64_t* value);
+int canopy_guarded_store(uint64_t* address, uint64_t value);
+extern const char canopy_guarded_load_at[];
+extern const char canopy_guarded_store_at[];
+extern const char canopy_guarded_exit[];
+}
+
+namespace canopy {
+
+// ThreadSanitizer sees no order in what it does not know: there the word is taken as it is.
+bool load_if_there(const uint64_t* address, uint64_t* value) {
+#if defined(__SANITIZE_THREAD__)
+  *value = load_acquire(address);
+  return true;
+#else
+  return canopy_guarded_load(address, value) != 0;
+#endif
+}
+
+bool store_if_there(uint64_t* address, uint64_t value) {
+#if defined(__SANITIZE_THREAD__)
+  store_release(address, value);
+  return true;
+#else
+  return canopy_guarded_store(address, value) != 0;
+#endif
+}
+
+uintptr_t guarded_access_exit(uintptr_t pc) {
+  const bool is_one = pc == reinterpret_cast<uintptr_t>(canopy_guarded_load_at) ||
+                      pc == reinterpret_cast<uintptr_t>(canopy_guarded_store_at);
+  return is_one ? reinterpret_cast<uintptr_t>(canopy_guarded_exit) : 0;
+}
+
+}  // namespace canopy
