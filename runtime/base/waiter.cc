@@ -30,12 +30,12 @@ constexpr uint64_t kLongestNapOfLongWaitsNs = 16'000'000;
 // Relaxed: a number, nothing else.
 std::atomic<uint64_t> g_report_ns{kWaitReportInterval.count()};
 
+// All cores of the host: mpirun may have bound this rank to one of them.
+bool more_ranks_than_cores() { return env::ranks_on_machine() > ::sysconf(_SC_NPROCESSORS_ONLN); }
+
 // With more ranks than cores nobody spins: whoever would be spun for needs the core (2026-11, 2 cores, 4
 // PEs: barriers of 300 us with permits, 10 to 15 us without).
-uint32_t permits(uint32_t limit) {
-  // All cores of the host: mpirun may have bound this rank to one of them.
-  return env::ranks_on_machine() > ::sysconf(_SC_NPROCESSORS_ONLN) ? 0 : limit;
-}
+uint32_t permits(uint32_t limit) { return more_ranks_than_cores() ? 0 : limit; }
 
 struct Budget {
   uint32_t private_used = 0;
@@ -105,7 +105,10 @@ bool SpinBudget::try_acquire() {
   return true;
 }
 
-bool SpinBudget::crowded() { return budget().limit.load(std::memory_order_relaxed) == 0; }
+bool SpinBudget::crowded() {
+  static const bool crowded = more_ranks_than_cores();
+  return crowded;
+}
 
 void SpinBudget::release() {
   Budget& b = budget();

@@ -55,7 +55,9 @@ class SpinBudget {
   static void detach();
   static bool try_acquire();
   static void release();
-  // Nobody may spin: ranks outnumber cores.
+  // Ranks outnumber the host's cores. More than that nobody may spin: a rank that mpirun bound to one
+  // core has no permit either, because its own threads need that core, but its peers have cores of their
+  // own.
   static bool crowded();
 };
 

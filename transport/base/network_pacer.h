@@ -22,7 +22,8 @@ class NetworkPacer {
   // Who ends the wait: peers, or what the waiter has posted itself.
   enum class Awaits : uint8_t { peers, own_posts };
 
-  explicit NetworkPacer(Awaits awaits) : awaits_(awaits) {}
+  explicit NetworkPacer(Awaits awaits, bool crowded = SpinBudget::crowded())
+      : awaits_(awaits), crowded_(crowded) {}
 
   // After a look that did not end the wait; `moved`: it had something to do. True: it is time to
   // sleep. hears() is asked as in Transport::hears().
@@ -35,7 +36,7 @@ class NetworkPacer {
       return false;
     }
     pacer_.drop_permit();
-    if (SpinBudget::crowded()) {
+    if (crowded_) {
       return true;
     }
     if (pacer_.waited_ns() < patience_ns()) {
@@ -71,6 +72,7 @@ class NetworkPacer {
   }
 
   const Awaits awaits_;
+  const bool crowded_;
   WaitPacer pacer_;
   bool listened_ = false;
 };

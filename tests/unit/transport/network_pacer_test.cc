@@ -7,11 +7,12 @@ namespace {
 
 using Awaits = NetworkPacer::Awaits;
 
-// A host with one spin permit, or, crowded, with none.
+// With one spin permit, until no_permits().
 class Pacing : public testing::Test {
  protected:
+  Pacing() { SpinBudget::attach(&used_, &own_, 1); }
   ~Pacing() override { SpinBudget::detach(); }
-  void crowd(bool crowded) { SpinBudget::attach(&used_, &own_, crowded ? 0 : 1); }
+  void no_permits() { SpinBudget::attach(&used_, &own_, 0); }
   // Steps until it is time to sleep; the time that took.
   uint64_t ns_to_sleep(NetworkPacer& pacer) {
     const uint64_t begin = monotonic_ns();
@@ -31,24 +32,21 @@ class Pacing : public testing::Test {
 };
 
 TEST_F(Pacing, PeersAreWaitedForFor3MsAndListenedForBeforeASleep) {
-  crowd(false);
-  NetworkPacer pacer(Awaits::peers);
+  NetworkPacer pacer(Awaits::peers, false);
   EXPECT_GE(ns_to_sleep(pacer), 3'000'000u);
   EXPECT_EQ(asked_, 16);
   EXPECT_EQ(used_, 0u) << "who sleeps holds no permit";
 }
 
 TEST_F(Pacing, WhoHearsAPeerStartsAnew) {
-  crowd(false);
-  NetworkPacer pacer(Awaits::peers);
+  NetworkPacer pacer(Awaits::peers, false);
   heard_ = 3;
   EXPECT_GE(ns_to_sleep(pacer), 4 * 3'000'000u);
   EXPECT_EQ(asked_, 3 + 16);
 }
 
 TEST_F(Pacing, ALongWaitListensOnceBeforeEachSleep) {
-  crowd(false);
-  NetworkPacer pacer(Awaits::peers);
+  NetworkPacer pacer(Awaits::peers, false);
   ns_to_sleep(pacer);
   for (int i = 1; i <= 5; ++i) {
     EXPECT_TRUE(pacer.step(false, [this] { return hears(); })) << "woken for nothing, it sleeps again";
@@ -57,8 +55,7 @@ TEST_F(Pacing, ALongWaitListensOnceBeforeEachSleep) {
 }
 
 TEST_F(Pacing, WorkStartsAnew) {
-  crowd(false);
-  NetworkPacer pacer(Awaits::peers);
+  NetworkPacer pacer(Awaits::peers, false);
   ns_to_sleep(pacer);
   EXPECT_FALSE(pacer.step(true, [this] { return hears(); }));
   EXPECT_GE(ns_to_sleep(pacer), 2'900'000u);
@@ -66,17 +63,24 @@ TEST_F(Pacing, WorkStartsAnew) {
 }
 
 TEST_F(Pacing, OwnPostsAreMovedOnFor20MsAndNeverListenedFor) {
-  crowd(false);
-  NetworkPacer pacer(Awaits::own_posts);
+  NetworkPacer pacer(Awaits::own_posts, false);
   heard_ = 1;
   EXPECT_GE(ns_to_sleep(pacer), 20'000'000u);
   EXPECT_EQ(asked_, 0);
 }
 
+// mpirun binds a rank to one core where there are enough: its peers have other cores.
+TEST_F(Pacing, WhoIsBoundToOneCoreLingersWithoutAPermit) {
+  no_permits();
+  NetworkPacer pacer(Awaits::peers, false);
+  EXPECT_GE(ns_to_sleep(pacer), 3'000'000u);
+  EXPECT_EQ(asked_, 16);
+}
+
 TEST_F(Pacing, WhereRanksOutnumberCoresNobodyListensOrLingers) {
-  crowd(true);
+  no_permits();
   for (const Awaits awaits : {Awaits::peers, Awaits::own_posts}) {
-    NetworkPacer pacer(awaits);
+    NetworkPacer pacer(awaits, true);
     int steps = 0;
     while (!pacer.step(false, [this] { return hears(); })) {
       ++steps;
