@@ -1,5 +1,6 @@
 #include "transport/ofi/progress_thread.h"
 
+#include "runtime/base/clock.h"
 #include "runtime/base/signals_blocked.h"
 #include "runtime/base/waiter.h"
 
@@ -16,9 +17,11 @@ namespace {
 // How soon a process that stopped polling is served: well below the 10 ms that peers may count on,
 // and at 500 looks a second still nothing to a core.
 constexpr std::chrono::milliseconds kPause{2};
-// Who polls this often in a pause serves peers as well as we would. Who waits in naps does not.
-constexpr uint64_t kPollsInPause = 50;
-// While active: looks at the others once in so many turns, and yields to who polls half as often.
+// Who polls this often serves peers well enough. By time, because a poll that moves a piece of a large
+// transfer takes 100 us and more: who counted polls took such a caller for one that has stopped, and
+// competed with it. Who waits in naps says so by rest().
+constexpr uint64_t kPollGapNs = 250'000;
+// While active: looks at the others once in so many turns.
 constexpr uint32_t kTurns = 16;
 // Looks between two yields, which cost as much as one.
 constexpr int kLooks = 8;
@@ -66,9 +69,20 @@ bool ProgressThread::others_poll() {
   if (++turns_ < kTurns) {
     return false;
   }
+  return polled_often();
+}
+
+void ProgressThread::start_counting() {
   turns_ = 0;
-  const uint64_t polls = served_.polls();
-  return polls - std::exchange(seen_polls_, polls) > kTurns * kLooks / 2;
+  seen_polls_ = served_.polls();
+  counting_since_ns_ = monotonic_ns();
+}
+
+bool ProgressThread::polled_often() {
+  const uint64_t polls = served_.polls() - seen_polls_;
+  const uint64_t ns = monotonic_ns() - counting_since_ns_;
+  start_counting();
+  return polls > 1 && polls * kPollGapNs >= ns;
 }
 
 void ProgressThread::pause_while_others_poll() {
@@ -77,12 +91,11 @@ void ProgressThread::pause_while_others_poll() {
     return !stopping_.load(std::memory_order_acquire) && !resting_.load(std::memory_order_acquire);
   };
   do {
-    seen_polls_ = served_.polls();
+    start_counting();
     bell_.sleep(BellScope::process, kPause, goes_on);
-  } while (goes_on() && served_.polls() - seen_polls_ > kPollsInPause);
+  } while (goes_on() && polled_often());
   resting_.store(false, std::memory_order_relaxed);  // it has been obeyed
-  seen_polls_ = served_.polls();
-  turns_ = 0;
+  start_counting();
 }
 
 void ProgressThread::run() {
@@ -101,8 +114,7 @@ void ProgressThread::run() {
       pacer.drop_permit();
       if (sleep(pacer.next_nap())) {
         pacer.reset();
-        turns_ = 0;
-        seen_polls_ = served_.polls();
+        start_counting();
       }
     }
   }

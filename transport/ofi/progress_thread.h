@@ -62,6 +62,9 @@ class ProgressThread {
   void run();
   void pause_while_others_poll();
   bool others_poll();
+  // Of the others' polls: from here on, and whether they were close enough together since.
+  void start_counting();
+  bool polled_often();
   // True when a peer ended it.
   bool sleep(std::chrono::nanoseconds nap);
   bool may_sleep_without_limit();
@@ -74,6 +77,7 @@ class ProgressThread {
   std::atomic<bool> serves_{false};
   std::atomic<bool> stopping_{false};
   uint64_t seen_polls_ = 0;
+  uint64_t counting_since_ns_ = 0;
   uint32_t turns_ = 0;
   uint32_t idle_naps_ = 0;
   std::thread thread_;
