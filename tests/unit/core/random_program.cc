@@ -1,6 +1,5 @@
 #include "tests/unit/core/random_program.h"
 
-#include "tests/unit/core/conditions.h"
 #include "tests/unit/core/side_show.h"
 
 #include <fmt/format.h>
@@ -155,7 +154,7 @@ void RandomProgram::one_task() {
     add_kernel(lane);
   } else if (kind < 36) {
     add_blocks_kernel(lane);
-  } else if (kind < 38 && kKernelsMayFail) {
+  } else if (kind < 38) {
     add_failing_kernel(lane);
   } else if (kind < 52) {
     add_copy(lane);

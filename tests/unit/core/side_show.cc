@@ -46,7 +46,7 @@ namespace canopy::test {
 namespace {
 
 constexpr uint32_t kKernel = 5;
-constexpr uint32_t kKinds = kKernelsMayFail ? kKernel + 1 : kKernel;
+constexpr uint32_t kKinds = kKernel + 1;
 constexpr uint32_t kBlocks = 3;
 
 [[noreturn]] void give_up(const std::string& what) {
@@ -101,7 +101,7 @@ std::string SideShow::run() {
   const uint32_t kind = draw(4);
   if (kind < 2) {
     abort_or_stop();
-  } else if (kind == 2 && kKernelsMayFail) {
+  } else if (kind == 2) {
     stop_on_failure();
   } else {
     several_waiters();
@@ -183,7 +183,7 @@ void SideShow::remove(Obstacle& obstacle, aclrtStream stream) {
 // A stream that is stuck behind an obstacle is aborted, or its kernel stopped; another one that
 // waits for the same goes on when that comes, and not before.
 void SideShow::abort_or_stop() {
-  const bool stop = kKernelsMayFail && draw(3) == 0;
+  const bool stop = draw(3) == 0;
   Obstacle obstacle;
   set_up(obstacle, stop ? kKernel : draw(kKinds));
   Log log;
