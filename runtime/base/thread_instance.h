@@ -1,27 +1,32 @@
 // thread_instance: an object of each thread that is there whenever the thread asks, also while its thread_local objects
-// are destroyed (destructors of a program's own may fail, and errors are remembered per thread), and after them on the
-// main thread, where exit handlers and static destructors run. An ordinary thread_local object would be used after
-// its end there.
+// and its values of keys are destroyed (destructors of a program's own may fail, and errors are remembered per thread),
+// and after them on the main thread, where exit handlers and static destructors run. An ordinary thread_local object
+// would be used after its end there.
 #pragma once
 
-#include <cxxabi.h>
+#include <pthread.h>
 
+#include <optional>
 #include <utility>
-
-extern "C" __attribute__((visibility("hidden"))) void* __dso_handle;
 
 namespace canopy {
 
-// One per thread and `Tag`. When the thread's objects are destroyed it goes with them; who asks afterwards gets a new
-// one, which goes as well. Tags are types of unnamed namespaces, so that an instance has one address.
+// One per thread and `Tag`. Destroyed as the value of a key: after all thread_local objects, and again when a key's
+// destructor that came later has asked for a new one. Libraries with instances are not unloaded (-z nodelete).
 template <class Tag, class T>
 T& thread_instance() {
   constinit static thread_local T* instance = nullptr;
   if (instance == nullptr) [[unlikely]] {
+    static const std::optional<pthread_key_t> key = [] {
+      pthread_key_t made;
+      const int err = ::pthread_key_create(
+          &made, [](void* of_thread) { delete std::exchange(*static_cast<T**>(of_thread), nullptr); });
+      return err == 0 ? std::optional(made) : std::nullopt;  // without one it stays
+    }();
     instance = new T;
-    // Not on the list of statics: threads that end while the list is run come on it again.
-    abi::__cxa_thread_atexit([](void* of_thread) { delete std::exchange(*static_cast<T**>(of_thread), nullptr); },
-                             &instance, &__dso_handle);
+    if (key) {
+      ::pthread_setspecific(*key, &instance);
+    }
   }
   return *instance;
 }

@@ -34,10 +34,15 @@ void DropOrders::add_kernels_to(std::vector<const Launch*>* launches) {
 }
 
 void DropOrders::remove(Strand* strand) {
-  std::lock_guard lock(mutex_);
-  if (std::erase(strands_, strand) != 0) {
+  {
+    std::lock_guard lock(mutex_);
+    if (std::erase(strands_, strand) == 0) {
+      return;
+    }
     scheduler_.lower_attention();
   }
+  // Who has found it here may be about to interrupt its kernel; the stream's next one has the same launch.
+  scheduler_.wait_for_interrupts();
 }
 
 void DropOrders::ask_for_chase() {

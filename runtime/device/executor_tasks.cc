@@ -42,7 +42,7 @@ struct ValueWait {
   uint64_t frees;  // of those before, none was the word's
 };
 
-// Whether the word's memory is there still; if not, the task has failed.
+// Whether the word's memory is there still; if not, the task has failed, and says that it was a value's.
 bool word_is_there(Strand& strand, const Sqe::Body::Value& value, uint64_t* frees) {
   if (value.watch == nullptr) {
     return true;
@@ -51,12 +51,12 @@ bool word_is_there(Strand& strand, const Sqe::Body::Value& value, uint64_t* free
   if (now == *frees) [[likely]] {
     return true;
   }
-  std::string why = value.watch->refuse(value.address, sizeof(uint64_t), nullptr, 0);
+  const std::string why = value.watch->refuse(value.address, sizeof(uint64_t), nullptr, 0);
   if (why.empty()) {
     *frees = now;
     return true;
   }
-  strand.record_error(kCopyFault, std::move(why));
+  strand.record_error(kCopyFault, fmt::format("a value in memory is to be written or waited for: {}", why));
   return false;
 }
 
@@ -408,6 +408,8 @@ void Executor::run_entry(Executor& before, Block& block) {
   Executor* after = current();
   after->running_->block = nullptr;
   after->note_launch(nullptr);
+  // In this order: pairs with the membarrier of Scheduler::interrupt_failed_blocks().
+  compiler_barrier();
   if (launch.failed.load(std::memory_order_relaxed) || after->scheduler_.ends_early(launch)) [[unlikely]] {
     after->scheduler_.wait_for_interrupts();
   }

@@ -67,6 +67,9 @@ void Scheduler::interrupt_failed_blocks() {
   std::lock_guard lock(ending_mutex_);
   std::vector<const Launch*> over = ending_;
   orders_.add_kernels_to(&over);
+  // Who has left its block without having seen that it was to end has said so (Executor::run_entry()): the fence that
+  // it does without. Where there is none, a system call of the next block may be cut short, once in a long while.
+  membarrier(BellScope::process);
   const Executor* self = Executor::current();
   const uint32_t count = executor_count();
   for (uint32_t i = 0; i < count; ++i) {

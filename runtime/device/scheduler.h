@@ -67,6 +67,9 @@ class Scheduler {
   uint32_t attention() const { return attention_.load(std::memory_order_acquire); }
   // Strands whose tasks are to be dropped.
   DropOrders& orders() { return orders_; }
+  // Until nobody is about to interrupt blocks. Signals to the thread that calls it, which has left a block that was to
+  // end, have come when it returns.
+  void wait_for_interrupts();
   // After a strand was parked in a cell: see DropOrders.
   void note_parked() {
     if (attention() != 0) [[unlikely]] {
@@ -106,8 +109,6 @@ class Scheduler {
   void watchdog_main();
   void end_limit(Launch& launch);
   void interrupt_failed_blocks();
-  // For the thread that has left a block which was to end: signals to it have come when this returns.
-  void wait_for_interrupts();
   bool work_waits() const;
   void relieve(const std::vector<Executor*>& stuck);
   Strand* steal_for(const Executor& thief);

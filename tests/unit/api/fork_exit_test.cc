@@ -173,6 +173,24 @@ TEST_F(Exit, CallsMayFailWhileTheThreadsOwnObjectsAreDestroyed) {
   EXPECT_EQ(failed.load(), 5 * 20);
 }
 
+// These run after all thread_local objects, the runtime's own too.
+TEST_F(Exit, CallsMayFailInDestructorsOfKeys) {
+  static std::atomic<int> failed{0};
+  pthread_key_t key;
+  ASSERT_EQ(::pthread_key_create(&key, [](void*) {
+    const aclError code = aclrtDestroyStream(reinterpret_cast<aclrtStream>(0x1234));
+    failed += code == ACL_ERROR_RT_CONTEXT_NULL && aclGetRecentErrMsg() != nullptr ? 1 : 0;
+  }), 0);
+  for (int round = 0; round < 5; ++round) {
+    std::thread([key] {
+      ::pthread_setspecific(key, &failed);
+      EXPECT_EQ(aclrtDestroyStream(reinterpret_cast<aclrtStream>(0x99)), ACL_ERROR_RT_CONTEXT_NULL);
+    }).join();
+  }
+  EXPECT_EQ(failed.load(), 5);
+  ::pthread_key_delete(key);
+}
+
 TEST_F(Exit, ACallThatFailsInAnExitHandlerHasItsText) {
   EXPECT_EXIT(
       {
