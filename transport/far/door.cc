@@ -132,7 +132,7 @@ void Door::serve(const UniqueFd& connection) const {
   limit(connection.get(), SO_SNDTIMEO, kConnectPatience);
   const auto message = receive_framed(connection.get());
   if (!message) {
-    return;
+    return;  // who only wanted to know the way
   }
   const auto knock = Knock::unpack(*message);
   if (!knock || knock->token != address_.token) {
@@ -140,9 +140,6 @@ void Door::serve(const UniqueFd& connection) const {
     return;
   }
   Welcome welcome = answer_(*knock, own_end(connection.get()));
-  if (knock->announces_only) {
-    return;
-  }
   welcome.token = address_.token;
   if (!send_framed(connection.get(), welcome.pack())) {
     log(LogLevel::warn, "an introduction was broken off: {}", error_text::newest());
@@ -151,18 +148,17 @@ void Door::serve(const UniqueFd& connection) const {
 
 namespace {
 
-// A connection only tells the way at first, and announces us: what we do with the answer may take longer than a door
-// waits for who knocks, and the door can do the same meanwhile.
-Result<HostAddress> way_to(const HostAddress& host, const DoorAddress& door, const HostAddress* from) {
-  CANOPY_ASSIGN(const UniqueFd fd, connect_to(host, door.port, from));
-  CANOPY_TRY(send_framed(fd.get(), Knock{.token = door.token, .provider = "", .announces_only = true}.pack()));
+// A connection only tells the way at first: what we do with the answer may take longer than a door
+// waits for who knocks.
+Result<HostAddress> way_to(const HostAddress& host, uint16_t port, const HostAddress* from) {
+  CANOPY_ASSIGN(const UniqueFd fd, connect_to(host, port, from));
   return own_end(fd.get());
 }
 
 Result<Welcome> knock_at(const HostAddress& host, const DoorAddress& door, const HostAddress* from,
                          const std::string& provider) {
   CANOPY_ASSIGN(const UniqueFd fd, connect_to(host, door.port, from));
-  CANOPY_TRY(send_framed(fd.get(), Knock{.token = door.token, .provider = provider}.pack()));
+  CANOPY_TRY(send_framed(fd.get(), Knock{door.token, provider}.pack()));
   CANOPY_ASSIGN(const std::string reply, receive_framed(fd.get()));
   CANOPY_ASSIGN(Welcome welcome, Welcome::unpack(reply));
   if (welcome.token != door.token) {
@@ -178,7 +174,7 @@ Result<Introduction> introduce(const DoorAddress& door, const HostAddress* from,
   std::string tried;
   bool may_come_back = false;
   for (const HostAddress& host : door.hosts) {
-    auto here = way_to(host, door, from);
+    auto here = way_to(host, door.port, from);
     auto welcome = Result<Welcome>(tl::unexpected(Error{}));
     if (here) {
       CANOPY_ASSIGN(const std::string provider, provider_at(*here));

@@ -149,8 +149,7 @@ Result<std::string> FarTransport::ensure_network(const std::string& provider,
 // On the door's thread.
 Welcome FarTransport::answer(const Knock& knock, const HostAddress& at) {
   Welcome welcome;
-  const std::string& provider = knock.announces_only ? options_.provider : knock.provider;
-  if (auto ready = ensure_network(provider, at); !ready) {
+  if (auto ready = ensure_network(knock.provider, at); !ready) {
     welcome.refusal = error_text::newest();
     return welcome;
   }

@@ -1,7 +1,6 @@
 // What two processes say to each other before their first operation, over a short TCP connection.
 //
-//   initiator -> door   Knock     I shall come: the door opens its network stack while the initiator opens its own
-//   initiator -> door   Knock     who I want, which provider I use (on a connection of its own)
+//   initiator -> door   Knock     who I want, which provider I use
 //   door -> initiator   Welcome   the endpoint's address there, the keys of its regions
 //
 // The address of a door goes into the PE's card, and is all that the job exchanges at its start:
@@ -32,8 +31,7 @@ struct DoorAddress {
 
 struct Knock {
   uint64_t token = 0;
-  std::string provider;         // "": any
-  bool announces_only = false;  // there will be no answer
+  std::string provider;
 
   std::string pack() const;
   static Result<Knock> unpack(std::string_view bytes);

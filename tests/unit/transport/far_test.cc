@@ -69,7 +69,7 @@ TEST(Welcome, SurvivesPackingAndIsCheckedAtEveryLength) {
 
 TEST(Door, WhoKnowsTheTokenIsWelcomed) {
   auto door = Door::open(loopback(), [](const Knock& knock, const HostAddress& at) {
-    EXPECT_EQ(knock.provider, knock.announces_only ? "" : "p");
+    EXPECT_EQ(knock.provider, "p");
     EXPECT_EQ(at.text(), "127.0.0.1");
     return Welcome{.token = 0, .refusal = "", .address = "inside", .regions = {}};
   });
@@ -78,24 +78,6 @@ TEST(Door, WhoKnowsTheTokenIsWelcomed) {
   ASSERT_TRUE(made) << error_text::newest();
   EXPECT_EQ(made->welcome.address, "inside");
   EXPECT_EQ(made->here.text(), "127.0.0.1");
-}
-
-TEST(Door, IsToldOfWhoWillKnockAndGetsReadyMeanwhile) {
-  std::atomic<int> announced = 0;
-  auto door = Door::open(loopback(), [&](const Knock& knock, const HostAddress&) {
-    announced += knock.announces_only ? 1 : 0;
-    return Welcome{};
-  });
-  ASSERT_TRUE(door);
-  const auto made = introduce((*door)->address(), nullptr, [&](const HostAddress&) {
-    // While we open our side.
-    const auto end = wait_until([&] { return announced == 1; }, nullptr, BellScope::process, Deadline::after(30s),
-                                [] { return std::string("the door hears of us"); });
-    EXPECT_EQ(end, WaitEnd::ready);
-    return Result<std::string>("p");
-  });
-  EXPECT_TRUE(made) << error_text::newest();
-  EXPECT_EQ(announced, 1);
 }
 
 TEST(Door, WhoDoesNotKnowTheTokenGetsNoWord) {
