@@ -252,6 +252,9 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
     if (nap || waker == WakenBy::anyone) {
       limit = std::min(limit, pacer.next_nap(now - start));
     }
+    if (nap && bell != nullptr) {
+      limit = std::min(limit, WaitPacer::kLongestDeafNap);
+    }
     if (nap) {
       rung_for_nothing = false;
       nobody_rings.sleep(BellScope::process, limit, [&] { return !ready(); });

@@ -101,6 +101,8 @@ class WaitPacer {
   // How long the next nap may be when nobody rings: 50 us growing to 1 ms. For who has waited long, on to 1/64 of that
   // and 16 ms at most, so that a long wait costs next to nothing.
   std::chrono::nanoseconds next_nap(uint64_t waited_ns = 0);
+  // The longest nap of who has a bell and does not listen to it: what is rung meanwhile is late by as much.
+  static constexpr std::chrono::nanoseconds kLongestDeafNap{1'000'000};
   // Gives the spin permit back; called before sleeping and when work was found.
   void drop_permit();
   void reset();

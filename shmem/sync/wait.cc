@@ -49,12 +49,15 @@ void wait_with_progress(World& world, Doorbell& bell, FunctionRef<Look()> look, 
       report_at = now + kReportNs;
     }
     auto limit = std::min(deadline.left(now), std::chrono::nanoseconds(report_at - now));
-    if (waker == WakenBy::anyone || rung_for_nothing) {
-      limit = std::min(limit, pacer.next_nap(now - start));
-    }
     // Transports that cannot tell whether a poll of theirs has let something in ring after each.
     // Who was woken for nothing naps once, so that the two do not keep each other awake.
     const bool nap = std::exchange(rung_for_nothing, !rung_for_nothing);
+    if (nap || waker == WakenBy::anyone) {
+      limit = std::min(limit, pacer.next_nap(now - start));
+    }
+    if (nap) {
+      limit = std::min(limit, std::chrono::nanoseconds(WaitPacer::kLongestDeafNap));
+    }
     (nap ? nobody_rings : bell).sleep(BellScope::host, limit, [&] {
       if (look() != Look::nothing) {
         return false;
