@@ -49,6 +49,7 @@ class Faults : public AclTest {
     args.word = &word_;
     args.started = &started_;
     args.ended = &ended_;
+    args.thread_main = [](void*) -> void* { return nullptr; };
     return aclrtLaunchKernelWithHostArgs(function(kernel), blocks, stream, config, &args, sizeof args, nullptr, 0);
   }
   aclError launch(Wrong wrong, uint32_t blocks = 1) { return launch({.wrong = wrong}, blocks, stream_); }

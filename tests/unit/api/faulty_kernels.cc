@@ -164,7 +164,7 @@ void break_noexcept() noexcept { throw_number(); }
     case Wrong::loop_starting_threads:  // libc blocks all signals while it starts one
       while (always) {
         pthread_t thread;
-        if (::pthread_create(&thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr) == 0) {
+        if (::pthread_create(&thread, nullptr, args.thread_main, nullptr) == 0) {
           ::pthread_join(thread, nullptr);
         }
       }

@@ -47,6 +47,8 @@ struct FaultArgs {
   std::atomic<uint32_t>* word;     // of wait_for_word and spin_on_word: until it is not 0
   std::atomic<uint32_t>* started;  // counts blocks
   std::atomic<uint32_t>* ended;
+  // What the threads of loop_starting_threads run: one may begin after its block was ended and the binary is gone.
+  void* (*thread_main)(void*);
 };
 
 }  // namespace canopy::test
