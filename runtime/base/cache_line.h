@@ -48,6 +48,16 @@ inline void store_load_fence() {
 #endif
 }
 
+// Asks the cache for a line that is to be written. (The compiler's own prefetch asks for a copy to read, unless it may
+// count on more than the oldest x86-64.)
+inline void prefetch_for_write(const void* address) {
+#if defined(__x86_64__)
+  __asm__ __volatile__("prefetchw %0" : : "m"(*static_cast<const char*>(address)));
+#else
+  __builtin_prefetch(address, 1);
+#endif
+}
+
 inline void cpu_relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

@@ -46,7 +46,7 @@ class SpscRing {
   // Producer: publishes the entry that reserve() returned; pairs with the acquire in front().
   void publish() {
     store_release(&tail_, ++producer_tail_);
-    __builtin_prefetch(&entries_[producer_tail_ & mask_], 1);
+    prefetch_for_write(&entries_[producer_tail_ & mask_]);
   }
 
   // Consumer: the oldest entry, or null when the ring is empty.
@@ -62,6 +62,8 @@ class SpscRing {
   // Consumer: the same where the ring is known not to be empty, and to whom it is known has synchronised with publish():
   // the producer's line stays with the producer.
   T* next() { return &entries_[consumer_head_ & mask_]; }
+  // Consumer: the one after it. REQUIRES: as next(), of two.
+  const T* after_next() const { return &entries_[(consumer_head_ + 1) & mask_]; }
   // Consumer: gives the entry of front() or next() back to the producer.
   void pop() { store_release(&head_, ++consumer_head_); }
 

@@ -11,6 +11,7 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace canopy {
 
@@ -89,6 +90,45 @@ class CorePool {
   const uint32_t shift_;
   const uint32_t groups_;
   const std::unique_ptr<Group[]> free_;
+};
+
+// What an executor has of the cores: the one that its last block has left stays with it for the next one, so that
+// small tasks in a row take and give no core. Others see it taken meanwhile, as while a block runs on it; so who goes
+// on with anything that may last, or with nothing, gives it back first. Belongs to the executor's thread.
+class CoreHand {
+ public:
+  // `hint`: see CorePool::acquire().
+  explicit CoreHand(uint32_t hint) : hint_(hint) {}
+  CoreHand(const CoreHand&) = delete;
+  CoreHand& operator=(const CoreHand&) = delete;
+
+  // A core of `pool`, or -1.
+  int take(CorePool& pool) {
+    if (pool_ == &pool) [[likely]] {
+      pool_ = nullptr;
+      return core_;
+    }
+    give_back();
+    return pool.acquire(hint_);
+  }
+  // A block has left its core.
+  void put(CorePool& pool, int core) {
+    give_back();
+    pool_ = &pool;
+    core_ = core;
+  }
+  // Nobody but this executor could use what it keeps.
+  void give_back() {
+    if (pool_ != nullptr) {
+      std::exchange(pool_, nullptr)->release(core_);
+    }
+  }
+  uint32_t hint() const { return hint_; }
+
+ private:
+  const uint32_t hint_;
+  CorePool* pool_ = nullptr;  // null: no core is kept
+  int core_ = -1;
 };
 
 }  // namespace canopy

@@ -1,6 +1,5 @@
 #include "runtime/device/event_bank.h"
 
-#include "runtime/base/clock.h"
 #include "runtime/device/scheduler.h"
 #include "runtime/device/strand.h"
 #include "runtime/device/timed_event_wait.h"
@@ -10,20 +9,6 @@
 
 namespace canopy {
 namespace {
-
-bool add_to_list(std::atomic<uintptr_t>& state, uintptr_t waiter, Strand** next) {
-  // Acquire: a complete cell shows what the recording stream did before; pairs with finish().
-  uintptr_t seen = state.load(std::memory_order_acquire);
-  do {
-    if (seen == EventCell::kComplete) {
-      return false;
-    }
-    *next = reinterpret_cast<Strand*>(seen);
-    // Release: the waiter's state is visible to the executor that resumes it. Acquire: pairs with the change in
-    // remove(), after which who parks a strand sees that orders are out.
-  } while (!state.compare_exchange_weak(seen, waiter, std::memory_order_acq_rel, std::memory_order_acquire));
-  return true;
-}
 
 // Banks between two devices. Leaked: cells may come back while static destructors run.
 class SpareBanks {
@@ -57,25 +42,14 @@ SpareBanks& spare_banks() {
 
 }  // namespace
 
-void EventCell::drop_shares(uint64_t shares_to_drop) {
-  // acq_rel: the last holder sees everything the others did with the cell.
-  if (shares.fetch_sub(shares_to_drop, std::memory_order_acq_rel) == shares_to_drop) {
-    bank->give(this);
-  }
-}
-
-bool EventCell::add_waiter(Strand* strand) {
-  return add_to_list(state, reinterpret_cast<uintptr_t>(strand), &strand->next_waiter);
-}
-
 bool EventCell::add_waiter(TimedEventWait* wait) {
-  return add_to_list(state, reinterpret_cast<uintptr_t>(wait) | kTimed, &wait->next_waiter);
+  return add_to_list(reinterpret_cast<uintptr_t>(wait) | kTimed, &wait->next_waiter);
 }
 
 void EventCell::release_waiters() {
-  Strand* waiters = finish(false);
+  uintptr_t waiters = finish(false);
   uint64_t over = 0;
-  while (Strand* strand = next_woken(&waiters, &over)) {
+  while (Strand* strand = next_woken(&waiters, &over).strand) {
     strand->scheduler().submit(strand, true);
   }
   if (over != 0) {
@@ -93,7 +67,7 @@ void EventCell::lose_record() {
 bool EventCell::remove_waiter(Strand* strand) { return remove(strand, false) != 0; }
 
 TimedEventWait* EventCell::remove_timed_waiter(Strand* strand) {
-  return reinterpret_cast<TimedEventWait*>(remove(strand, true) & ~kTimed);
+  return timed_of(remove(strand, true));
 }
 
 // The list is taken, and all others are put back: a record that comes meanwhile finds it empty.
@@ -111,11 +85,11 @@ uintptr_t EventCell::remove(Strand* strand, bool timed) {
     const uintptr_t waiter = list;
     Strand* waits;
     if ((waiter & kTimed) != 0) {
-      auto* wait = reinterpret_cast<TimedEventWait*>(waiter & ~kTimed);
+      const TimedEventWait* wait = timed_of(waiter);
       waits = wait->strand;
       list = reinterpret_cast<uintptr_t>(wait->next_waiter);
     } else {
-      waits = reinterpret_cast<Strand*>(waiter);
+      waits = strand_of(waiter);
       list = reinterpret_cast<uintptr_t>(waits->next_waiter);
     }
     // What lies on the list stays at its head, so the mark is one of this wait. (One with a limit may have run
@@ -133,14 +107,14 @@ uintptr_t EventCell::remove(Strand* strand, bool timed) {
 
 void EventCell::put_back(uintptr_t waiter) {
   if ((waiter & kTimed) == 0) {
-    auto* strand = reinterpret_cast<Strand*>(waiter);
+    Strand* strand = strand_of(waiter);
     if (!add_waiter(strand)) {  // the record came meanwhile, and did not see it
       strand->scheduler().submit(strand, true);
       drop_shares(kWait);
     }
     return;
   }
-  auto* wait = reinterpret_cast<TimedEventWait*>(waiter & ~kTimed);
+  TimedEventWait* wait = timed_of(waiter);
   if (!add_waiter(wait)) {
     uint64_t over = 0;
     if (Strand* strand = wait->end(&over)) {
@@ -148,17 +122,6 @@ void EventCell::put_back(uintptr_t waiter) {
     }
     drop_shares(over);
   }
-}
-
-Strand* EventCell::finish(bool timed) {
-  if (timed) {
-    // Atomic, as a cell that is used again may be asked for its time meanwhile.
-    std::atomic_ref(completed_at).store(ticks(), std::memory_order_relaxed);
-  }
-  // Release publishes the recording stream's effects, acquire takes over the waiting strands.
-  const uintptr_t waiters = state.exchange(kComplete, std::memory_order_acq_rel);
-  bell.ring(BellScope::process);
-  return waiters == kComplete ? nullptr : reinterpret_cast<Strand*>(waiters);
 }
 
 void EventCell::clear() {

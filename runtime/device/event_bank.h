@@ -6,6 +6,7 @@
 // still to be made (of an event that was reset) binds to a cell that this record will complete.
 #pragma once
 
+#include "runtime/base/clock.h"
 #include "runtime/base/doorbell.h"
 #include "runtime/base/result.h"
 #include "runtime/base/spin_lock.h"
@@ -21,6 +22,12 @@ class Strand;
 class EventBank;
 struct TimedEventWait;
 
+// A strand whose wait is over, and the executor that it is to go on at.
+struct Woken {
+  Strand* strand = nullptr;
+  uint32_t home = 0;
+};
+
 // Who holds a share: the event (for its newest record), every host thread inside a synchronise, the queued
 // record, every queued wait. The last one gives the cell back. Shares of the three kinds are counted in one
 // word, so that a host can ask whether all waits are over.
@@ -29,14 +36,24 @@ struct TimedEventWait;
 //   [ waits         ][ records  ][ holders     ]
 //
 // Only cells that are used again (see clear()) may have several records on their way.
+//
+// While somebody waits, `state` is the newest waiter:
+//
+//   63    52  51                           3   2       1        0
+//   [ home ]  [ Strand* or TimedEventWait*  ] [ sole ] [ timed ] [ 0 ]
+//
+// A sole waiter has no next; then `home` is where a strand is to go on, so that whoever completes the cell can hand it
+// over without reading any line of it.
 struct alignas(kCacheLine) EventCell {
   static constexpr uintptr_t kComplete = 1;
-  static constexpr uintptr_t kTimed = 2;  // tags a TimedEventWait* among the waiters
+  static constexpr uintptr_t kTimed = 2;
+  static constexpr uintptr_t kSole = 4;
+  static constexpr int kHomeShift = 52;
   static constexpr uint64_t kHolder = 1;
   static constexpr uint64_t kRecord = 1ull << 24;
   static constexpr uint64_t kWait = 1ull << 32;
 
-  std::atomic<uintptr_t> state{0};  // 0 pending, kComplete, else the newest waiter
+  std::atomic<uintptr_t> state{0};  // 0 pending, kComplete, else a waiter
   std::atomic<uint64_t> shares{0};
   Doorbell bell;                    // host threads that synchronise
   uint64_t completed_at = 0;        // ticks(); valid once complete
@@ -54,16 +71,17 @@ struct alignas(kCacheLine) EventCell {
   // Complete, but the record has not let go of the waits that are over with it.
   bool record_is_ending() const { return (shares.load(std::memory_order_acquire) & (kWait - kRecord)) != 0; }
   // Puts `strand` on the list of waiters, unless the cell is complete already (then false). After true
-  // the caller must not touch the strand: another executor may be running it.
+  // the caller must not touch the strand: another executor may be running it. Inline in timed_event_wait.h, as
+  // next_woken().
   bool add_waiter(Strand* strand);
   bool add_waiter(TimedEventWait* wait);
   // A cell that is used again is pending from here on; nothing when it is. Who waits for it stays.
   void clear();
   // Completes the cell, if it is not, with a time stamp if `timed`; returns the waiters, for next_woken().
-  Strand* finish(bool timed);
+  uintptr_t finish(bool timed);
   // The next strand of *waiters that is to be resumed, null when none is left. Adds the shares that are
-  // to be dropped with it to *shares_over. Inline in timed_event_wait.h.
-  static Strand* next_woken(Strand** waiters, uint64_t* shares_over);
+  // to be dropped with it to *shares_over.
+  static Woken next_woken(uintptr_t* waiters, uint64_t* shares_over);
   // Completes a cell that nobody will record any more, and resumes who waits. Any thread.
   // REQUIRES: no record is queued; the caller holds a share.
   void release_waiters();
@@ -78,6 +96,10 @@ struct alignas(kCacheLine) EventCell {
   TimedEventWait* remove_timed_waiter(Strand* strand);
 
  private:
+  static constexpr uintptr_t kAddress = (uintptr_t{1} << kHomeShift) - 8;
+  static Strand* strand_of(uintptr_t waiter) { return reinterpret_cast<Strand*>(waiter & kAddress); }
+  static TimedEventWait* timed_of(uintptr_t waiter) { return reinterpret_cast<TimedEventWait*>(waiter & kAddress); }
+  bool add_to_list(uintptr_t waiter, Strand** next);
   uintptr_t remove(Strand* strand, bool timed);
   void put_back(uintptr_t waiter);
 };
@@ -107,6 +129,39 @@ class EventBank {
   EventCell* free_ = nullptr;
   std::vector<std::unique_ptr<EventCell[]>> chunks_;
 };
+
+inline void EventCell::drop_shares(uint64_t shares_to_drop) {
+  // acq_rel: the last holder sees everything the others did with the cell.
+  if (shares.fetch_sub(shares_to_drop, std::memory_order_acq_rel) == shares_to_drop) [[unlikely]] {
+    bank->give(this);
+  }
+}
+
+inline uintptr_t EventCell::finish(bool timed) {
+  if (timed) {
+    // Atomic, as a cell that is used again may be asked for its time meanwhile.
+    std::atomic_ref(completed_at).store(ticks(), std::memory_order_relaxed);
+  }
+  // Release publishes the recording stream's effects, acquire takes over the waiting strands.
+  const uintptr_t waiters = state.exchange(kComplete, std::memory_order_acq_rel);
+  bell.ring(BellScope::process);
+  return waiters == kComplete ? 0 : waiters;
+}
+
+inline bool EventCell::add_to_list(uintptr_t waiter, Strand** next) {
+  // Acquire: a complete cell shows what the recording stream did before; pairs with finish().
+  uintptr_t seen = state.load(std::memory_order_acquire);
+  do {
+    if (seen == kComplete) {
+      return false;
+    }
+    *next = reinterpret_cast<Strand*>(seen);
+    // Release: the waiter's state is visible to the executor that resumes it. Acquire: pairs with the change in
+    // remove(), after which who parks a strand sees that orders are out.
+  } while (!state.compare_exchange_weak(seen, seen == 0 ? waiter | kSole : waiter, std::memory_order_acq_rel,
+                                        std::memory_order_acquire));
+  return true;
+}
 
 struct RetireEventBank {
   void operator()(EventBank* bank) const { bank->retire(); }

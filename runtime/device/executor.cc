@@ -33,7 +33,7 @@ constexpr uint64_t kSpareIdleNs = 50'000'000;
 }
 
 Executor::Executor(Scheduler& scheduler, uint32_t index, bool spare)
-    : scheduler_(scheduler), index_(index), spare_(spare), pool_(scheduler.stack_bytes(), &fiber_main) {}
+    : scheduler_(scheduler), index_(index), spare_(spare), cores_(index), pool_(scheduler.stack_bytes(), &fiber_main) {}
 
 Executor::~Executor() {
   for (void* buffer : unified_buffers_) {
@@ -100,7 +100,7 @@ void Executor::loop_once() {
     return;
   }
   count_progress();
-  if (resume_strand_ == nullptr && woken_strand_ != nullptr) {
+  if (resume_strand_ == nullptr && woken_.strand != nullptr) {
     resume_strand_ = take_woken();
   }
   if (Strand* strand = std::exchange(resume_strand_, nullptr)) {
@@ -125,7 +125,7 @@ void Executor::loop_once() {
   const uint8_t ready = highest_priority(ready_bits_.load(std::memory_order_relaxed));
   // Open launches go before strands of their own priority: they have been started already.
   BlockClaim claim;
-  if (scheduler_.claim_block(&claim, ready, index_)) {
+  if (scheduler_.claim_block(&claim, ready, cores_)) {
     note_waiting_work();
     run_block(claim);
     return;
@@ -166,6 +166,7 @@ Fiber* Executor::loop_fiber() {
 
 bool Executor::offer(Strand* strand, bool head_is_over) {
   uintptr_t open = kMailboxOpen;
+  prefetch_for_write(&mailbox_);  // one transfer instead of two, should it be open
   // Release: the strand's state, and what its streams waited for; pairs with the acquire of
   // close_mailbox().
   return mailbox_.load(std::memory_order_relaxed) == open &&
@@ -174,13 +175,22 @@ bool Executor::offer(Strand* strand, bool head_is_over) {
              std::memory_order_release, std::memory_order_relaxed);
 }
 
-// Relaxed: an empty mailbox hands nothing over.
-void Executor::open_mailbox() { mailbox_.store(kMailboxOpen, std::memory_order_relaxed); }
+void Executor::open_mailbox() {
+  mailbox_is_open_ = true;
+  // Relaxed: an empty mailbox hands nothing over.
+  mailbox_.store(kMailboxOpen, std::memory_order_relaxed);
+}
 
 // REQUIRES: nothing in resume_strand_.
 void Executor::close_mailbox() {
-  const uintptr_t got = mailbox_.exchange(0, std::memory_order_acquire);
-  if (got > kMailboxOpen) {
+  if (!std::exchange(mailbox_is_open_, false)) {
+    return;
+  }
+  uintptr_t got = mailbox_.load(std::memory_order_acquire);
+  if (got == kMailboxOpen) {
+    got = mailbox_.exchange(0, std::memory_order_acquire);
+  }
+  if (got != kMailboxOpen) {
     resume_strand_ = reinterpret_cast<Strand*>(got & ~kHeadIsOver);
     if ((got & kHeadIsOver) != 0) {
       resume_strand_->head_is_over = true;
@@ -189,7 +199,7 @@ void Executor::close_mailbox() {
 }
 
 bool Executor::found_work() const {
-  return mailbox_.load(std::memory_order_relaxed) > kMailboxOpen || has_work() || resume_strand_ != nullptr ||
+  return has_mail() || has_work() || resume_strand_ != nullptr ||
          work_elsewhere();
 }
 
@@ -198,6 +208,7 @@ bool Executor::work_elsewhere() const {
 }
 
 void Executor::idle() {
+  cores_.give_back();
   open_mailbox();  // first: what comes now comes the short way
   // seq_cst: a submitter that sees the count relies on the searcher's later scan; see submit().
   scheduler_.searching_.fetch_add(1, std::memory_order_seq_cst);

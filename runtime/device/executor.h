@@ -90,6 +90,7 @@ class Executor {
   const Launch* launch() const { return launch_.load(std::memory_order_relaxed); }
   // Scratch for a block of this executor; goes back with the block.
   void* take_unified_buffer(size_t bytes);
+  void keep_unified_buffer(void* buffer);
   Fiber* running_fiber() const { return running_; }
   Scheduler& scheduler() { return scheduler_; }
   // Brings a retired spare back to work.
@@ -116,12 +117,21 @@ class Executor {
   void run_next(Fiber& fiber);
   void note_launch(const Launch* launch) { launch_.store(launch, std::memory_order_relaxed); }
   // The shares that the waits had in what they waited for.
-  uint64_t take_waiters(Strand* waiters);
+  uint64_t take_waiters(const Strand& for_whom, uintptr_t waiters);
+  // Resumes one of them; `goes_on`: the stream that lets it go goes on with other tasks.
+  void take_waiter(Woken woken, bool goes_on) {
+    if (goes_on || woken_.strand != nullptr) {
+      submit_elsewhere(woken);
+    } else {
+      woken_ = woken;
+    }
+  }
+  void submit_elsewhere(Woken woken);
   Strand* next_in_hand();
   // REQUIRES: there is one.
   Strand* take_woken() {
-    woken_strand_->head_is_over = true;
-    return std::exchange(woken_strand_, nullptr);
+    woken_.strand->head_is_over = true;
+    return std::exchange(woken_, {}).strand;
   }
   // Single writer, so no locked instruction.
   void count_progress() {
@@ -143,17 +153,26 @@ class Executor {
   static bool drop_heads(Executor& self, Strand* strand);
   // false: the strand is no longer ours. `self` is where the call came and where it ends.
   static bool run_task(Executor*& self, Strand* strand, Sqe* sqe);
+  static bool run_rare_task(Executor*& self, Strand* strand, Sqe* sqe);
   static bool start_kernel(Executor*& self, Strand* strand, Sqe* sqe);
   static void run_block(const BlockClaim& claim);
-  static void run_entry(Executor& before, Block& block);
+  // Where the block has ended.
+  static Executor* run_entry(Executor& before, Block& block);
   // With its span in the timeline and its core's clock.
   static void run_observed(Block& block);
   // Gives core and buffers back; the strand to go on with if it was the launch's last block.
   static Strand* end_block(Block& block);
-  static void release_core(Block& block);
+  void release_core(Block& block) {
+    if (block.unified_buffer != nullptr) [[unlikely]] {
+      keep_unified_buffer(block.unified_buffer);
+    }
+    cores_.put(block.launch->strand->device().pool(block.launch->kind), block.core);
+  }
   static void end_launch(Launch& launch);
   void open_mailbox();
   void close_mailbox();
+  // Relaxed: a hint.
+  bool has_mail() const { return mailbox_is_open_ && mailbox_.load(std::memory_order_relaxed) != kMailboxOpen; }
   bool should_rotate(const Strand& strand, uint32_t* budget, uint64_t started);
   void idle();
   bool found_work() const;
@@ -168,15 +187,17 @@ class Executor {
   const bool spare_;
   std::jthread thread_;
 
+  CoreHand cores_;
   Fiber* thread_stack_ = nullptr;  // stands for the thread's own stack
   Fiber* running_ = nullptr;
   FiberPool pool_;
   // To run next, ahead of the queues. The first one's kernel has just ended here, or it came by the mailbox;
   // the second one waited for an event that has just come, and goes on behind that wait.
   Strand* resume_strand_ = nullptr;
-  Strand* woken_strand_ = nullptr;
+  Woken woken_;
   Fiber* abandoned_ = nullptr;
   Fault fault_;
+  bool mailbox_is_open_ = false;
   bool remote_turn_ = false;
   bool fibers_last_turn_ = false;  // the loop's next turn leaves ready fibers for last
   uint32_t fiber_turns_ = 0;       // fibers resumed in a row without a look at anything else
@@ -199,6 +220,8 @@ class Executor {
 
   static constexpr uintptr_t kMailboxOpen = 1;
   static constexpr uintptr_t kHeadIsOver = 2;  // with a Strand*
+  // Written by its executor to open it, and to close it while it is empty. What was put there stays until it is opened
+  // again, so that taking it out costs no write of a line that another core has just written.
   alignas(kCacheLine) std::atomic<uintptr_t> mailbox_{0};
 
   alignas(kCacheLine) std::atomic<uint32_t> ready_bits_{0};

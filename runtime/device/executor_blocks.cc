@@ -19,6 +19,8 @@ void Executor::run_observed(Block& block) {
   device.clocks().end(track);
 }
 
+void Executor::keep_unified_buffer(void* buffer) { unified_buffers_.push_back(buffer); }
+
 void* Executor::take_unified_buffer(size_t bytes) {
   if (bytes > unified_buffer_bytes_) {
     for (void* buffer : unified_buffers_) {

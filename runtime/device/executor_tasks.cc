@@ -110,6 +110,34 @@ bool Executor::should_rotate(const Strand& strand, uint32_t* budget, uint64_t st
   return false;
 }
 
+// What streams do most lies in run_strand()'s own code.
+inline bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
+  switch (sqe->kind) {
+    case SqeKind::kernel:
+      self->note_waiting_work();
+      return start_kernel(self, strand, sqe);
+    case SqeKind::event_record: {
+      EventCell* cell = sqe->body.event.cell;
+      const uintptr_t waiters = cell->finish(sqe->timed != 0);
+      // The record's own share, and those of the waits that are over with it.
+      cell->drop_shares(EventCell::kRecord + self->take_waiters(*strand, waiters));
+      return true;
+    }
+    case SqeKind::event_wait: {
+      EventCell* cell = sqe->body.event.cell;
+      strand->prefetch();  // now: afterwards it is another's, on another core perhaps
+      if (cell->add_waiter(strand)) {
+        self->scheduler_.note_parked();
+        return false;  // whoever completes the cell resumes the strand behind this entry
+      }
+      cell->drop_shares(EventCell::kWait);
+      return true;
+    }
+    default:
+      return run_rare_task(self, strand, sqe);
+  }
+}
+
 void Executor::run_strand(Strand* strand) {
   uint32_t budget = kRotateTasks;
   uint64_t started = 0;
@@ -140,10 +168,10 @@ void Executor::run_strand(Strand* strand) {
       return;
     }
     self->count_progress();
-    if (self->woken_strand_ != nullptr && !is_wait(strand->front()->kind)) {
+    if (self->woken_.strand != nullptr && !is_wait(strand->front()->kind)) {
       // This stream goes on, so the one it made ready goes where others find it. (A wait probably
       // ends this stream's turn, and then the other runs next, here.)
-      self->scheduler_.submit(std::exchange(self->woken_strand_, nullptr), true);
+      self->scheduler_.submit(std::exchange(self->woken_, {}), true);
     }
     const bool others_could = self->has_work() || self->scheduler_.has_open_launches();
     if (others_could || self->has_polls()) [[unlikely]] {
@@ -183,12 +211,10 @@ bool Executor::drop_heads(Executor& self, Strand* strand) {
   return true;
 }
 
-bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
+bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
   switch (sqe->kind) {
-    case SqeKind::kernel:
-      self->note_waiting_work();
-      return start_kernel(self, strand, sqe);
     case SqeKind::copy: {
+      self->cores_.give_back();
       TraceScope span("copy", strand->device().device(), strand->device().dma_track(), -1);
       const auto& copy = sqe->body.copy;
       if (may_touch(*strand, copy, copy.src)) [[likely]] {
@@ -197,28 +223,12 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       return true;
     }
     case SqeKind::fill: {
+      self->cores_.give_back();
       TraceScope span("fill", strand->device().device(), strand->device().dma_track(), -1);
       const auto& fill = sqe->body.fill;
       if (may_touch(*strand, fill, nullptr)) [[likely]] {
         fill_bytes(fill.dst, fill.value, fill.bytes);
       }
-      return true;
-    }
-    case SqeKind::event_record: {
-      EventCell* cell = sqe->body.event.cell;
-      Strand* waiters = cell->finish(sqe->timed != 0);
-      // The record's own share, and those of the waits that are over with it.
-      cell->drop_shares(EventCell::kRecord + self->take_waiters(waiters));
-      return true;
-    }
-    case SqeKind::event_wait: {
-      EventCell* cell = sqe->body.event.cell;
-      strand->prefetch();  // now: afterwards it is another's, on another core perhaps
-      if (cell->add_waiter(strand)) {
-        self->scheduler_.note_parked();
-        return false;  // whoever completes the cell resumes the strand behind this entry
-      }
-      cell->drop_shares(EventCell::kWait);
       return true;
     }
     case SqeKind::timed_event_wait:
@@ -229,7 +239,8 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
       return false;
     case SqeKind::notify_record: {
       NotifyCell* cell = sqe->body.notify_record.cell;
-      self->take_waiters(cell->record(sqe->body.notify_record.change, sqe->body.notify_record.value));
+      self->take_waiters(*strand, reinterpret_cast<uintptr_t>(
+                                      cell->record(sqe->body.notify_record.change, sqe->body.notify_record.value)));
       cell->drop_reference();
       return true;
     }
@@ -239,7 +250,7 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
         self->scheduler_.note_parked();
         return false;  // as with events
       }
-      self->take_waiters(over);
+      self->take_waiters(*strand, reinterpret_cast<uintptr_t>(over));
       return true;
     }
     case SqeKind::value_write: {
@@ -273,6 +284,7 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
     case SqeKind::value_wait: {
       ValueWait wait{sqe, strand, sqe->body.value.frees};
       if (value_reached(&wait) == 0) {
+        self->cores_.give_back();
         self->running_->stream = strand->stream_id();
         park_polling(&value_reached, &wait, "a value in memory", facts_of(sqe->body.value));
         self = current();
@@ -281,34 +293,45 @@ bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
     }
     case SqeKind::call: {
       self->note_waiting_work();
+      self->cores_.give_back();
       const auto call = sqe->body.call;
       TraceScope span(call.what, strand->device().device(), strand->device().dma_track(), -1);
       call_on_thread_stack(call.function, call.argument);
       self = current();
       return true;
     }
+    case SqeKind::kernel:
+    case SqeKind::event_record:
+    case SqeKind::event_wait:
+      break;  // see run_task()
   }
   return true;
 }
 
-// One waiter is kept aside, without any lock: if the recording stream has nothing more to do, it runs
-// next, here.
-uint64_t Executor::take_waiters(Strand* waiters) {
+// One waiter is kept aside, without any lock, unless it is known that the recording stream goes on: if that has nothing
+// more to do, the waiter runs next, here.
+uint64_t Executor::take_waiters(const Strand& for_whom, uintptr_t waiters) {
   uint64_t shares_over = 0;
-  while (Strand* strand = EventCell::next_woken(&waiters, &shares_over)) {
-    if (woken_strand_ == nullptr) {
-      woken_strand_ = strand;
-    } else {
-      scheduler_.submit(strand, true);
-    }
+  if (waiters == 0) {
+    return shares_over;
   }
+  const Sqe* second = for_whom.second();
+  const bool goes_on = second != nullptr && !is_wait(second->kind);
+  do {
+    const Woken woken = EventCell::next_woken(&waiters, &shares_over);
+    if (woken.strand != nullptr) [[likely]] {
+      take_waiter(woken, goes_on);
+    }
+  } while (waiters != 0);
   return shares_over;
 }
+
+void Executor::submit_elsewhere(Woken woken) { scheduler_.submit(woken, true); }
 
 // A stream that waits has often just made another one ready. Unless somebody else waits for a turn, that
 // one goes on here at once.
 Strand* Executor::next_in_hand() {
-  if (woken_strand_ == nullptr || resume_strand_ != nullptr || has_work() || has_polls() || scheduler_.has_open_launches() ||
+  if (woken_.strand == nullptr || resume_strand_ != nullptr || has_work() || has_polls() || scheduler_.has_open_launches() ||
       scheduler_.halted()) {
     return nullptr;
   }
@@ -351,7 +374,7 @@ bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
     return false;  // the engine's last block retires the task
   }
   if (sqe->blocks == 1) {
-    const int core = strand->device().pool(launch.kind).acquire(self->index_);
+    const int core = self->cores_.take(strand->device().pool(launch.kind));
     if (core >= 0) [[likely]] {
       // Runs where it was picked up; nobody else needs to know of it.
       Block block;
@@ -360,9 +383,11 @@ bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
       block.core = core;
       launch.next_block = first_block + 1;
       launch.ended.store(0, std::memory_order_relaxed);
-      run_entry(*self, block);
-      release_core(block);
-      self = current();
+      if (const Sqe* second = strand->second(); second != nullptr && second->kind == SqeKind::event_record) {
+        prefetch_for_write(second->body.event.cell);  // who waits for it has had it last
+      }
+      self = run_entry(*self, block);
+      self->release_core(block);
       end_launch(launch);
       return true;
     }
@@ -386,11 +411,11 @@ void Executor::run_block(const BlockClaim& claim) {
   }
 }
 
-void Executor::run_entry(Executor& before, Block& block) {
+Executor* Executor::run_entry(Executor& before, Block& block) {
   const Launch& launch = *block.launch;
   // Relaxed: a block that starts all the same is ended at its next wait, or interrupted.
   if (launch.failed.load(std::memory_order_relaxed) || before.scheduler_.ends_early(launch)) [[unlikely]] {
-    return;
+    return &before;
   }
   block.entry_stack = reinterpret_cast<uintptr_t>(&block);  // it is read when the block has been left
   before.running_->block = &block;
@@ -413,20 +438,14 @@ void Executor::run_entry(Executor& before, Block& block) {
   if (launch.failed.load(std::memory_order_relaxed) || after->scheduler_.ends_early(launch)) [[unlikely]] {
     after->scheduler_.wait_for_interrupts();
   }
-}
-
-void Executor::release_core(Block& block) {
-  if (block.unified_buffer != nullptr) {
-    current()->unified_buffers_.push_back(block.unified_buffer);
-  }
-  block.launch->strand->device().pool(block.launch->kind).release(block.core);
+  return after;
 }
 
 Strand* Executor::end_block(Block& block) {
   Launch& launch = *block.launch;
   Strand* strand = launch.strand;
   const uint32_t blocks = launch.blocks;
-  release_core(block);
+  current()->release_core(block);
   // acq_rel: the block's effects are visible to whoever ends the last one. After this the launch
   // may be gone, unless this was the last block.
   if (launch.ended.fetch_add(1, std::memory_order_acq_rel) + 1 != blocks) {

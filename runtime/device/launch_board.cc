@@ -29,19 +29,19 @@ bool DeviceCores::may_start(const Launch& launch) {
 }
 
 // REQUIRES: lock_ held.
-int DeviceCores::take_core(Launch& launch, uint32_t executor) {
+int DeviceCores::take_core(Launch& launch, CoreHand& hand) {
   CorePool& cores = pool(launch.kind);
   if (launch.options == nullptr) [[likely]] {
-    return cores.acquire(executor);
+    return hand.take(cores);
   }
   if (!may_start(launch)) {
     return -1;
   }
   if (!launch.options->together) {
-    return cores.acquire(executor);
+    return hand.take(cores);
   }
   if (launch.held_cores.empty()) {
-    hold_cores(launch, executor);
+    hold_cores(launch, hand);
   }
   if (launch.held_cores.empty()) {
     return -1;
@@ -52,10 +52,11 @@ int DeviceCores::take_core(Launch& launch, uint32_t executor) {
 }
 
 // A core for every block, or none.
-void DeviceCores::hold_cores(Launch& launch, uint32_t executor) {
+void DeviceCores::hold_cores(Launch& launch, CoreHand& hand) {
   CorePool& cores = pool(launch.kind);
+  hand.give_back();
   while (launch.held_cores.size() < launch.blocks) {
-    const int core = cores.acquire(executor);
+    const int core = cores.acquire(hand.hint());
     if (core < 0) {
       for (const int32_t held : launch.held_cores) {
         cores.release(held);
@@ -67,14 +68,14 @@ void DeviceCores::hold_cores(Launch& launch, uint32_t executor) {
   }
 }
 
-bool DeviceCores::claim(BlockClaim* out, uint8_t at_least, uint32_t executor, bool* last) {
+bool DeviceCores::claim(BlockClaim* out, uint8_t at_least, CoreHand& hand, bool* last) {
   std::lock_guard lock(lock_);
   for (Launch** at = &first_; *at != nullptr; at = &(*at)->next_open) {
     Launch* launch = *at;
     if (launch->strand->priority() > at_least) {
       return false;
     }
-    const int core = take_core(*launch, executor);
+    const int core = take_core(*launch, hand);
     if (core < 0) {
       continue;  // a launch of another kind may still find a core
     }

@@ -65,9 +65,9 @@ class DeviceCores {
   // True while blocks wait to be started (a hint).
   bool has_open() const { return open_count_.load(std::memory_order_relaxed) != 0; }
   // False when nothing is open, or no core is free, or all that is open is of lower priority than
-  // `at_least` (a larger number). `last` says that the claim closed the launch. `executor` is the
-  // number of the one that will run the block.
-  bool claim(BlockClaim* out, uint8_t at_least, uint32_t executor, bool* last);
+  // `at_least` (a larger number). `last` says that the claim closed the launch. `hand` is that of the
+  // executor that will run the block.
+  bool claim(BlockClaim* out, uint8_t at_least, CoreHand& hand, bool* last);
   // Whether a block of it has been claimed.
   bool has_started(const Launch& launch);
   // Whether claim() could succeed now.
@@ -75,8 +75,8 @@ class DeviceCores {
 
  private:
   bool may_start(const Launch& launch);
-  int take_core(Launch& launch, uint32_t executor);
-  void hold_cores(Launch& launch, uint32_t executor);
+  int take_core(Launch& launch, CoreHand& hand);
+  void hold_cores(Launch& launch, CoreHand& hand);
   bool claimable(const Launch& launch);
   static uint32_t executors_here() { return static_cast<uint32_t>(usable_cores()); }
   static constexpr uint32_t kEventLimit = 65536;

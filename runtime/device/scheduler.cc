@@ -112,8 +112,9 @@ void Scheduler::ring(Executor& executor) {
 // The order that keeps a strand from being forgotten: it is in a queue, then a full fence, then
 // `searching_` is read. Whoever was counted in searching_ scans all queues after
 // it has left the count, and so sees the strand; whoever is not, is rung.
-void Scheduler::submit(Strand* strand, bool head_is_over) {
-  Executor* home = executors_[strand->home.load(std::memory_order_relaxed)].get();
+void Scheduler::submit(Woken woken, bool head_is_over) {
+  Strand* strand = woken.strand;
+  Executor* home = executors_[woken.home].get();
   if (home->offer(strand, head_is_over)) {
     return;
   }
@@ -189,14 +190,14 @@ void Scheduler::ring_pollers() {
   }
 }
 
-bool Scheduler::claim_block(BlockClaim* out, uint8_t at_least, uint32_t executor) {
+bool Scheduler::claim_block(BlockClaim* out, uint8_t at_least, CoreHand& hand) {
   if (!has_open_launches()) {
     return false;
   }
   for (auto& slot : devices_) {
     DeviceCores* device = slot.load(std::memory_order_acquire);
     bool last = false;
-    if (device != nullptr && device->has_open() && device->claim(out, at_least, executor, &last)) {
+    if (device != nullptr && device->has_open() && device->claim(out, at_least, hand, &last)) {
       if (last) {
         open_launches_.fetch_sub(1, std::memory_order_relaxed);
       }

@@ -26,6 +26,8 @@ namespace canopy {
 class Scheduler {
  public:
   static constexpr uint32_t kMaxDevices = 64;
+  static constexpr uint32_t kMaxExecutors = 4096;
+  static_assert(kMaxExecutors <= 1u << (64 - EventCell::kHomeShift));
 
   struct Options {
     uint32_t executors = 0;    // 0: cores / local ranks
@@ -47,13 +49,16 @@ class Scheduler {
   void add_device(DeviceCores* device);
 
   // A strand became ready (any thread); `head_is_over` when the wait at its head has ended.
-  void submit(Strand* strand, bool head_is_over = false);
+  void submit(Strand* strand, bool head_is_over = false) {
+    submit({strand, strand->home.load(std::memory_order_relaxed)}, head_is_over);
+  }
+  void submit(Woken woken, bool head_is_over);
   // A parked fiber's wait is over (any thread).
   void make_ready(Fiber* fiber);
   // Opens a launch: its blocks may be claimed from now on, and its strand is no longer the caller's.
   void open_launch(DeviceCores& device, Launch* launch);
   bool has_open_launches() const { return open_launches_.load(std::memory_order_relaxed) != 0; }
-  bool claim_block(BlockClaim* out, uint8_t at_least, uint32_t executor);
+  bool claim_block(BlockClaim* out, uint8_t at_least, CoreHand& hand);
   bool any_claimable() const;
 
   // Executors that are not spares: where strands start.
@@ -114,8 +119,6 @@ class Scheduler {
   Strand* steal_for(const Executor& thief);
   bool can_steal(const Executor& thief) const;
   void ring(Executor& executor);
-
-  static constexpr uint32_t kMaxExecutors = 4096;
 
   Options options_;
   uint32_t regular_ = 0;

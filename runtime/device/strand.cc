@@ -148,34 +148,14 @@ void Strand::discard_stored() {
   batch_ = taken_ = 0;
 }
 
-bool Strand::retire() {
-  Sqe* sqe = front();
-  if (sqe->args_end != 0) {
-    args_.free_to(sqe->args_end);
+void Strand::free_arguments(const Sqe& sqe) {
+  if (sqe.args_end != 0) {
+    args_.free_to(sqe.args_end);
   }
-  if (sqe->heap_args != nullptr) [[unlikely]] {
-    std::free(sqe->heap_args);
-  }
-  ring_.pop();
-  if (batch_ == 0) {
-    // First task since the strand was handed over. Acquire: pairs with publish().
-    batch_ = taken_ = pending_.load(std::memory_order_acquire);
-  }
-  --batch_;
-  // Release: the task's effects are visible to whoever sees it completed.
-  const uint64_t completed = completed_.load(std::memory_order_relaxed) + 1;
-  completed_.store(completed, std::memory_order_release);
-  // Relaxed, and after the store for the compiler only: see reached() and Doorbell.
-  compiler_barrier();
-  if (completed >= ring_at_.load(std::memory_order_relaxed)) [[unlikely]] {
-    bell_.ring(BellScope::process);
-  }
-  if (batch_ != 0) {
-    if (batch_ == 1) {
-      __builtin_prefetch(&pending_, 1);  // the next retire() needs the producer's line
-    }
-    return true;
-  }
+  std::free(sqe.heap_args);
+}
+
+bool Strand::end_batch() {
   const uint32_t taken = taken_;
   // Release: everything this owner wrote into the strand; acquire: entries published meanwhile.
   const uint32_t left = pending_.fetch_sub(taken, std::memory_order_acq_rel) - taken;

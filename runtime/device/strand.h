@@ -153,19 +153,23 @@ class Strand {
   // Retires the oldest task. False when it was the last: the strand is then no longer the caller's.
   bool retire();
   Launch& launch() { return launch_; }
+  // The task behind the oldest, as far as is known without asking the producer; null: it is not.
+  const Sqe* second() const { return batch_ > 1 ? ring_.after_next() : nullptr; }
   // Asks the cache for what running the strand will touch next; the producer has it now.
   void prefetch() const {
     ring_.prefetch_next();
-    __builtin_prefetch(&pending_, 1);
+    prefetch_for_write(&pending_);
   }
 
   Strand* next_ready = nullptr;   // link in a ready queue
-  Strand* next_waiter = nullptr;  // link in an event or notify cell
+  Strand* next_waiter = nullptr;  // link in a notify's cell; in an event's, as EventCell::state
   WaitTimer::Node limit;          // of the notify that it waits for, or the kernel that it runs
   std::atomic<uint32_t> home{0};  // the executor that ran it last
   bool head_is_over = false;      // the wait at the head has ended; owner's
 
  private:
+  void free_arguments(const Sqe& sqe);
+  bool end_batch();
   bool ask_for(uint64_t target, uint64_t now);
   int32_t take_error_slow(std::string* sentence);
   void tell_of_fault(FaultSink& sink, int32_t code);
@@ -204,5 +208,34 @@ class Strand {
   std::string error_sentence_;
   StrandNote note_;
 };
+
+inline bool Strand::retire() {
+  const Sqe& sqe = *front();
+  if (sqe.args_end != 0 || sqe.heap_args != nullptr) [[unlikely]] {
+    free_arguments(sqe);
+  }
+  ring_.pop();
+  if (batch_ == 0) [[unlikely]] {
+    // First task since the strand was handed over. Acquire: pairs with publish().
+    batch_ = taken_ = pending_.load(std::memory_order_acquire);
+  }
+  const uint32_t left = --batch_;
+  // Release: the task's effects are visible to whoever sees it completed.
+  const uint64_t completed = completed_.load(std::memory_order_relaxed) + 1;
+  completed_.store(completed, std::memory_order_release);
+  // Relaxed, and after the store for the compiler only: see reached() and Doorbell.
+  compiler_barrier();
+  if (completed >= ring_at_.load(std::memory_order_relaxed)) [[unlikely]] {
+    bell_.ring(BellScope::process);
+  }
+  if (left > 1) [[likely]] {
+    return true;
+  }
+  if (left == 1) {
+    prefetch_for_write(&pending_);  // the next retire() needs the producer's line
+    return true;
+  }
+  return end_batch();
+}
 
 }  // namespace canopy

@@ -10,6 +10,7 @@
 #include "runtime/device/wait_timer.h"
 
 #include <cstdint>
+#include <utility>
 
 namespace canopy {
 
@@ -36,22 +37,33 @@ struct TimedEventWait : WaitTimer::Node {
   static void run_out(Node* node);
 };
 
-inline Strand* EventCell::next_woken(Strand** waiters, uint64_t* shares_over) {
-  while (*waiters != nullptr) {
-    const auto word = reinterpret_cast<uintptr_t>(*waiters);
-    if ((word & kTimed) == 0) [[likely]] {
-      Strand* strand = *waiters;
-      *waiters = strand->next_waiter;
+inline bool EventCell::add_waiter(Strand* strand) {
+  static_assert(alignof(Strand) >= 8 && alignof(TimedEventWait) >= 8);
+  const uintptr_t home = strand->home.load(std::memory_order_relaxed);
+  return add_to_list(reinterpret_cast<uintptr_t>(strand) | home << kHomeShift, &strand->next_waiter);
+}
+
+inline Woken EventCell::next_woken(uintptr_t* waiters, uint64_t* shares_over) {
+  if ((*waiters & (kTimed | kSole)) == kSole) [[likely]] {
+    *shares_over += kWait;
+    const uintptr_t waiter = std::exchange(*waiters, 0);
+    return {strand_of(waiter), static_cast<uint32_t>(waiter >> kHomeShift)};
+  }
+  while (*waiters != 0) {
+    const uintptr_t waiter = *waiters;
+    if ((waiter & kTimed) == 0) [[likely]] {
       *shares_over += kWait;
-      return strand;
+      Strand* strand = strand_of(waiter);
+      *waiters = reinterpret_cast<uintptr_t>(strand->next_waiter);
+      return {strand, strand->home.load(std::memory_order_relaxed)};
     }
-    auto* timed = reinterpret_cast<TimedEventWait*>(word & ~kTimed);
-    *waiters = timed->next_waiter;
+    TimedEventWait* timed = timed_of(waiter);
+    *waiters = (waiter & kSole) != 0 ? 0 : reinterpret_cast<uintptr_t>(timed->next_waiter);
     if (Strand* strand = timed->end(shares_over)) {
-      return strand;
+      return {strand, strand->home.load(std::memory_order_relaxed)};
     }
   }
-  return nullptr;
+  return {};
 }
 
 }  // namespace canopy

@@ -84,6 +84,47 @@ TEST(Blocks, LaunchesOfManyStreamsShareFewCores) {
   EXPECT_EQ(ran.load(), expected);
 }
 
+// The only core has been left to its executor, which goes on with something that does not end before another block has had
+// it.
+TEST(Blocks, ACoreIsThereForOthersWhileItsExecutorDoesSomethingElse) {
+  struct Word {
+    std::atomic<uint32_t> raised{0};
+  };
+  const KernelImage nothing = image_of("nothing", [](const void*) {});
+  const KernelImage raise = image_of("raise", [](const void* args) {
+    (*static_cast<Word* const*>(args))->raised.store(1);
+  });
+  const KernelImage await_word = image_of(
+      "await_word",
+      [](const void* args) {
+        while ((*static_cast<Word* const*>(args))->raised.load() == 0) {
+          canopy_yield();
+        }
+      },
+      CoreKind::cube);
+  const CallFunction call = [](void* word) {
+    while (static_cast<Word*>(word)->raised.load() == 0) {
+      ::sched_yield();
+    }
+  };
+  Rig rig({.executors = 2, .cube_cores = 1, .vector_cores = 1});
+  for (int i = 0; i < 200 / kSlowdown; ++i) {
+    for (const bool in_block : {false, true}) {
+      Word word;
+      Word* args = &word;
+      RigStream keeps(rig);
+      RigStream wants(rig);
+      keeps.kernel(nothing, 1, &args);
+      if (in_block) {
+        keeps.kernel(await_word, 1, &args);
+      } else {
+        keeps.call(call, &word);
+      }
+      wants.kernel(raise, 1, &args);
+    }
+  }
+}
+
 TEST(Blocks, AStreamGoesOnOnlyAfterTheLastBlock) {
   struct Round {
     std::atomic<uint32_t> ended{0};

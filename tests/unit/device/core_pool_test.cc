@@ -47,6 +47,28 @@ TEST(CorePool, PrefersTheLowestFreeCore) {
   EXPECT_EQ(pool.acquire(), 70);
 }
 
+TEST(CoreHand, KeepsTheCoreThatABlockHasLeft) {
+  CorePool pool(2);
+  CorePool other(1);
+  CoreHand hand(0);
+  const int core = hand.take(pool);
+  hand.put(pool, core);
+  EXPECT_TRUE(pool.taken(static_cast<uint32_t>(core)));
+  EXPECT_EQ(hand.take(pool), core);
+  hand.put(pool, core);
+  EXPECT_EQ(hand.take(other), 0) << "one of another kind";
+  EXPECT_EQ(pool.free_count(), 2u) << "the first one is back";
+  const int first = hand.take(pool);
+  const int second = hand.take(pool);
+  EXPECT_NE(first, second);
+  hand.put(pool, first);
+  hand.put(pool, second);
+  EXPECT_EQ(pool.free_count(), 1u) << "one is kept, not two";
+  hand.give_back();
+  hand.give_back();
+  EXPECT_EQ(pool.free_count(), 2u);
+}
+
 TEST(CorePool, NoCoreHasTwoHolders) {
   CorePool pool(70);
   std::vector<uint64_t> held(70, 0);  // plain: ThreadSanitizer sees a second holder, too

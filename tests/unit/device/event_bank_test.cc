@@ -42,7 +42,7 @@ TEST(EventBank, ACellReturnsWithItsLastReferenceOnly) {
 TEST(EventBank, ACellThatIsUsedAgainIsPending) {
   EventBank bank(16);
   EventCell* cell = *bank.take(1);
-  EXPECT_EQ(cell->finish(false), nullptr);
+  EXPECT_EQ(cell->finish(false), 0u);
   EXPECT_TRUE(cell->complete());
   cell->drop_reference();
   std::set<EventCell*> seen;
