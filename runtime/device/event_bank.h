@@ -82,6 +82,11 @@ struct alignas(kCacheLine) EventCell {
   // The next strand of *waiters that is to be resumed, null when none is left. Adds the shares that are
   // to be dropped with it to *shares_over.
   static Woken next_woken(uintptr_t* waiters, uint64_t* shares_over);
+  // The same where all that finish() has returned is one strand, whose wait has no limit.
+  static bool is_one_strand(uintptr_t waiters) { return (waiters & (kTimed | kSole)) == kSole; }
+  static Woken one_strand(uintptr_t waiters) {
+    return {strand_of(waiters), static_cast<uint32_t>(waiters >> kHomeShift)};
+  }
   // Completes a cell that nobody will record any more, and resumes who waits. Any thread.
   // REQUIRES: no record is queued; the caller holds a share.
   void release_waiters();

@@ -119,8 +119,14 @@ inline bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
     case SqeKind::event_record: {
       EventCell* cell = sqe->body.event.cell;
       const uintptr_t waiters = cell->finish(sqe->timed != 0);
-      // The record's own share, and those of the waits that are over with it.
-      cell->drop_shares(EventCell::kRecord + self->take_waiters(*strand, waiters));
+      uint64_t shares_over = EventCell::kRecord;  // and those of the waits that are over with it
+      if (EventCell::is_one_strand(waiters)) {
+        shares_over += EventCell::kWait;
+        self->take_waiter(EventCell::one_strand(waiters), strand->goes_on());
+      } else if (waiters != 0) {
+        shares_over += self->take_waiters(*strand, waiters);
+      }
+      cell->drop_shares(shares_over);
       return true;
     }
     case SqeKind::event_wait: {
@@ -312,17 +318,13 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
 // more to do, the waiter runs next, here.
 uint64_t Executor::take_waiters(const Strand& for_whom, uintptr_t waiters) {
   uint64_t shares_over = 0;
-  if (waiters == 0) {
-    return shares_over;
-  }
-  const Sqe* second = for_whom.second();
-  const bool goes_on = second != nullptr && !is_wait(second->kind);
-  do {
+  const bool goes_on = for_whom.goes_on();
+  while (waiters != 0) {
     const Woken woken = EventCell::next_woken(&waiters, &shares_over);
     if (woken.strand != nullptr) [[likely]] {
       take_waiter(woken, goes_on);
     }
-  } while (waiters != 0);
+  }
   return shares_over;
 }
 

@@ -153,6 +153,8 @@ class Strand {
   // Retires the oldest task. False when it was the last: the strand is then no longer the caller's.
   bool retire();
   Launch& launch() { return launch_; }
+  // Whether it goes on behind the oldest task with something else than a wait, as far as is known.
+  bool goes_on() const { return batch_ > 1 && !is_wait(ring_.after_next()->kind); }
   // The task behind the oldest, as far as is known without asking the producer; null: it is not.
   const Sqe* second() const { return batch_ > 1 ? ring_.after_next() : nullptr; }
   // Asks the cache for what running the strand will touch next; the producer has it now.

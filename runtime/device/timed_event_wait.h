@@ -44,10 +44,9 @@ inline bool EventCell::add_waiter(Strand* strand) {
 }
 
 inline Woken EventCell::next_woken(uintptr_t* waiters, uint64_t* shares_over) {
-  if ((*waiters & (kTimed | kSole)) == kSole) [[likely]] {
+  if (is_one_strand(*waiters)) {
     *shares_over += kWait;
-    const uintptr_t waiter = std::exchange(*waiters, 0);
-    return {strand_of(waiter), static_cast<uint32_t>(waiter >> kHomeShift)};
+    return one_strand(std::exchange(*waiters, 0));
   }
   while (*waiters != 0) {
     const uintptr_t waiter = *waiters;
