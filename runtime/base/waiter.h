@@ -88,16 +88,22 @@ class FunctionRef<R(A...)> {
 // for is done by executors.
 enum class SpinRank : uint8_t { host, executor };
 
+// What lies between two polls: nothing, or a system call's time of work, which needs no pause, and beside which a
+// sched_yield each time would be felt.
+enum class PollCost : uint8_t { none, system_call };
+
 // Paces one wait by hand, for loops that have other work between two polls (executors, progress).
 class WaitPacer {
  public:
-  explicit WaitPacer(SpinRank rank = SpinRank::host) : rank_(rank) {}
+  explicit WaitPacer(SpinRank rank = SpinRank::host, PollCost cost = PollCost::none) : rank_(rank), cost_(cost) {}
   ~WaitPacer() { drop_permit(); }
   WaitPacer(const WaitPacer&) = delete;
   WaitPacer& operator=(const WaitPacer&) = delete;
 
   // One step of phases 0 to 2. Returns true when it is time to sleep (phase 3).
   bool step();
+  // Lets others run, in every 4th call where polls cost a system call.
+  void yield();
   // How long the next nap may be when nobody rings: 50 us growing to 1 ms. For who has waited long, on to 1/64 of that
   // and 16 ms at most, so that a long wait costs next to nothing.
   std::chrono::nanoseconds next_nap(uint64_t waited_ns = 0);
@@ -113,12 +119,15 @@ class WaitPacer {
   bool may_spin();
   bool spins_on();
   void try_permit(uint64_t now_ns);
+  void pause() const;
   const SpinRank rank_;
+  const PollCost cost_;
   uint32_t polls_ = 0;
   bool permit_ = false;
   uint64_t start_ns_ = 0;
   uint64_t spin_until_ns_ = 0;
   uint32_t yields_ = 0;
+  uint32_t polls_since_yield_ = 0;
   uint64_t nap_ns_ = 0;
 };
 

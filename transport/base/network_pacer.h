@@ -23,7 +23,9 @@ class NetworkPacer {
   enum class Awaits : uint8_t { peers, own_posts };
 
   explicit NetworkPacer(Awaits awaits, bool crowded = SpinBudget::crowded())
-      : awaits_(awaits), crowded_(crowded) {}
+      : awaits_(awaits),
+        crowded_(crowded),
+        pacer_(SpinRank::host, crowded ? PollCost::none : PollCost::system_call) {}
 
   // After a look that did not end the wait; `moved`: it had something to do. True: it is time to
   // sleep. hears() is asked as in Transport::hears().
@@ -40,7 +42,7 @@ class NetworkPacer {
       return true;
     }
     if (pacer_.waited_ns() < patience_ns()) {
-      ::sched_yield();
+      pacer_.yield();
       return false;
     }
     if (awaits_ == Awaits::own_posts) {

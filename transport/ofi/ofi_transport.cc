@@ -12,13 +12,14 @@
 namespace canopy::transport::ofi {
 namespace {
 
-// While operations of ours are under way; a good part of what the progress thread allows who polls.
-constexpr uint64_t kLongestWithoutServerNs = 50'000;
+constexpr double kLongestWithoutServerNs = 50'000;
 
 }  // namespace
 
 OfiTransport::OfiTransport(std::unique_ptr<Domain> domain)
-    : id_(random_id()), domain_(std::move(domain)) {}
+    : id_(random_id()),
+      domain_(std::move(domain)),
+      longest_without_server_(static_cast<uint64_t>(kLongestWithoutServerNs * TickScale::ticks_per_ns())) {}
 
 Result<std::unique_ptr<OfiTransport>> OfiTransport::open(const ProviderWish& wish) {
   CANOPY_ASSIGN(Provider provider, choose_provider(wish));
@@ -147,8 +148,8 @@ void OfiTransport::on_error(std::function<void(int, Errc, std::string_view)> cal
 
 // Who waits for its own operations looks at the server now and then, who waits for others the other
 // way round: each queue costs a good part of a microsecond. (2026-11, tcp: a put of 8 bytes takes 2
-// us more with the server in every 4th turn than in every 16th.) Turns that move pieces of a large
-// transfer are long, so that the time counts, too: peers do not wait for 16 of them.
+// us more with the server in every 4th turn than in every 16th.) While peers want nothing it is
+// the time that counts, whether turns are short or move pieces of a large transfer.
 int OfiTransport::progress() {
   const uint64_t turn = load_relaxed(&turn_) + 1;
   store_relaxed(&turn_, turn);
@@ -159,14 +160,14 @@ int OfiTransport::progress() {
   }
   const bool peers_busy = SpinBudget::crowded() || turn - load_relaxed(&heard_in_turn_) < 64;
   const int completed = main_->progress();
-  const bool is_time = turn % (peers_busy ? 4 : 16) == 0 ||
-                       monotonic_ns() - load_relaxed(&served_at_ns_) > kLongestWithoutServerNs;
+  const bool is_time =
+      (peers_busy && turn % 4 == 0) || ticks() - load_relaxed(&served_at_) > longest_without_server_;
   return completed + (is_time ? serve_in(turn) : 0);
 }
 
 int OfiTransport::serve_in(uint64_t turn) {
   store_relaxed(&served_turns_, load_relaxed(&served_turns_) + 1);
-  store_relaxed(&served_at_ns_, monotonic_ns());
+  store_relaxed(&served_at_, ticks());
   const int served = server_->serve();
   if (served > 0) {
     store_relaxed(&heard_in_turn_, turn);

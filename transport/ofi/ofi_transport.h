@@ -81,9 +81,11 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   std::unique_ptr<ServerEndpoint> server_;
   std::unique_ptr<OfiContext> main_;
   Registration flush_memory_;
+  // While operations of ours are under way; a good part of what the progress thread allows who polls.
+  const uint64_t longest_without_server_;
   uint64_t turn_ = 0;  // of progress(); lost increments do no harm
   uint64_t served_turns_ = 0;   // in which it looked at the server
-  uint64_t served_at_ns_ = 0;   // when it did so last
+  uint64_t served_at_ = 0;      // ticks(), when it did so last
   uint64_t heard_in_turn_ = 0;  // the last in which the server had something to do
   std::mutex mutex_;  // guards contexts_, and keeps them alive while the thread serves them
   std::vector<OfiContext*> contexts_;
