@@ -117,12 +117,15 @@ class CoreHand {
     pool_ = &pool;
     core_ = core;
   }
-  // Nobody but this executor could use what it keeps.
-  void give_back() {
-    if (pool_ != nullptr) {
-      std::exchange(pool_, nullptr)->release(core_);
+  // Nobody but this executor could use what it keeps. False: it keeps nothing.
+  bool give_back() {
+    if (pool_ == nullptr) {
+      return false;
     }
+    std::exchange(pool_, nullptr)->release(core_);
+    return true;
   }
+  bool keeps_other_than(const CorePool& pool) const { return pool_ != nullptr && pool_ != &pool; }
   uint32_t hint() const { return hint_; }
 
  private:

@@ -162,6 +162,13 @@ class Executor {
   static void run_observed(Block& block);
   // Gives core and buffers back; the strand to go on with if it was the launch's last block.
   static Strand* end_block(Block& block);
+  // Before something that may last. A launch may wait for just this core, and who looked for work has found it taken.
+  void give_core_back() {
+    if (cores_.give_back()) {
+      call_for_cores();
+    }
+  }
+  void call_for_cores();
   void release_core(Block& block) {
     if (block.unified_buffer != nullptr) [[unlikely]] {
       keep_unified_buffer(block.unified_buffer);

@@ -27,7 +27,7 @@ bool Executor::run_ready_fiber() {
     return false;
   }
   ++fiber_turns_;
-  cores_.give_back();
+  give_core_back();
   // This loop's stack is free once it has been left; it continues here when taken from the pool.
   Fiber* self = running_;
   note_waiting_work();

@@ -220,7 +220,7 @@ bool Executor::drop_heads(Executor& self, Strand* strand) {
 bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
   switch (sqe->kind) {
     case SqeKind::copy: {
-      self->cores_.give_back();
+      self->give_core_back();
       TraceScope span("copy", strand->device().device(), strand->device().dma_track(), -1);
       const auto& copy = sqe->body.copy;
       if (may_touch(*strand, copy, copy.src)) [[likely]] {
@@ -229,7 +229,7 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
       return true;
     }
     case SqeKind::fill: {
-      self->cores_.give_back();
+      self->give_core_back();
       TraceScope span("fill", strand->device().device(), strand->device().dma_track(), -1);
       const auto& fill = sqe->body.fill;
       if (may_touch(*strand, fill, nullptr)) [[likely]] {
@@ -290,7 +290,7 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
     case SqeKind::value_wait: {
       ValueWait wait{sqe, strand, sqe->body.value.frees};
       if (value_reached(&wait) == 0) {
-        self->cores_.give_back();
+        self->give_core_back();
         self->running_->stream = strand->stream_id();
         park_polling(&value_reached, &wait, "a value in memory", facts_of(sqe->body.value));
         self = current();
@@ -299,7 +299,7 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
     }
     case SqeKind::call: {
       self->note_waiting_work();
-      self->cores_.give_back();
+      self->give_core_back();
       const auto call = sqe->body.call;
       TraceScope span(call.what, strand->device().device(), strand->device().dma_track(), -1);
       call_on_thread_stack(call.function, call.argument);
@@ -329,6 +329,13 @@ uint64_t Executor::take_waiters(const Strand& for_whom, uintptr_t waiters) {
 }
 
 void Executor::submit_elsewhere(Woken woken) { scheduler_.submit(woken, true); }
+
+void Executor::call_for_cores() {
+  store_load_fence();  // as in Scheduler::submit()
+  if (scheduler_.has_open_launches()) {
+    scheduler_.wake_one_sleeper();
+  }
+}
 
 // A stream that waits has often just made another one ready. Unless somebody else waits for a turn, that
 // one goes on here at once.
@@ -376,7 +383,11 @@ bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
     return false;  // the engine's last block retires the task
   }
   if (sqe->blocks == 1) {
-    const int core = self->cores_.take(strand->device().pool(launch.kind));
+    CorePool& cores = strand->device().pool(launch.kind);
+    if (self->cores_.keeps_other_than(cores)) [[unlikely]] {
+      self->give_core_back();
+    }
+    const int core = self->cores_.take(cores);
     if (core >= 0) [[likely]] {
       // Runs where it was picked up; nobody else needs to know of it.
       Block block;

@@ -57,7 +57,7 @@ inline Woken EventCell::next_woken(uintptr_t* waiters, uint64_t* shares_over) {
       return {strand, strand->home.load(std::memory_order_relaxed)};
     }
     TimedEventWait* timed = timed_of(waiter);
-    *waiters = (waiter & kSole) != 0 ? 0 : reinterpret_cast<uintptr_t>(timed->next_waiter);
+    *waiters = reinterpret_cast<uintptr_t>(timed->next_waiter);
     if (Strand* strand = timed->end(shares_over)) {
       return {strand, strand->home.load(std::memory_order_relaxed)};
     }

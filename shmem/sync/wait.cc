@@ -56,7 +56,7 @@ void wait_with_progress(World& world, Doorbell& bell, FunctionRef<Look()> look, 
       limit = std::min(limit, pacer.next_nap(now - start));
     }
     if (nap) {
-      limit = std::min(limit, std::chrono::nanoseconds(WaitPacer::kLongestDeafNap));
+      limit = std::min(limit, WaitPacer::kLongestDeafNap);
     }
     (nap ? nobody_rings : bell).sleep(BellScope::host, limit, [&] {
       if (look() != Look::nothing) {

@@ -125,6 +125,49 @@ TEST(Blocks, ACoreIsThereForOthersWhileItsExecutorDoesSomethingElse) {
   }
 }
 
+// The other executor has found no core, and sleeps: it is woken when the core is given back, not when the watchdog looks.
+TEST(Blocks, ACoreThatIsGivenBackWakesWhoWaitsForIt) {
+  struct Scene {
+    Rig& rig;
+    std::atomic<bool> keeps{false};
+    std::atomic<uint32_t> raised{0};
+  };
+  const KernelImage nothing = image_of("nothing", [](const void*) {});
+  const KernelImage raise = image_of("raise", [](const void* args) {
+    (*static_cast<Scene* const*>(args))->raised.store(1);
+  });
+  Rig rig({.executors = 2, .vector_cores = 1, .stuck_ms = 600'000});
+  for (int i = 0; i < 20; ++i) {
+    Scene scene{rig};
+    Scene* args = &scene;
+    RigStream keeps(rig);
+    RigStream wants(rig);
+    keeps.kernel(nothing, 1, &args);
+    keeps.post([&](Sqe& sqe) {  // a step keeps the core
+      sqe.kind = SqeKind::step;
+      sqe.body.step = {[](Strand&, void* raw, bool) {
+                         static_cast<Scene*>(raw)->keeps.store(true);
+                         Scheduler& scheduler = static_cast<Scene*>(raw)->rig.scheduler;
+                         const uint32_t other = 1 - Executor::current()->index();
+                         while (!scheduler.has_open_launches() ||
+                                scheduler.executor(other).state() != Executor::State::sleeping) {
+                           ::sched_yield();
+                         }
+                       },
+                       &scene};
+    });
+    keeps.call(
+        [](void* raw) {
+          while (static_cast<Scene*>(raw)->raised.load() == 0) {
+            ::sched_yield();
+          }
+        },
+        &scene);
+    rig.await([&] { return scene.keeps.load(); }, nullptr, "the core to be kept");
+    wants.kernel(raise, 1, &args);
+  }
+}
+
 TEST(Blocks, AStreamGoesOnOnlyAfterTheLastBlock) {
   struct Round {
     std::atomic<uint32_t> ended{0};
