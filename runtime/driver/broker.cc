@@ -59,8 +59,9 @@ struct Broker::State {
     uint64_t tag;
   };
 
+  BrokerName name;
   std::string address;
-  LostCallback on_lost;
+  Options options;
   UniqueFd listener, epoll, stop;
   std::atomic<bool> forked{false};
 
@@ -75,10 +76,12 @@ struct Broker::State {
   // On the broker's thread.
   void run();
   void handle(uint64_t token);
+  void deal_with_remains(std::unique_lock<std::mutex>& lock);
   void accept_clients();
   void mute_listener(int err);
   int run_timers();
 
+  std::shared_ptr<BrokerConnection> connection_to(const std::string& to);
   bool in_child() const { return forked.load(std::memory_order_relaxed); }  // set before any thread
 
   void before_fork() { mutex.lock(); }
@@ -125,6 +128,7 @@ int Broker::State::run_timers() {
 void Broker::State::handle(uint64_t token) {
   std::unique_lock lock(mutex);
   if (clients.handle(token)) {
+    deal_with_remains(lock);
     return;
   }
   const auto entry = watched.find(token);
@@ -137,8 +141,19 @@ void Broker::State::handle(uint64_t token) {
   const bool orderly = peer.connection->drain();
   peer.connection->close();
   lock.unlock();
-  if (!orderly && on_lost) {
-    on_lost(peer.tag);
+  if (!orderly && options.on_lost) {
+    options.on_lost(peer.tag);
+  }
+}
+
+// Destructors and callbacks may come back here: not under the mutex.
+void Broker::State::deal_with_remains(std::unique_lock<std::mutex>& lock) {
+  const BrokerClients::Remains remains = clients.take_remains();
+  lock.unlock();
+  for (const auto& lease : remains.lost) {
+    if (options.on_lease_lost) {
+      options.on_lease_lost(lease.id, lease.pid);
+    }
   }
 }
 
@@ -180,10 +195,23 @@ void Broker::State::after_fork_in_child() {
 
 // --- the public face ---
 
-Result<std::unique_ptr<Broker>> Broker::start(LostCallback on_lost) {
+BrokerName BrokerName::random() {
+  BrokerName name;
+  while (name.high == 0) {
+    name = {random_id(), random_id()};
+  }
+  return name;
+}
+
+std::string BrokerName::address() const { return fmt::format("canopy.{:016x}{:016x}", high, low); }
+
+Secret Secret::random() { return {{random_id(), random_id()}}; }
+
+Result<std::unique_ptr<Broker>> Broker::start(Options options) {
   auto state = std::make_unique<State>();
-  state->address = "canopy." + random_hex128();
-  state->on_lost = std::move(on_lost);
+  state->name = BrokerName::random();
+  state->address = state->name.address();
+  state->options = std::move(options);
   CANOPY_ASSIGN(state->listener, broker_socket::listen_at(state->address));
   state->epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
   state->stop.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -229,32 +257,54 @@ Broker::~Broker() {
 
 const std::string& Broker::address() const { return state_->address; }
 
+BrokerName Broker::name() const { return state_->name; }
+
 Result<uint64_t> Broker::publish(const UniqueFd& fd, uint64_t bytes, std::vector<pid_t> pids) {
+  auto copy = std::make_shared<UniqueFd>(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!*copy) {
+    const int err = errno;
+    return fail_errno(err == EBADF ? Errc::invalid_argument : Errc::limit, err, "fd {} cannot be published", fd.get());
+  }
+  Export object{.fd = std::move(copy), .bytes = bytes, .secret = {}, .pids = std::move(pids), .owner = {}};
+  object.listed_only = !object.pids.empty();
+  return publish(std::move(object));
+}
+
+Result<uint64_t> Broker::publish(Export object) {
   if (state_->in_child()) {
     return forked_error();
   }
   struct stat found {};
-  if (::fstat(fd.get(), &found) != 0) {
-    return fail_errno(Errc::invalid_argument, errno, "cannot publish fd {}", fd.get());
+  if (::fstat(object.fd->get(), &found) != 0) {
+    return fail_errno(Errc::invalid_argument, errno, "cannot publish fd {}", object.fd->get());
   }
-  if (static_cast<uint64_t>(found.st_size) < bytes) {
-    return fail(Errc::invalid_argument, "cannot publish {} bytes of fd {}, which has {}", bytes,
-                fd.get(), found.st_size);
-  }
-  UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-  if (!copy) {
-    return fail_errno(Errc::limit, errno, "no descriptor left to publish fd {}", fd.get());
+  if (!lies_within(object.offset, object.bytes, static_cast<uint64_t>(found.st_size))) {
+    return fail(Errc::invalid_argument, "cannot publish {} bytes from {} on of fd {}, which has {}", object.bytes,
+                object.offset, object.fd->get(), found.st_size);
   }
   std::lock_guard lock(state_->mutex);
-  return state_->clients.publish(std::move(copy), bytes, std::move(pids));
+  return state_->clients.publish(std::move(object), state_->options.tag);
+}
+
+Result<> Broker::allow(uint64_t id, const std::vector<pid_t>& pids) {
+  if (state_->in_child()) {
+    return forked_error();
+  }
+  std::lock_guard lock(state_->mutex);
+  if (!state_->clients.allow(id, pids)) {
+    return fail(Errc::not_found, "nothing is published as {:#x}", id);
+  }
+  return {};
 }
 
 void Broker::withdraw(uint64_t id) {
   if (state_->in_child()) {
     return;
   }
+  BrokerClients::Remains remains;  // ends outside of the mutex
   std::lock_guard lock(state_->mutex);
   state_->clients.withdraw(id);
+  remains = state_->clients.take_remains();
 }
 
 Result<> Broker::connect(const std::string& address, uint64_t tag) {
@@ -288,23 +338,32 @@ Result<> Broker::connect(const std::string& address, uint64_t tag) {
   return {};
 }
 
-Result<FetchedMemory> Broker::fetch(const std::string& address, uint64_t id) {
+std::shared_ptr<BrokerConnection> Broker::State::connection_to(const std::string& to) {
+  std::lock_guard lock(mutex);
+  const auto peer = peers.find(to);
+  return peer == peers.end() ? nullptr : peer->second.connection;
+}
+
+void Broker::give_back(const std::string& address, uint64_t id) {
+  if (state_->in_child()) {
+    return;
+  }
+  if (const auto connection = state_->connection_to(address)) {
+    connection->give_back(id);
+  }
+}
+
+Result<FetchedMemory> Broker::fetch(const std::string& address, const FetchRequest& request) {
   if (state_->in_child()) {
     return forked_error();
   }
   const Deadline deadline = Deadline::after(kPatience);
-  std::shared_ptr<BrokerConnection> connection;
-  {
-    std::lock_guard lock(state_->mutex);
-    if (const auto peer = state_->peers.find(address); peer != state_->peers.end()) {
-      connection = peer->second.connection;
-    }
-  }
+  const std::shared_ptr<BrokerConnection> connection = state_->connection_to(address);
   if (!connection) {
     return fail(Errc::not_found, "broker '{}' is not connected: connect() comes before fetch()",
                 address);
   }
-  return connection->fetch(id, deadline);
+  return connection->fetch(request, deadline);
 }
 
 void Broker::disconnect(const std::string& address) {

@@ -12,6 +12,7 @@
 
 #include "runtime/base/result.h"
 #include "runtime/base/unique_fd.h"
+#include "runtime/driver/broker_name.h"
 
 #include <sys/types.h>
 
@@ -19,13 +20,46 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace canopy {
 
+// What lies behind an id.
+enum class ObjectKind : uint32_t { memory = 1, notify, event };
+
+// 128 bits that who asks has to know, besides being allowed to ask.
+struct Secret {
+  uint64_t bits[2] = {};
+  static Secret random();
+  bool operator==(const Secret&) const = default;
+};
+
+// What a Broker hands out: `bytes` of a file from `offset` on.
+struct Export {
+  std::shared_ptr<const UniqueFd> fd;
+  uint64_t bytes = 0;
+  uint64_t offset = 0;
+  ObjectKind kind = ObjectKind::memory;
+  int32_t device = -1;  // as the host numbers it
+  Secret secret;
+  bool listed_only = false;  // only for `pids`, which may grow; else for any process of this uid
+  std::vector<pid_t> pids;
+  std::shared_ptr<void> owner;  // kept while the export, or a lease of it, lives; may be null
+};
+
+struct FetchRequest {
+  uint64_t id = 0;
+  ObjectKind kind = ObjectKind::memory;
+  Secret secret;
+  bool leased = false;  // the exporter is to know until give_back() that it is in use
+};
+
 struct FetchedMemory {
   UniqueFd fd;
   uint64_t bytes = 0;
+  uint64_t offset = 0;
+  int32_t device = -1;
 };
 
 class Broker {
@@ -34,15 +68,31 @@ class Broker {
   // goodbye. `tag` is the one given to connect().
   using LostCallback = std::function<void(uint64_t tag)>;
 
-  static Result<std::unique_ptr<Broker>> start(LostCallback on_lost = {});
+  // The same for who held a lease of `id` and vanished: called once per lease, after it has ended.
+  using LeaseLostCallback = std::function<void(uint64_t id, pid_t pid)>;
+
+  struct Options {
+    LostCallback on_lost;
+    LeaseLostCallback on_lease_lost;
+    uint16_t tag = 0;  // the low 16 bits of every id
+  };
+  static Result<std::unique_ptr<Broker>> start(Options options);
+  static Result<std::unique_ptr<Broker>> start(LostCallback on_lost = {}) {
+    return start(Options{.on_lost = std::move(on_lost), .on_lease_lost = {}});
+  }
   ~Broker();  // says goodbye on every connection
 
   // The abstract socket name, printable, unique on the host: what goes into a card.
   const std::string& address() const;
+  BrokerName name() const;
 
   // Lets processes of this uid (and, if `pids` is not empty, only those) fetch a duplicate of `fd`.
   // The returned id is random and never reused.
   Result<uint64_t> publish(const UniqueFd& fd, uint64_t bytes, std::vector<pid_t> pids = {});
+  // The same for anything. Errc::limit when the file is smaller than what is exported.
+  Result<uint64_t> publish(Export object);
+  // More processes that may fetch `id`. Errc::not_found: withdrawn, or never published.
+  Result<> allow(uint64_t id, const std::vector<pid_t>& pids);
   // Later fetches of `id` fail; what was fetched stays valid.
   void withdraw(uint64_t id);
 
@@ -51,7 +101,10 @@ class Broker {
   // dead), no_permission (other uid).
   Result<> connect(const std::string& address, uint64_t tag);
   // Fetches what the connected broker at `address` published as `id`, with a deadline of 10 s.
-  Result<FetchedMemory> fetch(const std::string& address, uint64_t id);
+  Result<FetchedMemory> fetch(const std::string& address, uint64_t id) { return fetch(address, FetchRequest{.id = id, .secret = {}}); }
+  Result<FetchedMemory> fetch(const std::string& address, const FetchRequest& request);
+  // Ends one lease. Does not wait for the exporter, and may be called when it is gone.
+  void give_back(const std::string& address, uint64_t id);
   // Stops watching that peer: it is expected to leave now (finalize).
   void disconnect(const std::string& address);
 

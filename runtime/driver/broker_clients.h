@@ -21,6 +21,7 @@
 #include <string>
 #include <system_error>
 #include <unordered_map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -43,8 +44,21 @@ class BrokerClients {
   BrokerClients(const std::string& address, const UniqueFd& epoll)
       : address_(address), epoll_(epoll), limit_(limit_of_process()) {}
 
-  uint64_t publish(UniqueFd fd, uint64_t bytes, std::vector<pid_t> pids);
-  void withdraw(uint64_t id) { published_.erase(id); }
+  uint64_t publish(Export object, uint16_t tag);
+  bool allow(uint64_t id, const std::vector<pid_t>& pids);
+  void withdraw(uint64_t id);
+
+  // What nobody needs any more, and the leases of who vanished: taken under the mutex, dealt with outside of it.
+  struct Remains {
+    struct LostLease {
+      uint64_t id;
+      pid_t pid;
+    };
+    std::vector<std::shared_ptr<Export>> objects;
+    std::vector<LostLease> lost;
+    bool empty() const { return objects.empty() && lost.empty(); }
+  };
+  Remains take_remains() { return std::exchange(remains_, {}); }
 
   // Takes an accepted socket in, or refuses it.
   void admit(UniqueFd socket, uint64_t token);
@@ -63,12 +77,11 @@ class BrokerClients {
     broker_socket::Credentials who;
     bool greeted = false;
     uint64_t greet_by_ns = 0;
+    bool leaving = false;  // has said goodbye
+    uint32_t refusals = 0;
+    std::unordered_multimap<uint64_t, std::shared_ptr<Export>> leases;
   };
-  struct Published {
-    UniqueFd fd;
-    uint64_t bytes;
-    std::vector<pid_t> pids;  // empty: any of this uid
-  };
+  static constexpr uint32_t kRefusalsTold = 16;  // per client; the others are counted
 
   // Half of what the process may open: the other half stays for its own work.
   static size_t limit_of_process() {
@@ -80,7 +93,10 @@ class BrokerClients {
   // False when the client is to go, with a complaint unless it leaves by itself.
   bool serve(Client& client, std::string& complaint);
   bool answer(Client& client, const broker_protocol::Message& request, std::string& complaint);
-  int look_up(const Client& client, broker_protocol::Message& reply) const;
+  const std::shared_ptr<Export>* look_up(const Client& client, const broker_protocol::Message& request,
+                                         broker_protocol::Message& reply) const;
+  void refuse(Client& client, uint64_t id, const char* reason) const;
+  void give_back(Client& client, uint64_t id);
   void drop(uint64_t token, const std::string& complaint);
 
   const std::string& address_;
@@ -89,16 +105,32 @@ class BrokerClients {
   std::unordered_map<uint64_t, Client> clients_;       // by token
   size_t strangers_ = 0;                               // clients that have not said hello
   bool refusing_ = false;                              // at the limit, and said so
-  std::unordered_map<uint64_t, Published> published_;  // by id
+  std::unordered_map<uint64_t, std::shared_ptr<Export>> published_;  // by id
+  Remains remains_;
 };
 
-inline uint64_t BrokerClients::publish(UniqueFd fd, uint64_t bytes, std::vector<pid_t> pids) {
+inline uint64_t BrokerClients::publish(Export object, uint16_t tag) {
   uint64_t id;
   do {
-    id = random_id();
-  } while (id == 0 || published_.contains(id));
-  published_.emplace(id, Published{std::move(fd), bytes, std::move(pids)});
+    id = (random_id() & ~uint64_t{0xFFFF}) | tag;
+  } while (id == tag || published_.contains(id));
+  published_.emplace(id, std::make_shared<Export>(std::move(object)));
   return id;
+}
+
+inline bool BrokerClients::allow(uint64_t id, const std::vector<pid_t>& pids) {
+  const auto found = published_.find(id);
+  if (found == published_.end()) {
+    return false;
+  }
+  found->second->pids.insert(found->second->pids.end(), pids.begin(), pids.end());
+  return true;
+}
+
+inline void BrokerClients::withdraw(uint64_t id) {
+  if (auto found = published_.extract(id)) {
+    remains_.objects.push_back(std::move(found.mapped()));
+  }
 }
 
 inline broker_protocol::Status BrokerClients::judge(const broker_socket::Credentials& who) {
@@ -162,7 +194,8 @@ inline bool BrokerClients::serve(Client& client, std::string& complaint) {
     case broker_socket::Got::message:
       break;
   }
-  return request.op != broker_protocol::Op::goodbye && answer(client, request, complaint);
+  client.leaving = request.op == broker_protocol::Op::goodbye;
+  return !client.leaving && answer(client, request, complaint);
 }
 
 inline bool BrokerClients::answer(Client& client, const broker_protocol::Message& request,
@@ -177,38 +210,71 @@ inline bool BrokerClients::answer(Client& client, const broker_protocol::Message
         fmt::format("speaks version {}, not {}", request.version, broker_protocol::kVersion);
     return false;
   }
+  const std::shared_ptr<Export>* found = nullptr;
   if (request.op == Op::hello && !client.greeted) {
     client.greeted = true;
     --strangers_;
   } else if (request.op == Op::fetch && client.greeted) {
-    passed = look_up(client, reply);
+    found = look_up(client, request, reply);
+    passed = found == nullptr ? -1 : (*found)->fd->get();
+  } else if (request.op == Op::give_back && client.greeted) {
+    give_back(client, request.id);
+    return true;
   } else {
     complaint =
         fmt::format("sent operation {} where it makes no sense", static_cast<uint16_t>(request.op));
     return false;
   }
+  if (found == nullptr && reply.op == Op::fetch_reply) {
+    refuse(client, request.id,
+           reply.status == broker_protocol::Status::not_allowed ? "its pid is not on the list" : "no such object, kind or key");
+  }
   const broker_socket::Sent sent = broker_socket::send_message(client.socket, reply, passed);
   if (sent == broker_socket::Sent::full) {
     complaint = "does not read its replies";
   }
+  if (sent == broker_socket::Sent::done && found != nullptr && request.leased != 0) {
+    client.leases.emplace(request.id, *found);
+  }
   return sent == broker_socket::Sent::done;
 }
 
-// Completes a FETCH_REPLY; returns the descriptor that goes with it, or -1.
-inline int BrokerClients::look_up(const Client& client, broker_protocol::Message& reply) const {
+// Completes a FETCH_REPLY; returns what is to go with it, or null. A wrong kind or secret gets the answer of an
+// unknown id: who guesses learns nothing.
+inline const std::shared_ptr<Export>* BrokerClients::look_up(const Client& client,
+                                                             const broker_protocol::Message& request,
+                                                             broker_protocol::Message& reply) const {
   reply.op = broker_protocol::Op::fetch_reply;
-  const auto found = published_.find(reply.id);
-  if (found == published_.end()) {
+  const auto found = published_.find(request.id);
+  if (found == published_.end() || static_cast<uint32_t>(found->second->kind) != request.kind ||
+      !(found->second->secret == Secret{{request.secret[0], request.secret[1]}})) {
     reply.status = broker_protocol::Status::unknown_id;
-    return -1;
+    return nullptr;
   }
-  const auto& pids = found->second.pids;
-  if (!pids.empty() && std::find(pids.begin(), pids.end(), client.who.pid) == pids.end()) {
+  const Export& object = *found->second;
+  if (object.listed_only &&
+      std::find(object.pids.begin(), object.pids.end(), client.who.pid) == object.pids.end()) {
     reply.status = broker_protocol::Status::not_allowed;
-    return -1;
+    return nullptr;
   }
-  reply.bytes = found->second.bytes;
-  return found->second.fd.get();
+  reply.bytes = object.bytes;
+  reply.offset = object.offset;
+  reply.device = object.device;
+  return &found->second;
+}
+
+inline void BrokerClients::refuse(Client& client, uint64_t id, const char* reason) const {
+  if (++client.refusals <= kRefusalsTold) {
+    log(LogLevel::warn, "broker {}: refused {:#x} to pid {}: {}{}", address_, id, client.who.pid, reason,
+        client.refusals == kRefusalsTold ? "; further refusals of this process are not told" : "");
+  }
+}
+
+inline void BrokerClients::give_back(Client& client, uint64_t id) {
+  if (const auto lease = client.leases.find(id); lease != client.leases.end()) {
+    remains_.objects.push_back(std::move(lease->second));
+    client.leases.erase(lease);
+  }
 }
 
 inline void BrokerClients::drop(uint64_t token, const std::string& complaint) {
@@ -218,6 +284,12 @@ inline void BrokerClients::drop(uint64_t token, const std::string& complaint) {
         complaint);
   }
   strangers_ -= entry->second.greeted ? 0 : 1;
+  for (auto& [id, object] : entry->second.leases) {
+    if (!entry->second.leaving) {
+      remains_.lost.push_back({id, entry->second.who.pid});
+    }
+    remains_.objects.push_back(std::move(object));
+  }
   epoll_unwatch(epoll_, entry->second.socket.get());
   clients_.erase(entry);
 }

@@ -279,6 +279,11 @@ Result<> BrokerConnection::greet(Deadline deadline) {
 
 Result<Message> BrokerConnection::exchange(Message request, UniqueFd* passed, Deadline deadline) {
   request.serial = ++serial_;
+  while (!send_given_back()) {
+    if (!wait_ready(socket_, POLLOUT, deadline)) {
+      return late();
+    }
+  }
   for (Sent sent; (sent = broker_socket::send_message(socket_, request)) != Sent::done;) {
     if (sent == Sent::gone) {
       break;  // why may lie in the queue
@@ -314,7 +319,29 @@ Result<Message> BrokerConnection::exchange(Message request, UniqueFd* passed, De
   }
 }
 
-Result<FetchedMemory> BrokerConnection::fetch(uint64_t id, Deadline deadline) {
+void BrokerConnection::give_back(uint64_t id) {
+  {
+    std::lock_guard lock(given_back_mutex_);
+    given_back_.push_back(id);
+  }
+  send_given_back();
+}
+
+// One message is atomic, so a fetch() that is under way on another thread does not matter.
+bool BrokerConnection::send_given_back() {
+  std::lock_guard lock(given_back_mutex_);
+  while (socket_ && !given_back_.empty()) {
+    if (broker_socket::send_message(socket_, Message{.op = Op::give_back, .id = given_back_.back()}) ==
+        Sent::full) {
+      return false;
+    }
+    given_back_.pop_back();  // sent, or the other side is gone and its leases with it
+  }
+  return true;
+}
+
+Result<FetchedMemory> BrokerConnection::fetch(const FetchRequest& wanted, Deadline deadline) {
+  const uint64_t id = wanted.id;
   const Turn turn(*this, deadline);
   if (!turn) {
     return late();
@@ -324,7 +351,12 @@ Result<FetchedMemory> BrokerConnection::fetch(uint64_t id, Deadline deadline) {
   }
   FetchedMemory memory;
   CANOPY_ASSIGN(const Message reply,
-                exchange(Message{.op = Op::fetch, .id = id}, &memory.fd, deadline));
+                exchange(Message{.op = Op::fetch,
+                                 .id = id,
+                                 .secret = {wanted.secret.bits[0], wanted.secret.bits[1]},
+                                 .kind = static_cast<uint32_t>(wanted.kind),
+                                 .leased = wanted.leased},
+                         &memory.fd, deadline));
   if (reply.status == Status::unknown_id) {
     return fail(Errc::not_found, "broker '{}' has nothing published as {:#x}", address_, id);
   }
@@ -345,11 +377,13 @@ Result<FetchedMemory> BrokerConnection::fetch(uint64_t id, Deadline deadline) {
   }
   // A file shorter than it is said to be would be a SIGBUS later.
   struct stat found {};
-  if (::fstat(memory.fd.get(), &found) != 0 || static_cast<uint64_t>(found.st_size) < reply.bytes) {
-    return fail(Errc::io, "memory {:#x} of broker '{}' has {} bytes, not the {} that it announces",
-                id, address_, found.st_size, reply.bytes);
+  if (::fstat(memory.fd.get(), &found) != 0 || !lies_within(reply.offset, reply.bytes, static_cast<uint64_t>(found.st_size))) {
+    return fail(Errc::io, "memory {:#x} of broker '{}' has {} bytes, not the {} from {} on that it announces", id,
+                address_, found.st_size, reply.bytes, reply.offset);
   }
   memory.bytes = reply.bytes;
+  memory.offset = reply.offset;
+  memory.device = reply.device;
   return memory;
 }
 
@@ -366,6 +400,7 @@ bool BrokerConnection::drain() {
 
 void BrokerConnection::close() {
   const Turn turn(*this, Deadline::never());  // as in drain()
+  std::lock_guard lock(given_back_mutex_);
   socket_.reset();
 }
 

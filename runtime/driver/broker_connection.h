@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace canopy::broker_socket {
 
@@ -55,7 +56,9 @@ class BrokerConnection {
   static Result<std::shared_ptr<BrokerConnection>> open(const std::string& address,
                                                         Deadline deadline);
 
-  Result<FetchedMemory> fetch(uint64_t id, Deadline deadline);
+  Result<FetchedMemory> fetch(const FetchRequest& request, Deadline deadline);
+  // Tells the other side at once, or, where its queue is full, before whatever is sent next.
+  void give_back(uint64_t id);
   // After a hang-up: reads what is left; true when the peer had said goodbye.
   bool drain();
   // Says goodbye and ends the connection; a fetch() that is under way fails at once.
@@ -75,6 +78,8 @@ class BrokerConnection {
   // Sends `request` and waits for its reply. REQUIRES: a Turn.
   Result<broker_protocol::Message> exchange(broker_protocol::Message request, UniqueFd* passed,
                                             Deadline deadline);
+  // True when nothing is left to be sent. Any thread.
+  bool send_given_back();
   tl::unexpected<Error> gone() const;
   tl::unexpected<Error> late() const;
 
@@ -83,6 +88,8 @@ class BrokerConnection {
   UniqueFd socket_;
   uint64_t serial_ = 0;
   bool goodbye_ = false;
+  std::mutex given_back_mutex_;         // guards given_back_, and the end of socket_; taken inside of mutex_, or alone
+  std::vector<uint64_t> given_back_;    // not told yet
   Doorbell turn_over_;  // rung when mutex_ is free again
 };
 

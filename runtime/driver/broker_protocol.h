@@ -3,13 +3,15 @@
 //   client                          server
 //   HELLO              ->
 //                      <-           HELLO_REPLY  status
-//   FETCH serial, id   ->
-//                      <-           FETCH_REPLY  serial, status, bytes (+ one descriptor when ok)
+//   FETCH serial, id, kind,
+//         secret, leased ->
+//                      <-           FETCH_REPLY  serial, status, bytes, offset, device (+ one descriptor when ok)
+//   GIVE_BACK id       ->           (no answer: ends one lease)
 //   GOODBYE            ->           (or)
 //                      <-           GOODBYE      then the socket closes
 //
-//   0        4         6    8         16        24       32       36         40
-//   [ magic ][ version ][ op ][ serial ][ id     ][ bytes ][ status ][ reserved ]
+//   0        4         6    8         16    24       32      40      56       60      64        68       72
+//   [ magic ][ version ][ op ][ serial ][ id ][ bytes ][ offset ][ secret ][ status ][ kind ][ device ][ leased ]
 //
 // A socket that closes without a GOODBYE tells of a death. `magic` and `version` stay where they
 // are in all versions, so that a foreign version gets an answer it can read.
@@ -21,9 +23,9 @@
 namespace canopy::broker_protocol {
 
 inline constexpr uint32_t kMagic = 0x6b724243;  // "CBrk"
-inline constexpr uint16_t kVersion = 1;
+inline constexpr uint16_t kVersion = 2;
 
-enum class Op : uint16_t { hello = 1, hello_reply, fetch, fetch_reply, goodbye };
+enum class Op : uint16_t { hello = 1, hello_reply, fetch, fetch_reply, goodbye, give_back };
 
 // Own numbers, not Errc: those may be renumbered between two builds that talk to each other.
 enum class Status : uint32_t {
@@ -42,13 +44,26 @@ struct Message {
   uint64_t serial = 0;  // chosen by the client; a reply repeats it, so that late ones are known
   uint64_t id = 0;
   uint64_t bytes = 0;
+  uint64_t offset = 0;
+  uint64_t secret[2] = {};
   Status status = Status::ok;
-  uint32_t reserved = 0;
+  uint32_t kind = 0;
+  int32_t device = -1;
+  uint32_t leased = 0;
 };
-static_assert(sizeof(Message) == 40);
+static_assert(sizeof(Message) == 72);
 static_assert(offsetof(Message, version) == 4);
 static_assert(offsetof(Message, op) == 6);
 static_assert(offsetof(Message, id) == 16);
-static_assert(offsetof(Message, status) == 32);
+static_assert(offsetof(Message, secret) == 40);
+static_assert(offsetof(Message, status) == 56);
 
 }  // namespace canopy::broker_protocol
+
+namespace canopy {
+
+inline constexpr bool lies_within(uint64_t offset, uint64_t bytes, uint64_t all) {
+  return offset <= all && bytes <= all - offset;
+}
+
+}  // namespace canopy

@@ -11,6 +11,7 @@
 #include "runtime/driver/host_table.h"
 #include "runtime/driver/managed_memory.h"
 #include "runtime/driver/physical_memory.h"
+#include "runtime/driver/sharing.h"
 #include "topology/model/machine.h"
 
 #include <array>
@@ -35,6 +36,8 @@ class Driver {
   const topology::Machine& machine() const { return machine_; }
   HostTable& host_table() { return *host_table_; }
   AddressSpace& address_space() { return address_space_; }
+  // What other processes of the host use of this one, and this one of theirs.
+  Sharing& sharing() { return sharing_; }
 
   // HBM of `device` as a memfd of its own: what exports and symmetric heaps are made of. A full device is
   // reclaimed first.
@@ -86,6 +89,7 @@ class Driver {
 
   topology::Machine machine_;
   std::unique_ptr<HostTable> host_table_;
+  Sharing sharing_{*host_table_};
   AddressSpace address_space_;
   std::mutex mutex_;  // guards opening, closing and the making of scheduler_ and the memories
   std::array<std::unique_ptr<Device>, kMaxDevices> made_;  // by the first open_device(); guarded by mutex_

@@ -66,6 +66,10 @@ class TableLock {
   bool inherited_;
 };
 
+uint64_t pages_of(uint64_t bytes) {
+  return bytes / host_table::kPageBytes + (bytes % host_table::kPageBytes != 0);
+}
+
 tl::unexpected<Error> forked_error(const std::string& path) {
   return fail(Errc::forked, "host table {} was opened before fork; the child must open its own",
               path);
@@ -80,6 +84,7 @@ tl::unexpected<Error> forked_error(const std::string& path) {
 struct HostTable::State {
   host_table::TableFile file;
   uint32_t slot_index = kSlots;  // none yet
+  bool private_ = false;         // a memory file that nobody else sees
   std::atomic<bool> forked{false};
 
   Header& header() const { return *reinterpret_cast<Header*>(file.map.base()); }
@@ -166,9 +171,14 @@ void HostTable::State::free_slot(uint32_t index) {
   while (permits != 0 && !used.compare_exchange_weak(seen, seen - std::min(seen, permits),
                                                      std::memory_order_relaxed)) {
   }
-  for (uint64_t& bytes : slot.used_bytes) {
-    store_relaxed(&bytes, 0);
+  for (uint32_t& pages : slot.used_pages) {
+    store_relaxed(&pages, 0);
   }
+  store_relaxed(&slot.broker[0], 0);
+  store_relaxed(&slot.broker[1], 0);
+  // Who slept when it was killed would be woken for ever.
+  store_relaxed(&slot.bell.bell.sleepers, 0);
+  store_relaxed(&slot.bell.news, 0);
   store_relaxed(&slot.open_devices, 0);
   // Release: whoever sees the slot free sees it clean; pairs with the acquire in is_live().
   store_release(&slot.state, host_table::kFree);
@@ -194,9 +204,9 @@ std::pair<uint64_t, int> HostTable::State::sum(int device, bool only_live) const
   uint64_t bytes = 0;
   int users = 0;
   for (uint32_t i = 0; i < end(); ++i) {
-    const uint64_t used = load_relaxed(&slots()[i].used_bytes[device]);
-    if (used != 0 && (!only_live || is_live(i))) {
-      bytes += used;
+    const uint32_t pages = load_relaxed(&slots()[i].used_pages[device]);
+    if (pages != 0 && (!only_live || is_live(i))) {
+      bytes += pages * host_table::kPageBytes;
       ++users;
     }
   }
@@ -233,6 +243,7 @@ Result<std::unique_ptr<HostTable>> HostTable::open() {
     }
     error_text::take_newest();
     CANOPY_TRY(state->file.join_private());
+    state->private_ = true;
   }
   CANOPY_TRY(state->claim_slot());
   return std::unique_ptr<HostTable>(new HostTable(std::move(state)));
@@ -271,7 +282,7 @@ HostTable::~HostTable() {
 
 void HostTable::number_devices(const std::vector<int>& ids) { host_ids_ = ids; }
 
-int HostTable::at_host(int device) const {
+int HostTable::host_id(int device) const {
   const int end = host_ids_.empty() ? kMaxDevices : static_cast<int>(host_ids_.size());
   if (device < 0 || device >= end) {
     return -1;
@@ -279,14 +290,24 @@ int HostTable::at_host(int device) const {
   return host_ids_.empty() ? device : host_ids_[static_cast<size_t>(device)];
 }
 
+int HostTable::local_id(int host_device) const {
+  if (host_ids_.empty()) {
+    return host_device;
+  }
+  const auto found = std::find(host_ids_.begin(), host_ids_.end(), host_device);
+  return found == host_ids_.end() ? -1 : static_cast<int>(found - host_ids_.begin());
+}
+
 Result<> HostTable::reserve(int device, uint64_t bytes, uint64_t capacity) {
-  const int at = at_host(device);
+  const int at = host_id(device);
   if (at < 0) {
     return fail(Errc::bad_device, "device {} is not within 0..{}", device, kMaxDevices - 1);
   }
   if (state_->in_child()) {
     return forked_error(state_->file.path);
   }
+  const uint64_t asked = bytes;
+  bytes = std::max(asked, pages_of(asked) * host_table::kPageBytes);  // what is too much stays so
   CANOPY_ASSIGN(const TableLock held, state_->lock());
   auto [used, users] = state_->sum(at, false);
   if (used > capacity || bytes > capacity - used) {
@@ -298,11 +319,15 @@ Result<> HostTable::reserve(int device, uint64_t bytes, uint64_t capacity) {
         Errc::no_memory,
         "device {}: {} bytes wanted, {} free; {} of {} bytes are in use by {} process(es) of "
         "this user",
-        device, bytes, used > capacity ? 0 : capacity - used, used, capacity, users);
+        device, asked, used > capacity ? 0 : capacity - used, used, capacity, users);
+  }
+  const uint64_t pages = bytes / host_table::kPageBytes;
+  if (pages > ~0u - load_relaxed(&state_->own().used_pages[at])) {
+    return fail(Errc::no_memory, "device {}: {} bytes wanted; one process can use {} bytes of a device", device, asked,
+                ~0u * host_table::kPageBytes);
   }
   // Relaxed: reservations are ordered by the mutex, and release() only ever makes room.
-  std::atomic_ref<uint64_t>(state_->own().used_bytes[at])
-      .fetch_add(bytes, std::memory_order_relaxed);
+  std::atomic_ref(state_->own().used_pages[at]).fetch_add(static_cast<uint32_t>(pages), std::memory_order_relaxed);
   return {};
 }
 
@@ -310,15 +335,16 @@ void HostTable::release(int device, uint64_t bytes) {
   if (state_->in_child()) {
     return;
   }
-  const int at = at_host(device);
+  const int at = host_id(device);
   CHECK(at >= 0, "release() a device that reserve() took");
-  const uint64_t before = std::atomic_ref<uint64_t>(state_->own().used_bytes[at])
-                              .fetch_sub(bytes, std::memory_order_relaxed);  // as in reserve()
-  CHECK(before >= bytes, "release() no more than reserve() took");
+  const uint64_t pages = pages_of(bytes);
+  const uint32_t before = std::atomic_ref(state_->own().used_pages[at])
+                              .fetch_sub(static_cast<uint32_t>(pages), std::memory_order_relaxed);  // as in reserve()
+  CHECK(before >= pages, "release() no more than reserve() took");
 }
 
 uint64_t HostTable::used_bytes(int device) const {
-  const int at = at_host(device);
+  const int at = host_id(device);
   if (at < 0 || state_->in_child()) {
     return 0;
   }
@@ -326,7 +352,7 @@ uint64_t HostTable::used_bytes(int device) const {
 }
 
 void HostTable::set_open(int device, bool open) {
-  const int at = at_host(device);
+  const int at = host_id(device);
   if (at < 0 || state_->in_child()) {
     return;
   }
@@ -357,8 +383,8 @@ std::vector<HostOwner> HostTable::owners() const {
     HostOwner owner;
     owner.pid = slot.pid;
     owner.name.assign(slot.name, ::strnlen(slot.name, sizeof slot.name));
-    for (const uint64_t& bytes : slot.used_bytes) {
-      owner.used_bytes.push_back(load_relaxed(&bytes));
+    for (const uint32_t& pages : slot.used_pages) {
+      owner.used_bytes.push_back(load_relaxed(&pages) * host_table::kPageBytes);
     }
     owner.open_devices = load_relaxed(&slot.open_devices);
     list.push_back(std::move(owner));
@@ -367,5 +393,39 @@ std::vector<HostOwner> HostTable::owners() const {
 }
 
 const std::string& HostTable::path() const { return state_->file.path; }
+
+uint32_t HostTable::slot() const { return state_->slot_index; }
+
+uint32_t HostTable::max_slots() { return kSlots; }
+
+bool HostTable::is_shared() const { return !state_->private_; }
+
+void HostTable::announce_broker(BrokerName name) {
+  if (state_->in_child()) {
+    return;
+  }
+  Slot& slot = state_->own();
+  store_relaxed(&slot.broker[1], name.low);
+  // Release: the name is whole; pairs with broker_of().
+  store_release(&slot.broker[0], name.high);
+}
+
+std::optional<BrokerName> HostTable::broker_of(uint32_t slot) const {
+  if (slot >= kSlots) {
+    return std::nullopt;
+  }
+  const Slot& found = state_->slots()[slot];
+  // Acquire: pairs with announce_broker(). A slot that changes hands meanwhile gives a name that nobody has.
+  const uint64_t high = load_acquire(&found.broker[0]);
+  if (high == 0 || load_acquire(&found.state) != kHeld) {
+    return std::nullopt;
+  }
+  return BrokerName{high, load_relaxed(&found.broker[1])};
+}
+
+PeerBell& HostTable::bell_of(uint32_t slot) const {
+  CHECK(slot < kSlots, "a slot is one of the table's");
+  return state_->slots()[slot].bell;
+}
 
 }  // namespace canopy

@@ -11,12 +11,15 @@
 // table is private to the process, which is said once in a warning.
 #pragma once
 
+#include "runtime/base/peer_bell.h"
 #include "runtime/base/result.h"
+#include "runtime/driver/broker_name.h"
 
 #include <sys/types.h>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,9 +44,11 @@ class HostTable {
   // What this process calls device i is ids[i] to the host: for processes that see a part of the devices.
   // REQUIRES: called before the others, with at most kMaxDevices ids below kMaxDevices.
   void number_devices(const std::vector<int>& ids);
-  // Adds `bytes` to this process's use of `device`, if all live owners together then stay within
-  // `capacity`; else Errc::no_memory with the figures. `bytes` is rounded up to 2 MiB granules by
-  // the caller.
+  // What the host calls this process's device, and the other way round; -1: this process does not see it.
+  int host_id(int device) const;
+  int local_id(int host_device) const;
+  // Adds `bytes`, rounded up to 4 KiB, to this process's use of `device`, if all live owners together then stay
+  // within `capacity`; else Errc::no_memory with the figures.
   Result<> reserve(int device, uint64_t bytes, uint64_t capacity);
   // Takes back what reserve() added.
   void release(int device, uint64_t bytes);
@@ -54,11 +59,23 @@ class HostTable {
   std::vector<HostOwner> owners() const;
   const std::string& path() const;
 
+  // The number of this process's slot, below max_slots(): short, and known to all who share the table.
+  uint32_t slot() const;
+  static uint32_t max_slots();
+  // From now on peers find this process's broker by its slot.
+  void announce_broker(BrokerName name);
+  // The broker of the process that holds `slot` now. Nothing: it has none, or nobody holds it. (A process
+  // that was killed holds its slot until somebody notices.)
+  std::optional<BrokerName> broker_of(uint32_t slot) const;
+  // The bell of whoever holds `slot`, now or later; valid as long as this object. REQUIRES: slot < max_slots().
+  PeerBell& bell_of(uint32_t slot) const;
+  PeerBell& bell() const { return bell_of(slot()); }
+  // False when no other process can see the table.
+  bool is_shared() const;
+
  private:
   struct State;
   explicit HostTable(std::unique_ptr<State> state);
-  // The host's number of a device, -1 for none.
-  int at_host(int device) const;
   std::unique_ptr<State> state_;
   std::vector<int> host_ids_;  // empty: the same
 };

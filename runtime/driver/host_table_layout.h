@@ -5,9 +5,10 @@
 //            64   | spin permits in use on the host      (1 line)    |
 //           128   | robust mutex                         (1 line)    |
 //           192   +--------------------------------------------------+
-//                 | slot 0: owner line, then used bytes of 64 devices|
-//           768   | slot 1                                           |
-//                 | ...                            447 slots in all  |
+//                 | slot 0: owner line, peers' line,                 |
+//                 |         used pages of 64 devices                 |
+//           576   | slot 1                                           |
+//                 | ...                            671 slots in all  |
 //        258048   +--------------------------------------------------+   (below 256 KiB)
 //
 // Bytes of the file as lock names (OFD locks, range_lock.h; they do not touch the contents):
@@ -16,11 +17,12 @@
 //   byte 1 + i   slot i: held exclusively by its owner for as long as it lives.
 //
 // Who writes: the header's identity whoever holds byte 0 exclusively; high_water and the state, pid
-// and name of slots whoever holds the mutex; used_bytes, open_devices and spin_permits of a slot
-// its owner alone, and whoever holds the mutex once the owner's lock is gone.
+// and name of slots whoever holds the mutex; used_pages, open_devices, spin_permits and the broker's name of a
+// slot its owner alone, and whoever holds the mutex once the owner's lock is gone; the bell of a slot anybody.
 #pragma once
 
 #include "runtime/base/cache_line.h"
+#include "runtime/base/peer_bell.h"
 #include "runtime/driver/host_table.h"
 
 #include <pthread.h>
@@ -32,7 +34,7 @@
 namespace canopy::host_table {
 
 inline constexpr uint64_t kMagic = 0x656c626154636e43;  // "CncTable" in the file
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 inline constexpr size_t kNameBytes = 40;
 
 enum SlotState : uint32_t { kFree = 0, kHeld = 1 };
@@ -44,13 +46,18 @@ struct alignas(kCacheLine) Slot {
   uint32_t reserved;
   uint64_t open_devices;  // bit d: device d is open
   char name[kNameBytes];  // of the program, terminated; ends in "~" when it was cut
-  uint64_t used_bytes[kMaxDevices];
+  alignas(kCacheLine) PeerBell bell;  // rung by processes that changed a word which the owner watches
+  uint64_t broker[2];                 // its name; 0: none. [1] before [0], which is released
+  alignas(kCacheLine) uint32_t used_pages[kMaxDevices];
 };
-static_assert(sizeof(Slot) == 576);
+inline constexpr uint64_t kPageBytes = 4096;  // the unit of used_pages
+static_assert(sizeof(Slot) == 384);
 static_assert(offsetof(Slot, spin_permits) == 8);
 static_assert(offsetof(Slot, open_devices) == 16);
 static_assert(offsetof(Slot, name) == 24);
-static_assert(offsetof(Slot, used_bytes) == kCacheLine);
+static_assert(offsetof(Slot, bell) == kCacheLine);
+static_assert(offsetof(Slot, broker) == 80);
+static_assert(offsetof(Slot, used_pages) == 2 * kCacheLine);
 
 struct Header {
   uint64_t magic;
@@ -73,7 +80,7 @@ static_assert(offsetof(Header, mutex) == 128);
 // One page of 4 KiB less than 256 KiB.
 inline constexpr size_t kFileBytes = 63 * 4096;
 inline constexpr uint32_t kSlots = (kFileBytes - sizeof(Header)) / sizeof(Slot);
-static_assert(kSlots == 447);
+static_assert(kSlots == 671);
 
 inline constexpr off_t kPresenceByte = 0;
 inline constexpr off_t slot_byte(uint32_t slot) { return 1 + static_cast<off_t>(slot); }

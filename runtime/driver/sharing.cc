@@ -1,0 +1,258 @@
+#include "runtime/driver/sharing.h"
+
+#include "runtime/driver/host_table.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace canopy {
+
+// A callback that can be taken back: whoever takes it back waits for a call that is under way.
+struct Import::Watch {
+  std::mutex mutex;  // held while the callback runs
+  std::function<void()> callback;
+
+  void call() {
+    std::lock_guard lock(mutex);
+    if (auto once = std::exchange(callback, {})) {
+      once();
+    }
+  }
+  void forget() {
+    std::lock_guard lock(mutex);
+    callback = {};
+  }
+};
+
+struct Sharing::Peer {
+  std::string address;
+  uint64_t tag = 0;
+  bool lost = false;                                   // guarded by the Sharing's mutex, as what follows
+  std::vector<std::weak_ptr<Import::Watch>> watches;   // of imports; those given back are swept when it grows
+};
+
+struct Sharing::Shared {
+  std::mutex mutex;  // held while the callback runs
+  ImporterLost callback;
+};
+
+// ---- Import.
+
+Import::Import(Import&& other) noexcept
+    : fd(std::move(other.fd)), bytes(other.bytes), offset(other.offset), host_device(other.host_device), id(other.id),
+      exporter(other.exporter), sharing_(std::exchange(other.sharing_, nullptr)), watch_(std::move(other.watch_)) {}
+
+Import& Import::operator=(Import&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd = std::move(other.fd);
+    bytes = other.bytes;
+    offset = other.offset;
+    host_device = other.host_device;
+    id = other.id;
+    exporter = other.exporter;
+    sharing_ = std::exchange(other.sharing_, nullptr);
+    watch_ = std::move(other.watch_);
+  }
+  return *this;
+}
+
+void Import::reset() {
+  fd.reset();
+  Sharing* sharing = std::exchange(sharing_, nullptr);
+  if (sharing == nullptr) {
+    return;
+  }
+  watch_->forget();
+  // The exporter, if it lives: a slot that changed hands names another broker, which knows of no such lease.
+  if (const auto name = sharing->table_.broker_of(exporter)) {
+    sharing->broker_.load(std::memory_order_acquire)->give_back(name->address(), id);
+  }
+  watch_.reset();
+}
+
+// ---- Sharing.
+
+Sharing::Sharing(HostTable& table) : table_(table) {}
+
+Sharing::~Sharing() { delete broker_.load(std::memory_order_relaxed); }
+
+uint32_t Sharing::own_slot() const { return table_.slot(); }
+
+Result<Broker*> Sharing::broker() {
+  if (Broker* made = broker_.load(std::memory_order_acquire)) {
+    return made;
+  }
+  if (!table_.is_shared()) {
+    return fail(Errc::not_supported,
+                "nothing can be shared with other processes: the host table could not be kept at {}, so they do not see this one",
+                table_.path());
+  }
+  std::lock_guard lock(mutex_);
+  if (Broker* made = broker_.load(std::memory_order_relaxed)) {
+    return made;
+  }
+  Broker::Options options;
+  options.on_lost = [this](uint64_t tag) { on_lost(tag); };
+  options.on_lease_lost = [this](uint64_t id, pid_t pid) { on_lease_lost(id, pid); };
+  options.tag = static_cast<uint16_t>(table_.slot() + 1);
+  CANOPY_ASSIGN(std::unique_ptr<Broker> made, Broker::start(std::move(options)));
+  table_.announce_broker(made->name());
+  // Release: the broker is whole before it is found.
+  broker_.store(made.get(), std::memory_order_release);
+  return made.release();
+}
+
+Result<uint64_t> Sharing::share(Export object, ImporterLost on_importer_lost) {
+  CANOPY_ASSIGN(Broker * mine, broker());
+  auto entry = std::make_shared<Shared>();
+  entry->callback = std::move(on_importer_lost);
+  std::lock_guard lock(mutex_);  // an importer that vanishes at once finds the entry
+  CANOPY_ASSIGN(const uint64_t id, mine->publish(std::move(object)));
+  shared_.emplace(id, std::move(entry));
+  return id;
+}
+
+Result<> Sharing::allow(uint64_t id, const std::vector<pid_t>& pids) {
+  CANOPY_ASSIGN(Broker * mine, broker());
+  return mine->allow(id, pids);
+}
+
+void Sharing::end(uint64_t id) {
+  std::shared_ptr<Shared> entry;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = shared_.extract(id);
+    if (found.empty()) {
+      return;
+    }
+    entry = std::move(found.mapped());
+  }
+  broker_.load(std::memory_order_acquire)->withdraw(id);
+  std::lock_guard lock(entry->mutex);
+  entry->callback = {};
+}
+
+void Sharing::on_lease_lost(uint64_t id, pid_t pid) {
+  std::shared_ptr<Shared> entry;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = shared_.find(id);
+    if (found == shared_.end()) {
+      return;
+    }
+    entry = found->second;
+  }
+  std::lock_guard lock(entry->mutex);
+  if (entry->callback) {
+    entry->callback(pid);
+  }
+}
+
+void Sharing::on_lost(uint64_t tag) {
+  std::vector<std::weak_ptr<Import::Watch>> watches;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = by_tag_.extract(tag);
+    if (found.empty()) {
+      return;
+    }
+    Peer& peer = *found.mapped();
+    peer.lost = true;
+    watches = std::move(peer.watches);
+    if (const auto at = peers_.find(peer.address); at != peers_.end() && at->second.get() == &peer) {
+      peers_.erase(at);
+    }
+  }
+  for (const auto& each : watches) {
+    if (const auto watch = each.lock()) {
+      watch->call();
+    }
+  }
+}
+
+Result<uint32_t> Sharing::exporter_of(uint64_t id) const {
+  const uint64_t tag = id & 0xFFFF;
+  if (tag == 0 || tag > HostTable::max_slots() || id >> 16 == 0) {
+    return fail(Errc::invalid_argument, "{:#x} is no handle that a process of this host has exported", id);
+  }
+  return static_cast<uint32_t>(tag - 1);
+}
+
+// Connected, and watched from now on.
+Result<std::shared_ptr<Sharing::Peer>> Sharing::peer_at(uint32_t slot) {
+  CANOPY_ASSIGN(Broker * mine, broker());
+  const auto name = table_.broker_of(slot);
+  if (!name) {
+    return fail(Errc::peer_lost, "the process that exported it is gone, or is one that cannot be seen from here");
+  }
+  const std::string address = name->address();
+  std::shared_ptr<Peer> peer;
+  {
+    std::lock_guard lock(mutex_);
+    auto& known = peers_[address];
+    if (known == nullptr) {
+      known = std::make_shared<Peer>();
+      known->address = address;
+      known->tag = next_tag_++;
+      by_tag_.emplace(known->tag, known);
+    }
+    peer = known;
+  }
+  // The first of several calls decides about the tag, and all of them have the same.
+  if (auto connected = mine->connect(address, peer->tag); !connected) {
+    std::lock_guard lock(mutex_);
+    if (peer->watches.empty()) {  // nobody else has met it alive
+      by_tag_.erase(peer->tag);
+      if (const auto at = peers_.find(address); at != peers_.end() && at->second == peer) {
+        peers_.erase(at);
+      }
+    }
+    if (connected.error().code == Errc::not_found) {
+      error_text::take_newest();
+      return fail(Errc::peer_lost, "the process that exported it is gone");
+    }
+    return tl::unexpected(connected.error());
+  }
+  return peer;
+}
+
+Result<Import> Sharing::import(ObjectKind kind, const SharedKey& key, std::function<void()> on_exporter_lost) {
+  CANOPY_ASSIGN(const uint32_t slot, exporter_of(key.id));
+  if (slot == table_.slot()) {
+    return fail(Errc::invalid_argument, "{:#x} was exported by this very process; it can be imported in others only",
+                key.id);
+  }
+  CANOPY_ASSIGN(const std::shared_ptr<Peer> peer, peer_at(slot));
+  Broker* mine = broker_.load(std::memory_order_acquire);
+  auto fetched = mine->fetch(peer->address, FetchRequest{key.id, kind, key.secret, true});
+  if (!fetched) {
+    if (fetched.error().code == Errc::not_found) {
+      error_text::take_newest();
+      return fail(Errc::stale_handle, "{:#x} is not, or no longer, shared by the process that it names", key.id);
+    }
+    return tl::unexpected(fetched.error());
+  }
+  Import result;
+  result.fd = std::move(fetched->fd);
+  result.bytes = fetched->bytes;
+  result.offset = fetched->offset;
+  result.host_device = fetched->device;
+  result.id = key.id;
+  result.exporter = slot;
+  result.sharing_ = this;
+  result.watch_ = std::make_shared<Import::Watch>();
+  result.watch_->callback = std::move(on_exporter_lost);
+  std::unique_lock lock(mutex_);
+  if (peer->lost) {
+    lock.unlock();
+    return fail(Errc::peer_lost, "the process that exported {:#x} died just now", key.id);
+  }
+  if (peer->watches.size() == peer->watches.capacity()) {
+    std::erase_if(peer->watches, [](const auto& each) { return each.expired(); });
+  }
+  peer->watches.push_back(result.watch_);
+  return result;
+}
+
+}  // namespace canopy
