@@ -1,9 +1,9 @@
 #include "launcher/cli/topo_table.h"
 
+#include "launcher/cli/columns.h"
 #include "launcher/cli/command.h"
 #include "topology/route/ring.h"
 
-#include <algorithm>
 #include <map>
 #include <numeric>
 #include <tuple>
@@ -17,27 +17,6 @@ using topology::LinkClass;
 using topology::Machine;
 using topology::Npu;
 using topology::PeerPath;
-
-// Rows of cells as aligned columns; the first row is the heading.
-std::string aligned(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], row[i].size());
-    }
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    }
-    line.resize(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-  }
-  return text;
-}
 
 std::string plural(int count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
