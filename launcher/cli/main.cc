@@ -40,6 +40,7 @@ int run(int argc, char** argv) {
   add_info(app, code);
   add_trace(app, code);
   add_cluster(app, code);
+  add_bench(app, code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
