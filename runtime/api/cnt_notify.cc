@@ -79,8 +79,7 @@ aclError aclrtCntNotifyRecord(aclrtCntNotify cntNotify, aclrtStream stream,
     }
     CANOPY_ASSIGN(Notify * found, runtime().notifies().find(cntNotify, kCounter));
     CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
-    found->record(*target, static_cast<NotifyChange>(info->mode), info->value);
-    return {};
+    return found->record(*target, static_cast<NotifyChange>(info->mode), info->value);
   });
 }
 
@@ -100,9 +99,7 @@ aclError aclrtCntNotifyWaitWithTimeout(aclrtCntNotify cntNotify, aclrtStream str
     }
     CANOPY_ASSIGN(Notify * found, runtime().notifies().find(cntNotify, kCounter));
     CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
-    found->wait(*target, static_cast<NotifyTest>(info->mode), info->value, info->isClear == 1,
-                info->timeout);
-    return {};
+    return found->wait(*target, static_cast<NotifyTest>(info->mode), info->value, info->isClear == 1, info->timeout);
   });
 }
 
@@ -111,8 +108,7 @@ aclError aclrtCntNotifyReset(aclrtCntNotify cntNotify, aclrtStream stream) {
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(Notify * found, runtime().notifies().find(cntNotify, kCounter));
     CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
-    found->record(*target, NotifyChange::set, 0);
-    return {};
+    return found->record(*target, NotifyChange::set, 0);
   });
 }
 

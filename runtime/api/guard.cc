@@ -36,6 +36,7 @@ aclError code_of_fault(int32_t code) {
     case DeviceFault::wait_timeout: return ACL_ERROR_RT_TASK_TIMEOUT;
     case DeviceFault::no_report_thread: return ACL_ERROR_RT_STREAM_NO_CB_REG;
     case DeviceFault::copy: return ACL_ERROR_RT_SYS_DMA;
+    case DeviceFault::peer_lost: return ACL_ERROR_RT_DRV_INTERNAL_ERROR;
     case DeviceFault::model_abort: return ACL_ERROR_RT_MODEL_ABORT_NORMAL;
   }
   return ACL_ERROR_RT_INTERNAL_ERROR;

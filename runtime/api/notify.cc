@@ -1,7 +1,10 @@
 // acl_rt.h: notifies.
 #include "runtime/api/guard.h"
+#include "runtime/api/shared_keys.h"
 
 #include <span>
+#include <string>
+#include <vector>
 
 using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
@@ -38,8 +41,7 @@ aclError aclrtRecordNotify(aclrtNotify notify, aclrtStream stream) {
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(Notify * found, runtime().notifies().find(notify, kFlag));
     CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
-    found->record(*target, NotifyChange::set, 1);
-    return {};
+    return found->record(*target, NotifyChange::set, 1);
   });
 }
 
@@ -48,8 +50,7 @@ aclError aclrtWaitAndResetNotify(aclrtNotify notify, aclrtStream stream, uint32_
   return guard([&]() -> Result<> {
     CANOPY_ASSIGN(Notify * found, runtime().notifies().find(notify, kFlag));
     CANOPY_ASSIGN(Stream * target, runtime().stream(stream));
-    found->wait(*target, NotifyTest::equal, 1, true, timeout);
-    return {};
+    return found->wait(*target, NotifyTest::equal, 1, true, timeout);
   });
 }
 
@@ -69,6 +70,48 @@ aclError aclrtNotifyBatchReset(aclrtNotify* notifies, size_t num) {
       return fail(Errc::invalid_argument, "aclrtNotifyBatchReset: 0 notifies");
     }
     return runtime().notifies().clear(std::span<void* const>(notifies, num));
+  });
+}
+
+aclError aclrtNotifyGetExportKey(aclrtNotify notify, char* key, size_t len, uint64_t flags) {
+  CANOPY_ACL_NOT_NULL(notify);
+  CANOPY_ACL_NOT_NULL(key);
+  return guard([&]() -> Result<> {
+    CANOPY_TRY(acl::check_key_room("aclrtNotifyGetExportKey", len));
+    if ((flags & ~ACL_RT_NOTIFY_EXPORT_FLAG_DISABLE_PID_VALIDATION) != 0) {
+      return fail(Errc::invalid_argument, "aclrtNotifyGetExportKey: flags {:#x}, 0 or 2 is wanted", flags);
+    }
+    CANOPY_ASSIGN(Notify * found, runtime().notifies().find(notify, kFlag));
+    CANOPY_ASSIGN(Driver * driver, runtime().driver());
+    CANOPY_ASSIGN(const std::string text, found->export_key(*driver, flags == ACL_RT_NOTIFY_EXPORT_FLAG_DEFAULT));
+    key[text.copy(key, len - 1)] = '\0';
+    return {};
+  });
+}
+
+aclError aclrtNotifyImportByKey(aclrtNotify* notify, const char* key, uint64_t flags) {
+  CANOPY_ACL_NOT_NULL(notify);
+  CANOPY_ACL_NOT_NULL(key);
+  return guard_into(notify, [&]() -> Result<void*> {
+    if ((flags & ~ACL_RT_NOTIFY_IMPORT_FLAG_ENABLE_PEER_ACCESS) != 0) {
+      return fail(Errc::invalid_argument, "aclrtNotifyImportByKey: flags {:#x}, 0 or 2 is wanted", flags);
+    }
+    CANOPY_ASSIGN(const int device, runtime().current_device());
+    CANOPY_ASSIGN(Driver * driver, runtime().driver());
+    PeerAccess* enable = flags == ACL_RT_NOTIFY_IMPORT_FLAG_ENABLE_PEER_ACCESS ? &runtime().peers() : nullptr;
+    return runtime().notifies().import(*driver, device, acl::text_of_key(key), enable);
+  });
+}
+
+aclError aclrtNotifySetImportPid(aclrtNotify notify, int32_t* pid, size_t num) {
+  CANOPY_ACL_NOT_NULL(notify);
+  CANOPY_ACL_NOT_NULL(pid);
+  return guard([&]() -> Result<> {
+    if (num == 0) {
+      return fail(Errc::invalid_argument, "aclrtNotifySetImportPid: 0 process ids");
+    }
+    CANOPY_ASSIGN(Notify * found, runtime().notifies().find(notify, kFlag));
+    return found->allow(std::vector<pid_t>(pid, pid + num));
   });
 }
 

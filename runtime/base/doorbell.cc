@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <ctime>
 
@@ -30,6 +31,35 @@ const Membarrier& support() {
 }
 
 constexpr std::chrono::nanoseconds kNapWithoutMembarrier = std::chrono::milliseconds(1);
+
+// futex_waitv (Linux 5.16), spelled out: older C libraries do not know it.
+struct FutexWaiter {
+  uint64_t value;
+  uint64_t address;
+  uint32_t flags;
+  uint32_t reserved;
+};
+constexpr long kSysFutexWaitv = 449;  // on all architectures
+constexpr uint32_t kFutex32Bits = 2;
+constexpr uint32_t kFutexPrivate = 128;
+
+// Until one of the words has changed, or somebody wakes; false where the system call is missing.
+bool futex_wait_both(uint32_t* own, uint32_t own_seen, uint32_t* shared, uint32_t shared_seen,
+                     std::chrono::nanoseconds limit) {
+  FutexWaiter waiters[2] = {{own_seen, reinterpret_cast<uintptr_t>(own), kFutex32Bits | kFutexPrivate, 0},
+                            {shared_seen, reinterpret_cast<uintptr_t>(shared), kFutex32Bits, 0}};
+  timespec until{};
+  timespec* timeout = nullptr;
+  if (limit != std::chrono::nanoseconds::max()) {
+    ::clock_gettime(CLOCK_MONOTONIC, &until);
+    const int64_t at = until.tv_nsec + std::max<int64_t>(limit.count(), 0);
+    until.tv_sec += at / 1'000'000'000;
+    until.tv_nsec = at % 1'000'000'000;
+    timeout = &until;
+  }
+  const long result = ::syscall(kSysFutexWaitv, waiters, 2, 0, timeout, CLOCK_MONOTONIC);
+  return result >= 0 || (errno != ENOSYS && errno != EPERM && errno != EINVAL);
+}
 
 }  // namespace
 
@@ -77,6 +107,15 @@ void Doorbell::block(BellScope scope, uint32_t seen, std::chrono::nanoseconds li
     limit = std::min(limit, kNapWithoutMembarrier);
   }
   futex_wait(&sequence, seen, scope, limit);
+}
+
+void Doorbell::block_on_both(Doorbell& shared, uint32_t seen, uint32_t seen_shared, std::chrono::nanoseconds limit) {
+  if (!support().host_scope) {
+    limit = std::min(limit, kNapWithoutMembarrier);
+  }
+  if (!futex_wait_both(&sequence, seen, &shared.sequence, seen_shared, limit)) {
+    futex_wait(&sequence, seen, BellScope::process, std::min(limit, kNapWithoutMembarrier));
+  }
 }
 
 void Doorbell::retire() {

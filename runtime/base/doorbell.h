@@ -48,9 +48,23 @@ struct Doorbell {
     retire();
   }
 
+  // The same on two bells, this one of process scope and `shared` of host scope. Where the system cannot wait for two
+  // words, in naps of at most 1 ms.
+  template <class StillNeeded>
+  void sleep_on_both(Doorbell& shared, std::chrono::nanoseconds limit, StillNeeded&& still_needed) {
+    const uint32_t seen = announce(BellScope::process);
+    const uint32_t seen_shared = shared.announce(BellScope::host);
+    if (still_needed()) {
+      block_on_both(shared, seen, seen_shared, limit);
+    }
+    shared.retire();
+    retire();
+  }
+
  private:
   uint32_t announce(BellScope scope);
   void block(BellScope scope, uint32_t seen, std::chrono::nanoseconds limit);
+  void block_on_both(Doorbell& shared, uint32_t seen, uint32_t seen_shared, std::chrono::nanoseconds limit);
   void retire();
   void wake(BellScope scope);
 };

@@ -1,5 +1,7 @@
 #include "runtime/core/notifies.h"
 
+#include "runtime/core/notify_links.h"
+
 #include <memory>
 #include <vector>
 
@@ -24,6 +26,28 @@ Result<void*> Notifies::create(int device, Notify::Kind kind) {
   return handle;
 }
 
+Result<void*> Notifies::import(Driver& driver, int device, const std::string& key, PeerAccess* enable) {
+  CANOPY_ASSIGN(NotifyCell * cell, NotifyImport::make(driver, key));
+  const auto& link = static_cast<const NotifyImport&>(*cell->link());
+  auto notify = std::make_unique<Notify>(device, link.id(), cell);
+  // A creator's device that this process does not see is reached all the same.
+  const int creator = driver.host_table().local_id(link.host_device());
+  if (driver.check_device(creator) && creator != device) {
+    if (!PeerAccess::possible(driver.machine(), device, creator)) {
+      return fail(Errc::not_supported, "device {}: no way to notify {} of device {}: peers are refused", device,
+                  link.id(), creator);
+    }
+    if (enable != nullptr) {
+      CANOPY_TRY(enable->enable(driver.machine(), device, creator));
+    }
+  }
+  void* handle = flags_.insert(std::move(notify));
+  if (handle == nullptr) {
+    return fail(Errc::no_notify, "device {}: no more handles for a notify", device);
+  }
+  return handle;
+}
+
 Result<Notify*> Notifies::find(void* handle, Notify::Kind kind) const {
   if (Notify* found = table(kind).find(handle)) [[likely]] {
     return found;
@@ -43,6 +67,10 @@ Result<> Notifies::clear(std::span<void* const> handles) {
   // Not reserved: how many there are is the caller's word.
   for (void* handle : handles) {
     CANOPY_ASSIGN(Notify * notify, find(handle, Notify::Kind::flag));
+    if (notify->imported()) {
+      return fail(Errc::invalid_argument, "notify {} was imported: only the process that created it may reset it",
+                  notify->id());
+    }
     found.push_back(notify);
   }
   for (Notify* notify : found) {

@@ -6,12 +6,14 @@
 #include "runtime/base/result.h"
 #include "runtime/core/id_pool.h"
 #include "runtime/core/notify.h"
+#include "runtime/core/peer_access.h"
 #include "runtime/driver/driver.h"
 
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <span>
+#include <string>
 #include <utility>
 
 namespace canopy {
@@ -23,10 +25,13 @@ class Notifies {
 
   // Errc::no_notify when the device has none left.
   Result<void*> create(int device, Notify::Kind kind);
+  // Another process's, by its key, for records by `device`; access to the creator's device is enabled in `enable`,
+  // unless that is null. Errors: Sharing::import(); not_supported when there is no way between the devices.
+  Result<void*> import(Driver& driver, int device, const std::string& key, PeerAccess* enable);
   // Errc::stale_handle for all that is no live notify of the kind.
   Result<Notify*> find(void* handle, Notify::Kind kind) const;
   Result<> destroy(void* handle, Notify::Kind kind);
-  // All of them or, when a handle is stale, none.
+  // All of them or, when a handle is stale, or imported, none.
   Result<> clear(std::span<void* const> handles);
   // Makes the handles of the device's notifies dead.
   void close_device(int device);

@@ -100,6 +100,9 @@ void Executor::loop_once() {
     return;
   }
   count_progress();
+  if (scheduler_.peer_news_.any()) [[unlikely]] {
+    scheduler_.peer_news_.deal();
+  }
   if (resume_strand_ == nullptr && woken_.strand != nullptr) {
     resume_strand_ = take_woken();
   }
@@ -148,7 +151,7 @@ void Executor::loop_once() {
 
 // What runs next may never yield: then the watchdog has to see that others wait.
 void Executor::note_waiting_work() {
-  if (has_work() || has_polls() || scheduler_.has_open_launches()) {
+  if (has_work() || has_polls() || scheduler_.has_open_launches() || scheduler_.peer_news_.has_waits()) {
     scheduler_.arm_watchdog();
   }
 }
@@ -199,7 +202,7 @@ void Executor::close_mailbox() {
 }
 
 bool Executor::found_work() const {
-  return has_mail() || has_work() || resume_strand_ != nullptr ||
+  return has_mail() || has_work() || resume_strand_ != nullptr || scheduler_.peer_news_.any() ||
          work_elsewhere();
 }
 
@@ -290,6 +293,8 @@ void Executor::sleep(WaitPacer& pacer) {
   remote_turn_ = !remote_turn_;
   if (remote != nullptr && remote_turn_) {
     remote->sleep(BellScope::host, limit, needed);  // submitters ring this one too (Scheduler::ring)
+  } else if (PeerBell* peers = scheduler_.peer_news_.bell()) {
+    bell_.sleep_on_both(peers->bell, limit, needed);
   } else {
     bell_.sleep(BellScope::process, limit, needed);
   }

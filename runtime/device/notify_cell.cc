@@ -2,6 +2,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/device/abi/fault_code.h"
+#include "runtime/device/peer_news.h"
 #include "runtime/device/scheduler.h"
 #include "runtime/device/strand.h"
 #include "runtime/device/task_text.h"
@@ -81,14 +82,29 @@ SpareNotifyCells& spare_cells() {
 void NotifyCell::drop_references(uint32_t count) {
   // acq_rel: the last one sees what all others did with the cell.
   if (references_.fetch_sub(count, std::memory_order_acq_rel) == count) {
+    if (NotifyLink* link = link_.exchange(nullptr, std::memory_order_acq_rel)) {
+      delete link;
+    }
     spare_cells().give(this);
   }
+}
+
+bool NotifyCell::try_hold() {
+  uint32_t seen = references_.load(std::memory_order_relaxed);
+  while (seen != 0) {
+    // Relaxed: who holds finds the cell by its link, under a lock that the link takes before it ends.
+    if (references_.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 NotifyCell* NotifyCell::make() {
   NotifyCell* cell = spare_cells().take();
   std::lock_guard lock(cell->lock_);
   cell->word_ = 0;
+  cell->orphaned_ = false;
   // Relaxed: others get the cell from the caller.
   cell->references_.store(1, std::memory_order_relaxed);
   return cell;
@@ -111,12 +127,56 @@ bool NotifyCell::remove_waiter(Strand* strand) {
 
 bool NotifyCell::satisfied(const Sqe& sqe) {
   const Sqe::Body::NotifyWait& wait = sqe.body.notify_wait;
+  if (link() != nullptr) [[unlikely]] {
+    return satisfied_in_shared(sqe);
+  }
   if (!holds(word_, wait.test, wait.value)) {
     return false;
   }
   if (wait.clear) {
     word_ = 0;
   }
+  return true;
+}
+
+// Peers change the word meanwhile: what is cleared is what was seen.
+bool NotifyCell::satisfied_in_shared(const Sqe& sqe) {
+  const Sqe::Body::NotifyWait& wait = sqe.body.notify_wait;
+  std::atomic_ref word(link()->shared->word);
+  word_ = word.load(std::memory_order_seq_cst);
+  while (holds(word_, wait.test, wait.value)) {
+    // seq_cst, acquire part: what the recording stream did before is visible.
+    if (!wait.clear || word.compare_exchange_weak(word_, 0, std::memory_order_seq_cst)) {
+      word_ = wait.clear ? 0 : word_;
+      return true;
+    }
+  }
+  return false;
+}
+
+void NotifyCell::set_waiting(bool waiting) {
+  if (link() == nullptr || waiting_ == waiting) {
+    return;
+  }
+  waiting_ = waiting;
+  link()->news->add_waits(waiting ? 1 : -1);
+  // seq_cst: before the next look at the word; see SharedNotify.
+  std::atomic_ref(link()->shared->waiting).store(waiting ? 1 : 0, std::memory_order_seq_cst);
+}
+
+// For a wait that is to be parked otherwise.
+bool NotifyCell::satisfied_or_announced(const Sqe& sqe) {
+  if (satisfied(sqe)) {
+    return true;
+  }
+  if (link() == nullptr || waiting_) [[likely]] {
+    return false;
+  }
+  set_waiting(true);
+  if (!satisfied(sqe)) {
+    return false;
+  }
+  set_waiting(first_ != nullptr);
   return true;
 }
 
@@ -141,7 +201,15 @@ Strand* NotifyCell::take_satisfied() {
       }
     }
   }
+  set_waiting(first_ != nullptr);
   return over;
+}
+
+Strand* NotifyCell::take_all() {
+  Strand* all = std::exchange(first_, nullptr);
+  last_ = nullptr;
+  set_waiting(false);
+  return all;
 }
 
 Strand* NotifyCell::let_go(Strand* over) {
@@ -157,11 +225,42 @@ Strand* NotifyCell::let_go(Strand* over) {
   return over;
 }
 
+void NotifyCell::change_shared(NotifyChange change, uint32_t value) {
+  std::atomic_ref word(link()->shared->word);
+  // seq_cst, release part: publishes what the stream did before. Before the look at `waiting`; see SharedNotify.
+  switch (change) {
+    case NotifyChange::set:
+      word.exchange(value, std::memory_order_seq_cst);
+      break;
+    case NotifyChange::add:
+      word.fetch_add(value, std::memory_order_seq_cst);
+      break;
+    case NotifyChange::bit_or:
+      word.fetch_or(value, std::memory_order_seq_cst);
+      break;
+    case NotifyChange::bit_and:
+      word.fetch_and(value, std::memory_order_seq_cst);
+      break;
+  }
+}
+
 Strand* NotifyCell::record(NotifyChange change, uint32_t value) {
+  if (const NotifyLink* to = link(); to != nullptr && to->creator != nullptr) [[unlikely]] {
+    prefetch_for_write(to->creator);  // on its way while the word is
+    change_shared(change, value);
+    if (std::atomic_ref(to->shared->waiting).load(std::memory_order_seq_cst) != 0) {
+      to->creator->ring(to->bit);
+    }
+    return nullptr;
+  }
   Strand* over;
   {
     std::lock_guard lock(lock_);
-    word_ = changed(word_, change, value);
+    if (link() != nullptr) [[unlikely]] {
+      change_shared(change, value);
+    } else {
+      word_ = changed(word_, change, value);
+    }
     if (first_ == nullptr) [[likely]] {
       return nullptr;
     }
@@ -170,9 +269,57 @@ Strand* NotifyCell::record(NotifyChange change, uint32_t value) {
   return let_go(over);
 }
 
+void NotifyCell::share(std::unique_ptr<NotifyLink> link) {
+  std::lock_guard lock(lock_);
+  // Nobody else has the page yet.
+  if (link->creator == nullptr) {
+    store_relaxed(&link->shared->word, word_);
+  }
+  link_.store(link.release(), std::memory_order_release);
+  set_waiting(first_ != nullptr);
+}
+
+void NotifyCell::look() {
+  Strand* over;
+  {
+    std::lock_guard lock(lock_);
+    over = take_satisfied();
+  }
+  resume(let_go(over));
+}
+
+void NotifyCell::resume(Strand* over) {
+  while (over != nullptr) {
+    Strand* strand = std::exchange(over, over->next_waiter);
+    strand->scheduler().submit(strand, true);
+  }
+}
+
+bool NotifyCell::orphaned() const {
+  return orphaned_ && load_relaxed(&link()->shared->imports) == orphaned_imports_;
+}
+
+void NotifyCell::lose_peer(const std::string& sentence, bool last) {
+  Strand* over;
+  Strand* failed;
+  {
+    std::lock_guard lock(lock_);
+    over = take_satisfied();  // what the peer recorded last still counts
+    failed = take_all();
+    orphaned_ = last;
+    orphaned_imports_ = load_relaxed(&link()->shared->imports);
+  }
+  resume(let_go(over));
+  failed = let_go(failed);
+  for (Strand* strand = failed; strand != nullptr; strand = strand->next_waiter) {
+    strand->record_error(kPeerLost, sentence);
+  }
+  resume(failed);
+}
+
 uint32_t NotifyCell::word() {
   std::lock_guard lock(lock_);
-  return word_;
+  return link() == nullptr ? word_ : load_relaxed(&link()->shared->word);
 }
 
 bool NotifyCell::wait(Strand* strand, Strand** over) {
@@ -183,8 +330,13 @@ bool NotifyCell::wait(Strand* strand, Strand** over) {
   bool first_to_end = false;
   {
     std::lock_guard lock(lock_);
-    if (satisfied(sqe)) {
+    if (satisfied_or_announced(sqe)) {
       *over = sqe.body.notify_wait.clear && first_ != nullptr ? take_satisfied() : nullptr;
+    } else if (orphaned()) [[unlikely]] {
+      set_waiting(first_ != nullptr);
+      strand->record_error(kPeerLost, fmt::format("{} {} is not {} {}, and the last process that had imported it is gone",
+                                                  sqe.body.notify_wait.what, sqe.body.notify_wait.id,
+                                                  describe(sqe.body.notify_wait.test), sqe.body.notify_wait.value));
     } else {
       parked = true;
       append(strand);
@@ -211,6 +363,10 @@ bool NotifyCell::wait(Strand* strand, Strand** over) {
 void NotifyCell::clear() {
   std::lock_guard lock(lock_);
   word_ = 0;
+  orphaned_ = false;
+  if (link() != nullptr) {
+    std::atomic_ref(link()->shared->word).store(0, std::memory_order_seq_cst);
+  }
 }
 
 // On the timer's thread. A record that has taken the strand meanwhile waits for the end of this in
@@ -251,6 +407,7 @@ bool NotifyCell::unlink(Strand* strand, bool marked_only) {
       if (last_ == strand) {
         last_ = before;
       }
+      set_waiting(first_ != nullptr);
       return true;
     }
   }

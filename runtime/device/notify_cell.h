@@ -3,19 +3,39 @@
 //
 // A level, not an edge: what was recorded before a wait is still there for it. Waiting strands are
 // served in the order of their waits, each by the word as the one before left it. Thread-safe.
+//
+// The word of a cell with a link lies in memory of several processes. Its creator's cell takes a change by a peer up when
+// it is told to look(); the others' cells only record.
 #pragma once
 
+#include "runtime/base/peer_bell.h"
 #include "runtime/base/spin_lock.h"
+#include "runtime/device/abi/shared_notify.h"
 #include "runtime/device/abi/sqe.h"
 #include "runtime/device/wait_timer.h"
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 
 namespace canopy {
 
+class PeerNews;
 class Strand;
+
+// What ties a notify to other processes: goes with the cell's last share.
+class NotifyLink {
+ public:
+  virtual ~NotifyLink() = default;
+  SharedNotify* shared = nullptr;
+  // Of who imported the notify: the creator's bell and the bit to raise there. Null at the creator's.
+  PeerBell* creator = nullptr;
+  uint64_t bit = 0;
+  // Of the creator: where its waits are counted.
+  PeerNews* news = nullptr;
+};
 
 class NotifyCell {
  public:
@@ -35,6 +55,19 @@ class NotifyCell {
   bool wait(Strand* strand, Strand** over);
   // Sets the word to 0; lets nobody go.
   void clear();
+  // As acquire_reference(), unless the last share has gone: for who finds the cell by its link.
+  bool try_hold();
+  // From now on the word is link->shared->word, with the value it has.
+  // REQUIRES: the cell has no link, and the caller a share.
+  void share(std::unique_ptr<NotifyLink> link);
+  // Null: known to this process only.
+  NotifyLink* link() const { return link_.load(std::memory_order_acquire); }
+  // Lets those go whom a peer's change has satisfied. REQUIRES: the caller holds a share.
+  void look();
+  // A process that had imported the notify is gone: waits that are not over fail, and, if `last`, so do later ones
+  // that are not satisfied at once, until somebody imports it again. REQUIRES: as above.
+  void lose_peer(const std::string& sentence, bool last);
+
   // The word as it is now, for reports.
   uint32_t word();
   // Where it lies in the cell, for debuggers.
@@ -53,13 +86,24 @@ class NotifyCell {
   Strand* let_go(Strand* over);
   // These REQUIRE lock_ held.
   bool satisfied(const Sqe& sqe);  // and clears, if the wait asks for it
+  bool satisfied_in_shared(const Sqe& sqe);
+  bool satisfied_or_announced(const Sqe& sqe);
+  bool orphaned() const;
+  void set_waiting(bool waiting);
+  void change_shared(NotifyChange change, uint32_t value);
+  Strand* take_all();
+  static void resume(Strand* over);
   Strand* take_satisfied();
   void append(Strand* strand);
   bool unlink(Strand* strand, bool marked_only = false);
 
   std::atomic<uint32_t> references_{1};
   SpinLock lock_;  // guards all below, and the heads of the strands on the list
-  uint32_t word_ = 0;
+  uint32_t word_ = 0;  // with a link: as it was seen last
+  bool waiting_ = false;       // link_->shared->waiting is up
+  bool orphaned_ = false;      // the last importer is gone
+  uint32_t orphaned_imports_ = 0;  // what `imports` was then
+  std::atomic<NotifyLink*> link_{nullptr};  // owned; set once, under the lock, released; gone with the last share
   Strand* first_ = nullptr;
   Strand* last_ = nullptr;
   NotifyCell* next_spare_ = nullptr;  // guarded by the spare cells' lock

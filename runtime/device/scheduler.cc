@@ -101,6 +101,15 @@ void Scheduler::add_device(DeviceCores* device) {
   devices_[static_cast<size_t>(device->device())].store(device, std::memory_order_release);
 }
 
+void Scheduler::listen_to_peers(PeerBell* bell) {
+  if (!peer_news_.listen(bell)) {
+    return;
+  }
+  for (uint32_t i = 0; i < executor_count(); ++i) {
+    ring(*executors_[i]);  // who sleeps, sleeps on its own bell only
+  }
+}
+
 void Scheduler::ring(Executor& executor) {
   executor.bell().ring(BellScope::process);
   // An executor with polled waits sleeps on the bell that peers ring.
@@ -271,9 +280,16 @@ bool Scheduler::work_waits() const {
   if (has_open_launches() && any_claimable()) {
     return true;
   }
+  if (peer_news_.any()) {
+    return true;
+  }
+  const bool peers = peer_news_.has_waits();
   const uint32_t count = executor_count();
   for (uint32_t i = 0; i < count; ++i) {
     const Executor& executor = *executors_[i];
+    if (peers && executor.state() == Executor::State::running) {
+      return true;  // news may come while it does not look
+    }
     if (executor.has_work() || (executor.has_polls() && executor.state() == Executor::State::running)) {
       return true;
     }

@@ -12,6 +12,7 @@
 #include "runtime/device/drop_orders.h"
 #include "runtime/device/executor.h"
 #include "runtime/device/launch_board.h"
+#include "runtime/device/peer_news.h"
 #include "runtime/device/wait_timer.h"
 
 #include <array>
@@ -88,6 +89,10 @@ class Scheduler {
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
   // Limits of streams' waits.
   WaitTimer& wait_timer() { return wait_timer_; }
+  // Words that other processes change.
+  PeerNews& peer_news() { return peer_news_; }
+  // From now on executors hear the bell that other processes ring.
+  void listen_to_peers(PeerBell* bell);
   // Wakes every block of the launch that waits in SyncAll.
   void release_waiting(Launch& launch);
   // Fails the launch's task, unless it has failed, and sees to it that the blocks that have started end and no
@@ -140,6 +145,7 @@ class Scheduler {
   std::vector<const Launch*> ending_;  // these launches; guarded by ending_mutex_
   Doorbell watchdog_bell_;
   std::jthread watchdog_;
+  PeerNews peer_news_;
   WaitTimer wait_timer_;
   DropOrders orders_{*this};
 };

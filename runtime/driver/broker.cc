@@ -297,6 +297,14 @@ Result<> Broker::allow(uint64_t id, const std::vector<pid_t>& pids) {
   return {};
 }
 
+size_t Broker::leases(uint64_t id) const {
+  if (state_->in_child()) {
+    return 0;
+  }
+  std::lock_guard lock(state_->mutex);
+  return state_->clients.leases(id);
+}
+
 void Broker::withdraw(uint64_t id) {
   if (state_->in_child()) {
     return;

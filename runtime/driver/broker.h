@@ -93,6 +93,8 @@ class Broker {
   Result<uint64_t> publish(Export object);
   // More processes that may fetch `id`. Errc::not_found: withdrawn, or never published.
   Result<> allow(uint64_t id, const std::vector<pid_t>& pids);
+  // How many leases of `id` there are now.
+  size_t leases(uint64_t id) const;
   // Later fetches of `id` fail; what was fetched stays valid.
   void withdraw(uint64_t id);
 

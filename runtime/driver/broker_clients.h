@@ -47,6 +47,7 @@ class BrokerClients {
   uint64_t publish(Export object, uint16_t tag);
   bool allow(uint64_t id, const std::vector<pid_t>& pids);
   void withdraw(uint64_t id);
+  size_t leases(uint64_t id) const;
 
   // What nobody needs any more, and the leases of who vanished: taken under the mutex, dealt with outside of it.
   struct Remains {
@@ -131,6 +132,14 @@ inline void BrokerClients::withdraw(uint64_t id) {
   if (auto found = published_.extract(id)) {
     remains_.objects.push_back(std::move(found.mapped()));
   }
+}
+
+inline size_t BrokerClients::leases(uint64_t id) const {
+  size_t sum = 0;
+  for (const auto& [token, client] : clients_) {
+    sum += client.leases.count(id);
+  }
+  return sum;
 }
 
 inline broker_protocol::Status BrokerClients::judge(const broker_socket::Credentials& who) {

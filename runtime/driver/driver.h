@@ -12,6 +12,7 @@
 #include "runtime/driver/managed_memory.h"
 #include "runtime/driver/physical_memory.h"
 #include "runtime/driver/sharing.h"
+#include "runtime/driver/sync_pages.h"
 #include "topology/model/machine.h"
 
 #include <array>
@@ -38,6 +39,8 @@ class Driver {
   AddressSpace& address_space() { return address_space_; }
   // What other processes of the host use of this one, and this one of theirs.
   Sharing& sharing() { return sharing_; }
+  // Where notifies and events lie that processes share.
+  SyncPages& sync_pages() { return sync_pages_; }
 
   // HBM of `device` as a memfd of its own: what exports and symmetric heaps are made of. A full device is
   // reclaimed first.
@@ -89,6 +92,7 @@ class Driver {
 
   topology::Machine machine_;
   std::unique_ptr<HostTable> host_table_;
+  SyncPages sync_pages_;  // before what leases its pages
   Sharing sharing_{*host_table_};
   AddressSpace address_space_;
   std::mutex mutex_;  // guards opening, closing and the making of scheduler_ and the memories

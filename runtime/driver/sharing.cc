@@ -3,25 +3,50 @@
 #include "runtime/driver/host_table.h"
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 #include <utility>
 
 namespace canopy {
 
-// A callback that can be taken back: whoever takes it back waits for a call that is under way.
-struct Import::Watch {
-  std::mutex mutex;  // held while the callback runs
-  std::function<void()> callback;
+namespace {
 
-  void call() {
-    std::lock_guard lock(mutex);
-    if (auto once = std::exchange(callback, {})) {
-      once();
+// A callback that can be taken back: whoever takes it back waits for a call that is under way, unless it is that call.
+template <class... A>
+class Revocable {
+ public:
+  explicit Revocable(std::function<void(A...)> callback) : callback_(std::move(callback)) {}
+
+  void call(A... arguments) {
+    std::lock_guard lock(mutex_);
+    caller_.store(std::this_thread::get_id(), std::memory_order_relaxed);  // compared by this thread only
+    if (callback_ && !revoked_.load(std::memory_order_relaxed)) {
+      callback_(arguments...);
+    }
+    caller_.store({}, std::memory_order_relaxed);
+  }
+  void revoke() {
+    revoked_.store(true, std::memory_order_relaxed);  // the mutex orders it, or it is this thread's
+    if (caller_.load(std::memory_order_relaxed) != std::this_thread::get_id()) {
+      std::lock_guard lock(mutex_);  // waits for a call that is under way
     }
   }
-  void forget() {
-    std::lock_guard lock(mutex);
-    callback = {};
-  }
+
+ private:
+  std::mutex mutex_;  // held while the callback runs
+  const std::function<void(A...)> callback_;
+  std::atomic<std::thread::id> caller_{};
+  std::atomic<bool> revoked_{false};
+};
+
+}  // namespace
+
+struct Import::Watch : Revocable<> {
+  using Revocable::Revocable;
+};
+
+struct Sharing::Shared : Revocable<pid_t> {
+  using Revocable::Revocable;
 };
 
 struct Sharing::Peer {
@@ -29,11 +54,6 @@ struct Sharing::Peer {
   uint64_t tag = 0;
   bool lost = false;                                   // guarded by the Sharing's mutex, as what follows
   std::vector<std::weak_ptr<Import::Watch>> watches;   // of imports; those given back are swept when it grows
-};
-
-struct Sharing::Shared {
-  std::mutex mutex;  // held while the callback runs
-  ImporterLost callback;
 };
 
 // ---- Import.
@@ -63,7 +83,7 @@ void Import::reset() {
   if (sharing == nullptr) {
     return;
   }
-  watch_->forget();
+  watch_->revoke();
   // The exporter, if it lives: a slot that changed hands names another broker, which knows of no such lease.
   if (const auto name = sharing->table_.broker_of(exporter)) {
     sharing->broker_.load(std::memory_order_acquire)->give_back(name->address(), id);
@@ -105,8 +125,7 @@ Result<Broker*> Sharing::broker() {
 
 Result<uint64_t> Sharing::share(Export object, ImporterLost on_importer_lost) {
   CANOPY_ASSIGN(Broker * mine, broker());
-  auto entry = std::make_shared<Shared>();
-  entry->callback = std::move(on_importer_lost);
+  auto entry = std::make_shared<Shared>(std::move(on_importer_lost));
   std::lock_guard lock(mutex_);  // an importer that vanishes at once finds the entry
   CANOPY_ASSIGN(const uint64_t id, mine->publish(std::move(object)));
   shared_.emplace(id, std::move(entry));
@@ -129,8 +148,12 @@ void Sharing::end(uint64_t id) {
     entry = std::move(found.mapped());
   }
   broker_.load(std::memory_order_acquire)->withdraw(id);
-  std::lock_guard lock(entry->mutex);
-  entry->callback = {};
+  entry->revoke();
+}
+
+size_t Sharing::importers(uint64_t id) {
+  Broker* mine = broker_.load(std::memory_order_acquire);
+  return mine == nullptr ? 0 : mine->leases(id);
 }
 
 void Sharing::on_lease_lost(uint64_t id, pid_t pid) {
@@ -143,10 +166,7 @@ void Sharing::on_lease_lost(uint64_t id, pid_t pid) {
     }
     entry = found->second;
   }
-  std::lock_guard lock(entry->mutex);
-  if (entry->callback) {
-    entry->callback(pid);
-  }
+  entry->call(pid);
 }
 
 void Sharing::on_lost(uint64_t tag) {
@@ -241,8 +261,7 @@ Result<Import> Sharing::import(ObjectKind kind, const SharedKey& key, std::funct
   result.id = key.id;
   result.exporter = slot;
   result.sharing_ = this;
-  result.watch_ = std::make_shared<Import::Watch>();
-  result.watch_->callback = std::move(on_exporter_lost);
+  result.watch_ = std::make_shared<Import::Watch>(std::move(on_exporter_lost));
   std::unique_lock lock(mutex_);
   if (peer->lost) {
     lock.unlock();

@@ -44,7 +44,8 @@ class Import {
   uint32_t exporter = 0;     // its slot
 
   explicit operator bool() const { return sharing_ != nullptr; }
-  // Ends the lease. When it returns, the callback is not running and will not be called. REQUIRES: not called from it.
+  // Ends the lease. When it returns, the callback will not be called, and is not running, unless it is what has called
+  // this.
   void reset();
 
  private:
@@ -66,9 +67,11 @@ class Sharing {
   Result<uint64_t> share(Export object, ImporterLost on_importer_lost = {});
   // More processes that may import it, if it is for listed ones only.
   Result<> allow(uint64_t id, const std::vector<pid_t>& pids);
-  // Nobody can import it any more; what importers have stays theirs. When it returns, the callback is not running
-  // and will not be called. REQUIRES: not called from it.
+  // Nobody can import it any more; what importers have stays theirs. When it returns, the callback will not be called,
+  // and is not running, unless it is what has called this.
   void end(uint64_t id);
+  // How many imports of it there are now.
+  size_t importers(uint64_t id);
 
   // Takes what another process shares. `on_exporter_lost` is called once if that process vanishes before the import
   // is given back. Errc::invalid_argument: no number of a shared object, or one of this very process; stale_handle: not

@@ -1,0 +1,94 @@
+#include "runtime/core/notify_links.h"
+
+#include "runtime/device/scheduler.h"
+
+#include <utility>
+
+namespace canopy {
+
+// ---- The creator's.
+
+Result<> NotifyExport::attach(Driver& driver, NotifyCell& cell, int device, uint32_t id, bool listed_only) {
+  std::unique_ptr<NotifyExport> link(new NotifyExport(driver, cell, id, listed_only));
+  CANOPY_ASSIGN(link->page_, driver.sync_pages().take());
+  auto* shared = new (link->page_->base()) SharedNotify{
+      .magic = SharedNotify::kMagic, .id = id, .device = driver.host_table().host_id(device), .imports = 0, .word = 0,
+      .waiting = 0};
+  link->shared = shared;
+  link->news = &driver.scheduler().peer_news();
+  Export object{.fd = link->page_->fd(),
+                .bytes = SyncPages::kPageBytes,
+                .offset = link->page_->offset(),
+                .kind = ObjectKind::notify,
+                .device = shared->device,
+                .secret = Secret::random(),
+                .listed_only = listed_only,
+                .pids = {},
+                .owner = link->page_};
+  link->key_.secret = object.secret;
+  NotifyExport* const raw = link.get();
+  // Nobody has the key yet, so nobody imports before the cell is ready for it.
+  CANOPY_ASSIGN(raw->key_.id, driver.sharing().share(std::move(object), [raw](pid_t pid) { raw->on_importer_lost(pid); }));
+  raw->bit = PeerBell::bit_of(raw->key_.id >> 16);
+  driver.scheduler().listen_to_peers(&driver.host_table().bell());
+  raw->news->add(raw->bit, raw);
+  cell.share(std::move(link));
+  return {};
+}
+
+NotifyExport::~NotifyExport() {
+  if (key_.id != 0) {
+    driver_.sharing().end(key_.id);
+    news->remove(bit, this);
+  }
+}
+
+void NotifyExport::look() {
+  NotifyCell& cell = cell_;
+  cell.look();
+  cell.drop_reference();  // this object may go with it
+}
+
+// On the broker's thread.
+void NotifyExport::on_importer_lost(pid_t pid) {
+  if (!cell_.try_hold()) {
+    return;
+  }
+  NotifyCell& cell = cell_;
+  const bool last = driver_.sharing().importers(key_.id) == 0;
+  cell.lose_peer(fmt::format("process {}, which had imported notify {}, is gone", pid, id_), last);
+  cell.drop_reference();
+}
+
+// ---- An importer's.
+
+Result<NotifyCell*> NotifyImport::make(Driver& driver, const std::string& text) {
+  CANOPY_ASSIGN(const SharedKey key, SharedKey::parse(ObjectKind::notify, text));
+  auto link = std::make_unique<NotifyImport>();
+  CANOPY_ASSIGN(link->import_, driver.sharing().import(ObjectKind::notify, key, [gone = link->creator_is_gone_] {
+    gone->store(true, std::memory_order_release);
+  }));
+  Import& import = link->import_;
+  if (import.bytes != SyncPages::kPageBytes || import.offset % page_size() != 0) {
+    return fail(Errc::io, "process {} shares {} bytes at {} as a notify, not a page", import.exporter, import.bytes,
+                import.offset);
+  }
+  CANOPY_ASSIGN(link->page_, Mapping::shared(import.fd, import.bytes, import.offset));
+  import.fd.reset();
+  auto* shared = reinterpret_cast<SharedNotify*>(link->page_.base());
+  if (shared->magic != SharedNotify::kMagic) {
+    return fail(Errc::io, "what {} names is no notify of this version", text);
+  }
+  // Relaxed: a number; the creator compares it with what it was.
+  std::atomic_ref(shared->imports).fetch_add(1, std::memory_order_relaxed);
+  link->shared = shared;
+  link->creator = &driver.host_table().bell_of(import.exporter);
+  link->bit = PeerBell::bit_of(key.id >> 16);
+  NotifyCell* cell = NotifyCell::make();
+  cell->share(std::move(link));
+  return cell;
+}
+
+NotifyImport::~NotifyImport() = default;
+
+}  // namespace canopy

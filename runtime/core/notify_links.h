@@ -1,0 +1,64 @@
+// What ties a notify to other processes: the creator's side, which hands it out, and an importer's, which has it from
+// another process.
+#pragma once
+
+#include "runtime/base/mapping.h"
+#include "runtime/device/notify_cell.h"
+#include "runtime/device/peer_news.h"
+#include "runtime/driver/driver.h"
+#include "runtime/driver/sync_pages.h"
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace canopy {
+
+// The creator's. Ends with the cell's last share: then nobody can import the notify any more.
+class NotifyExport final : public NotifyLink, private PeerWatcher {
+ public:
+  // Hands the notify with this cell and number out; for listed processes only, or for all of this user.
+  static Result<> attach(Driver& driver, NotifyCell& cell, int device, uint32_t id, bool listed_only);
+  ~NotifyExport() override;
+
+  Result<> allow(const std::vector<pid_t>& pids) { return driver_.sharing().allow(key_.id, pids); }
+  std::string key() const { return key_.text(ObjectKind::notify); }
+  bool listed_only() const { return listed_only_; }
+
+ private:
+  NotifyExport(Driver& driver, NotifyCell& cell, uint32_t id, bool listed_only)
+      : driver_(driver), cell_(cell), id_(id), listed_only_(listed_only) {}
+  bool hold() override { return cell_.try_hold(); }
+  void look() override;
+  void on_importer_lost(pid_t pid);
+
+  Driver& driver_;
+  NotifyCell& cell_;
+  const uint32_t id_;
+  const bool listed_only_;
+  std::shared_ptr<SyncPage> page_;
+  SharedKey key_;
+};
+
+// An importer's: may record. Its lease ends with the cell's last share.
+class NotifyImport final : public NotifyLink {
+ public:
+  // The cell is the caller's, with one share.
+  static Result<NotifyCell*> make(Driver& driver, const std::string& key);
+  ~NotifyImport() override;
+
+  uint32_t id() const { return shared->id; }
+  int host_device() const { return shared->device; }
+  // The process that created the notify is gone.
+  bool creator_is_gone() const { return creator_is_gone_->load(std::memory_order_acquire); }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> creator_is_gone_ = std::make_shared<std::atomic<bool>>(false);
+  Mapping page_;
+  Import import_;
+};
+
+}  // namespace canopy

@@ -1,0 +1,66 @@
+// PeerNews: words in shared memory that other processes change and this one waits for.
+//
+// Who changes such a word raises a bit of our PeerBell. An executor that finds bits up takes them and has the words
+// behind them looked at; sleeping executors sleep on that bell as well as on their own. Nothing is polled but the
+// bell, whatever the number of words.
+//
+// Thread-safe. Watchers come and go any time; one that is being looked at is held.
+#pragma once
+
+#include "runtime/base/peer_bell.h"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace canopy {
+
+class PeerWatcher {
+ public:
+  virtual ~PeerWatcher() = default;
+  // Keeps the watcher alive until look() has returned; false when it is ending already.
+  virtual bool hold() = 0;
+  // Looks at the word. Afterwards the watcher may be gone.
+  virtual void look() = 0;
+};
+
+class PeerNews {
+ public:
+  // The bell that peers ring, from the first call on: it outlives the scheduler. True for the first call: who sleeps
+  // already does not hear it yet.
+  bool listen(PeerBell* bell) {
+    PeerBell* none = nullptr;
+    // Release: pairs with bell().
+    return bell_.compare_exchange_strong(none, bell, std::memory_order_acq_rel, std::memory_order_relaxed);
+  }
+  PeerBell* bell() const { return bell_.load(std::memory_order_acquire); }
+
+  // `bits`: the bit that is raised for this word.
+  void add(uint64_t bit, PeerWatcher* watcher);
+  void remove(uint64_t bit, PeerWatcher* watcher);
+
+  // Bits are up.
+  bool any() const {
+    const PeerBell* bell = bell_.load(std::memory_order_relaxed);
+    return bell != nullptr && bell->has_news();
+  }
+  // Takes the bits, and has the words behind them looked at.
+  void deal();
+
+  // Waits that only peers can end are counted: while there are some, somebody must be able to look.
+  void add_waits(int32_t count) { waits_.fetch_add(count, std::memory_order_relaxed); }
+  bool has_waits() const { return waits_.load(std::memory_order_relaxed) > 0; }
+
+ private:
+  struct Bucket {
+    std::mutex mutex;  // guards watchers
+    std::vector<PeerWatcher*> watchers;
+  };
+  std::atomic<PeerBell*> bell_{nullptr};
+  std::atomic<int32_t> waits_{0};
+  std::array<Bucket, 64> buckets_;
+};
+
+}  // namespace canopy

@@ -1,0 +1,376 @@
+// Notifies between processes: one creates and waits, others record.
+#include "tests/unit/api/gate.h"
+#include "tests/unit/api/second_process.h"
+
+#include "runtime/base/clock.h"
+
+#include <atomic>
+#include <cstring>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace canopy::test {
+namespace {
+
+std::string code_of(aclError code) { return std::to_string(code); }
+
+// Says its pid, is told a key, imports it with `flags` on `device`, and records when told to; "wait": tries to wait.
+void play_recorder(Line& line, int device, uint64_t flags) {
+  line.say(std::to_string(::getpid()));
+  const std::string key = line.hear();
+  aclrtStream stream = nullptr;
+  aclrtNotify notify = nullptr;
+  if (aclInit(nullptr) != ACL_SUCCESS || aclrtSetDevice(device) != ACL_SUCCESS || aclrtCreateStream(&stream) != ACL_SUCCESS) {
+    line.say("no stream");
+    return;
+  }
+  line.say(code_of(aclrtNotifyImportByKey(&notify, key.c_str(), flags)));
+  for (std::string order = line.hear(); !order.empty(); order = line.hear()) {
+    aclError code = ACL_SUCCESS;
+    if (order == "record") {
+      code = aclrtRecordNotify(notify, stream);
+      code = code == ACL_SUCCESS ? aclrtSynchronizeStream(stream) : code;
+    } else if (order == "wait") {
+      code = aclrtWaitAndResetNotify(notify, stream, 1);
+    } else if (order == "reset") {
+      code = aclrtNotifyBatchReset(&notify, 1);
+    } else if (order == "export") {
+      char again[65];
+      code = aclrtNotifyGetExportKey(notify, again, sizeof again, ACL_RT_NOTIFY_EXPORT_FLAG_DEFAULT);
+    } else if (order == "destroy") {
+      code = aclrtDestroyNotify(notify);
+    } else if (order == "import") {
+      code = aclrtNotifyImportByKey(&notify, key.c_str(), flags);
+    } else if (order == "id") {
+      uint32_t id = 0;
+      code = aclrtGetNotifyId(notify, &id);
+      line.say(std::to_string(id));
+      continue;
+    } else if (int count = 0; std::sscanf(order.c_str(), "flood %d", &count) == 1) {
+      for (int i = 0; i < count; ++i) {
+        line.say(code_of(aclrtRecordNotify(notify, stream)));
+        if (line.hear().empty()) {
+          break;
+        }
+      }
+    }
+    line.say(code_of(code));
+  }
+}
+
+ROLE(recorder) { play_recorder(line, 0, ACL_RT_NOTIFY_IMPORT_FLAG_DEFAULT); }
+ROLE(recorder_on_another_device) { play_recorder(line, 1, ACL_RT_NOTIFY_IMPORT_FLAG_ENABLE_PEER_ACCESS); }
+
+class IpcNotify : public AclTest {
+ protected:
+  void SetUp() override {
+    AclTest::SetUp();
+    ACL_OK(aclrtCreateStream(&stream_));
+    ACL_OK(aclrtCreateNotify(&notify_, ACL_NOTIFY_DEFAULT));
+  }
+  std::string export_key(uint64_t flags = ACL_RT_NOTIFY_EXPORT_FLAG_DISABLE_PID_VALIDATION) {
+    char key[65] = {};
+    EXPECT_EQ(aclrtNotifyGetExportKey(notify_, key, sizeof key, flags), ACL_SUCCESS) << why();
+    EXPECT_LT(std::strlen(key), 65u);
+    return key;
+  }
+  // Starts a process that imports the notify.
+  std::unique_ptr<SecondProcess> importer(const std::string& key, const char* role = "recorder",
+                                          const std::string& result = "0") {
+    auto other = std::make_unique<SecondProcess>(role);
+    other->line().hear();
+    EXPECT_EQ(other->ask(key), result);
+    return other;
+  }
+  aclError blocked() { return aclrtSynchronizeStreamWithTimeout(stream_, 20); }
+
+  static constexpr aclError kBlocked = ACL_ERROR_RT_STREAM_SYNC_TIMEOUT;
+  aclrtStream stream_ = nullptr;
+  aclrtNotify notify_ = nullptr;
+};
+
+TEST_F(IpcNotify, ARecordInAnotherProcessWakesAWait) {
+  auto other = importer(export_key());
+  for (int round = 0; round < 100; ++round) {
+    ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+    if (round % 10 == 0) {
+      EXPECT_EQ(blocked(), kBlocked);
+    }
+    ASSERT_EQ(other->ask("record"), "0");
+    ACL_OK(aclrtSynchronizeStream(stream_));
+  }
+}
+
+TEST_F(IpcNotify, ACardWakesAnotherProcesssStreamOnAnotherCard) {
+  auto other = importer(export_key(), "recorder_on_another_device");
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  ASSERT_EQ(other->ask("record"), "0");
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(IpcNotify, ARecordBeforeTheWaitIsRememberedAndTwoAreOne) {
+  auto other = importer(export_key());
+  ASSERT_EQ(other->ask("record"), "0");
+  ASSERT_EQ(other->ask("record"), "0");
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked);
+  ASSERT_EQ(other->ask("record"), "0");
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(IpcNotify, AWaitThatWasQueuedBeforeTheExportIsWoken) {
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked);
+  auto other = importer(export_key());
+  ASSERT_EQ(other->ask("record"), "0");
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(IpcNotify, ARecordBeforeTheExportIsKept) {
+  ACL_OK(aclrtRecordNotify(notify_, stream_));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  export_key();
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(IpcNotify, TheCreatorMayRecordAndResetAsBefore) {
+  export_key();
+  ACL_OK(aclrtRecordNotify(notify_, stream_));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  ACL_OK(aclrtNotifyBatchReset(&notify_, 1));
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked);
+  aclrtStream second = nullptr;
+  ACL_OK(aclrtCreateStream(&second));
+  ACL_OK(aclrtRecordNotify(notify_, second));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(IpcNotify, AnImporterOnlyRecords) {
+  auto other = importer(export_key());
+  EXPECT_EQ(other->ask("wait"), code_of(ACL_ERROR_RT_PARAM_INVALID));
+  EXPECT_EQ(other->ask("reset"), code_of(ACL_ERROR_RT_PARAM_INVALID));
+  EXPECT_EQ(other->ask("export"), code_of(ACL_ERROR_RT_PARAM_INVALID));
+  uint32_t id = 0;
+  ACL_OK(aclrtGetNotifyId(notify_, &id));
+  EXPECT_EQ(other->ask("id"), std::to_string(id));
+  EXPECT_EQ(other->ask("destroy"), "0");
+  EXPECT_EQ(other->ask("record"), code_of(ACL_ERROR_RT_INVALID_HANDLE));
+}
+
+TEST_F(IpcNotify, OnlyListedProcessesImportByDefault) {
+  const std::string key = export_key(ACL_RT_NOTIFY_EXPORT_FLAG_DEFAULT);
+  auto refused = importer(key, "recorder", code_of(ACL_ERROR_RT_NO_PERMISSION));
+  SecondProcess other("recorder");
+  int32_t pid = std::stoi(other.line().hear());
+  ACL_OK(aclrtNotifySetImportPid(notify_, &pid, 1));
+  EXPECT_EQ(other.ask(key), "0");
+}
+
+TEST_F(IpcNotify, TheKeyIsTheSameEachTimeAndTheKindOfCheckStays) {
+  const std::string key = export_key();
+  EXPECT_EQ(export_key(), key);
+  char again[65];
+  EXPECT_EQ(aclrtNotifyGetExportKey(notify_, again, sizeof again, ACL_RT_NOTIFY_EXPORT_FLAG_DEFAULT),
+            ACL_ERROR_RT_PARAM_INVALID);
+  int32_t pid = 1;
+  EXPECT_EQ(aclrtNotifySetImportPid(notify_, &pid, 1), ACL_ERROR_RT_PARAM_INVALID) << "there is no list";
+}
+
+TEST_F(IpcNotify, WrongArgumentsAreRefused) {
+  char key[65];
+  EXPECT_EQ(aclrtNotifyGetExportKey(notify_, key, 64, 0), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtNotifyGetExportKey(notify_, key, 65, 1), ACL_ERROR_RT_PARAM_INVALID);
+  int32_t pid = 1;
+  EXPECT_EQ(aclrtNotifySetImportPid(notify_, &pid, 1), ACL_ERROR_RT_PARAM_INVALID) << "not exported";
+  ACL_OK(aclrtNotifyGetExportKey(notify_, key, 65, 0));
+  EXPECT_EQ(aclrtNotifySetImportPid(notify_, &pid, 0), ACL_ERROR_RT_PARAM_INVALID);
+  aclrtNotify imported = nullptr;
+  EXPECT_EQ(aclrtNotifyImportByKey(&imported, key, 1), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtNotifyImportByKey(&imported, key, 0), ACL_ERROR_RT_PARAM_INVALID) << "its own";
+  EXPECT_EQ(aclrtNotifyImportByKey(&imported, "", 0), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(aclrtNotifyImportByKey(&imported, std::string(5000, 'x').c_str(), 0), ACL_ERROR_RT_PARAM_INVALID);
+  EXPECT_EQ(imported, nullptr);
+}
+
+TEST_F(IpcNotify, AWaitFailsWhenTheImporterIsKilled) {
+  auto other = importer(export_key());
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked);
+  const uint64_t from = monotonic_ns();
+  other->kill();
+  EXPECT_EQ(aclrtSynchronizeStream(stream_), ACL_ERROR_RT_DRV_INTERNAL_ERROR);
+  EXPECT_LT(monotonic_ns() - from, 2'000'000'000u);
+  const std::string sentence = why();
+  EXPECT_NE(sentence.find("is gone"), std::string::npos) << sentence;
+}
+
+TEST_F(IpcNotify, ALaterWaitFailsTooUntilItIsImportedAgain) {
+  const std::string key = export_key();
+  auto other = importer(key);
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  other->kill();
+  EXPECT_EQ(aclrtSynchronizeStream(stream_), ACL_ERROR_RT_DRV_INTERNAL_ERROR);
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(aclrtSynchronizeStream(stream_), ACL_ERROR_RT_DRV_INTERNAL_ERROR);
+  auto next = importer(key);
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked);
+  ASSERT_EQ(next->ask("record"), "0");
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(IpcNotify, WhatAKilledImporterRecordedStillCounts) {
+  auto other = importer(export_key());
+  ASSERT_EQ(other->ask("record"), "0");
+  other->kill();
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(IpcNotify, AnImporterThatGivesItBackFailsNobody) {
+  auto other = importer(export_key());
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  ASSERT_EQ(other->ask("destroy"), "0");
+  other->kill();
+  EXPECT_EQ(blocked(), kBlocked);
+  aclrtStream second = nullptr;
+  ACL_OK(aclrtCreateStream(&second));
+  ACL_OK(aclrtRecordNotify(notify_, second));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(IpcNotify, AWaitOutlivesTheHandle) {
+  auto other = importer(export_key());
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  ACL_OK(aclrtDestroyNotify(notify_));
+  EXPECT_EQ(blocked(), kBlocked);
+  ASSERT_EQ(other->ask("record"), "0");
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  EXPECT_EQ(other->ask("import"), code_of(ACL_ERROR_RT_INVALID_HANDLE)) << "nobody is left who could wait";
+}
+
+TEST_F(IpcNotify, ALimitEndsAWait) {
+  auto other = importer(export_key());
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 1));
+  EXPECT_EQ(aclrtSynchronizeStream(stream_), ACL_ERROR_RT_TASK_TIMEOUT);
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 5));
+  ASSERT_EQ(other->ask("record"), "0");
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+// The creator is a process of its own here, and this one imports.
+ROLE(creator) {
+  aclrtNotify notify = nullptr;
+  char key[65] = {};
+  if (aclInit(nullptr) != ACL_SUCCESS || aclrtSetDevice(0) != ACL_SUCCESS || aclrtCreateNotify(&notify, 0) != ACL_SUCCESS ||
+      aclrtNotifyGetExportKey(notify, key, sizeof key, ACL_RT_NOTIFY_EXPORT_FLAG_DISABLE_PID_VALIDATION) != ACL_SUCCESS) {
+    line.say("failed");
+    return;
+  }
+  line.say(key);
+  line.hear();
+}
+
+TEST_F(IpcNotify, RecordsFailWhenTheCreatorIsGone) {
+  SecondProcess creator("creator");
+  const std::string key = creator.line().hear();
+  aclrtNotify imported = nullptr;
+  ACL_OK(aclrtNotifyImportByKey(&imported, key.c_str(), 0));
+  ACL_OK(aclrtRecordNotify(imported, stream_));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  creator.kill();
+  aclError code = ACL_SUCCESS;
+  const uint64_t until = monotonic_ns() + 2'000'000'000;
+  while (code == ACL_SUCCESS && monotonic_ns() < until) {
+    code = aclrtRecordNotify(imported, stream_);
+    ACL_OK(aclrtSynchronizeStream(stream_));  // those before go nowhere, and hold nothing up
+  }
+  EXPECT_EQ(code, ACL_ERROR_RT_DRV_INTERNAL_ERROR);
+  ACL_OK(aclrtDestroyNotify(imported));
+  EXPECT_EQ(aclrtNotifyImportByKey(&imported, key.c_str(), 0), ACL_ERROR_RT_DRV_INTERNAL_ERROR);
+}
+
+TEST_F(IpcNotify, TheCreatorIsKilledWhileItIsToldARecord) {
+  for (int round = 0; round < 20; ++round) {
+    SecondProcess creator("creator");
+    const std::string key = creator.line().hear();
+    aclrtNotify imported = nullptr;
+    ACL_OK(aclrtNotifyImportByKey(&imported, key.c_str(), 0));
+    for (int i = 0; i < 50; ++i) {
+      (void)aclrtRecordNotify(imported, stream_);
+    }
+    creator.kill();
+    ACL_OK(aclrtSynchronizeStream(stream_));
+    ACL_OK(aclrtDestroyNotify(imported));
+  }
+}
+
+TEST_F(IpcNotify, AnImporterIsKilledAnywhereInAFloodOfRecords) {
+  const std::string key = export_key();
+  for (int round = 0; round < 20; ++round) {
+    auto other = importer(key);
+    other->line().say("flood 1000");
+    for (int i = 0; i < round; ++i) {
+      other->line().hear();
+      ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+      ASSERT_EQ(aclrtSynchronizeStream(stream_), ACL_SUCCESS) << "round " << round << ", record " << i;
+      other->line().say("next");
+    }
+    other->kill();
+    // One record may be left over; then the wait fails.
+    ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+    (void)aclrtSynchronizeStream(stream_);
+    ACL_OK(aclrtNotifyBatchReset(&notify_, 1));
+  }
+}
+
+TEST_F(IpcNotify, ThreeProcessesRecordOneNotify) {
+  const std::string key = export_key();
+  std::vector<std::unique_ptr<SecondProcess>> others;
+  for (int i = 0; i < 3; ++i) {
+    others.push_back(importer(key));
+  }
+  for (int round = 0; round < 30; ++round) {
+    ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+    ASSERT_EQ(others[static_cast<size_t>(round % 3)]->ask("record"), "0");
+    ACL_OK(aclrtSynchronizeStream(stream_));
+  }
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked);
+  others[0]->kill();
+  EXPECT_EQ(aclrtSynchronizeStream(stream_), ACL_ERROR_RT_DRV_INTERNAL_ERROR) << "it could have been the one";
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked) << "two are left";
+  ASSERT_EQ(others[1]->ask("record"), "0");
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+// Every executor is in a function that does not yield; then only a spare can look.
+TEST_F(IpcNotify, AProcessWhoseExecutorsAreStuckHearsOfARecord) {
+  auto other = importer(export_key());
+  std::atomic<bool> over{false};
+  std::vector<aclrtStream> stuck(8);
+  for (aclrtStream& each : stuck) {
+    ACL_OK(aclrtCreateStream(&each));
+    ACL_OK(aclrtLaunchHostFunc(each, [](void* end) {
+      while (!static_cast<std::atomic<bool>*>(end)->load()) {
+      }
+    }, &over));
+  }
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked);
+  EXPECT_EQ(other->ask("record"), "0");
+  EXPECT_EQ(aclrtSynchronizeStreamWithTimeout(stream_, 5000), ACL_SUCCESS) << why();
+  over = true;
+  for (aclrtStream each : stuck) {
+    ACL_OK(aclrtSynchronizeStream(each));
+  }
+}
+
+}  // namespace
+}  // namespace canopy::test
