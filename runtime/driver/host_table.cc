@@ -9,9 +9,11 @@
 #include "runtime/driver/range_lock.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <deque>
+#include <mutex>
 #include <tuple>
 
 namespace canopy {
@@ -85,6 +87,10 @@ struct HostTable::State {
   host_table::TableFile file;
   uint32_t slot_index = kSlots;  // none yet
   bool private_ = false;         // a memory file that nobody else sees
+  // What this process holds, in pages. The slot shows it to others, who could write there by mistake or on purpose;
+  // what we hold is not taken from there.
+  std::mutex used_mutex;  // guards changes of both
+  std::array<uint32_t, kMaxDevices> used_pages{};
   std::atomic<bool> forked{false};
 
   Header& header() const { return *reinterpret_cast<Header*>(file.map.base()); }
@@ -102,6 +108,7 @@ struct HostTable::State {
   void free_slot(uint32_t index);
   void sweep();
   std::pair<uint64_t, int> sum(int device, bool only_live) const;
+  void set_used(int device, uint32_t pages);  // REQUIRES: used_mutex
 
   void before_fork() {}
   void after_fork_in_parent() {}
@@ -151,9 +158,10 @@ void HostTable::State::attach_budget() {
 }
 
 bool HostTable::State::is_live(uint32_t index) const {
-  // Acquire: pairs with claim_slot(). Ours counts without asking: a lock is no conflict to itself.
-  return load_acquire(&slots()[index].state) == kHeld &&
-         (index == slot_index || range_lock::held_by_other(file.lock_fd, slot_byte(index)));
+  // Acquire: pairs with claim_slot(). Ours counts without asking: a lock is no conflict to itself, and it is
+  // held whatever the table says.
+  return index == slot_index ||
+         (load_acquire(&slots()[index].state) == kHeld && range_lock::held_by_other(file.lock_fd, slot_byte(index)));
 }
 
 // REQUIRES: the mutex is held, and the slot is ours or its owner is dead. May be killed anywhere:
@@ -201,16 +209,22 @@ void HostTable::State::sweep() {
 // Bytes used on `device`, and by how many owners. Without only_live, dead owners count too, which
 // spares a system call per owner.
 std::pair<uint64_t, int> HostTable::State::sum(int device, bool only_live) const {
-  uint64_t bytes = 0;
-  int users = 0;
+  const uint32_t mine = load_relaxed(&used_pages[static_cast<size_t>(device)]);
+  uint64_t bytes = mine * host_table::kPageBytes;
+  int users = mine != 0 ? 1 : 0;
   for (uint32_t i = 0; i < end(); ++i) {
-    const uint32_t pages = load_relaxed(&slots()[i].used_pages[device]);
+    const uint32_t pages = i == slot_index ? 0 : load_relaxed(&slots()[i].used_pages[device]);
     if (pages != 0 && (!only_live || is_live(i))) {
       bytes += pages * host_table::kPageBytes;
       ++users;
     }
   }
   return {bytes, users};
+}
+
+void HostTable::State::set_used(int device, uint32_t pages) {
+  store_relaxed(&used_pages[static_cast<size_t>(device)], pages);
+  store_relaxed(&own().used_pages[device], pages);
 }
 
 void HostTable::State::after_fork_in_child() {
@@ -322,12 +336,14 @@ Result<> HostTable::reserve(int device, uint64_t bytes, uint64_t capacity) {
         device, asked, used > capacity ? 0 : capacity - used, used, capacity, users);
   }
   const uint64_t pages = bytes / host_table::kPageBytes;
-  if (pages > ~0u - load_relaxed(&state_->own().used_pages[at])) {
+  // Reservations are ordered by the table's mutex, and release() only ever makes room.
+  const std::lock_guard lock(state_->used_mutex);
+  const uint32_t before = state_->used_pages[static_cast<size_t>(at)];
+  if (pages > ~0u - before) {
     return fail(Errc::no_memory, "device {}: {} bytes wanted; one process can use {} bytes of a device", device, asked,
                 ~0u * host_table::kPageBytes);
   }
-  // Relaxed: reservations are ordered by the mutex, and release() only ever makes room.
-  std::atomic_ref(state_->own().used_pages[at]).fetch_add(static_cast<uint32_t>(pages), std::memory_order_relaxed);
+  state_->set_used(at, before + static_cast<uint32_t>(pages));
   return {};
 }
 
@@ -338,9 +354,10 @@ void HostTable::release(int device, uint64_t bytes) {
   const int at = host_id(device);
   CHECK(at >= 0, "release() a device that reserve() took");
   const uint64_t pages = pages_of(bytes);
-  const uint32_t before = std::atomic_ref(state_->own().used_pages[at])
-                              .fetch_sub(static_cast<uint32_t>(pages), std::memory_order_relaxed);  // as in reserve()
+  const std::lock_guard lock(state_->used_mutex);
+  const uint32_t before = state_->used_pages[static_cast<size_t>(at)];
   CHECK(before >= pages, "release() no more than reserve() took");
+  state_->set_used(at, before - static_cast<uint32_t>(pages));
 }
 
 uint64_t HostTable::used_bytes(int device) const {
@@ -383,6 +400,8 @@ std::vector<HostOwner> HostTable::owners() const {
     HostOwner owner;
     owner.pid = slot.pid;
     owner.name.assign(slot.name, ::strnlen(slot.name, sizeof slot.name));
+    // For terminals and JSON, whatever a program calls itself.
+    std::replace_if(owner.name.begin(), owner.name.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
     for (const uint32_t& pages : slot.used_pages) {
       owner.used_bytes.push_back(load_relaxed(&pages) * host_table::kPageBytes);
     }

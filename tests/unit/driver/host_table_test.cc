@@ -57,6 +57,9 @@ class HostTableTest : public ::testing::Test {
     UniqueFd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     ASSERT_EQ(::pwrite(fd.get(), bytes, count, at), static_cast<ssize_t>(count));
   }
+  static off_t slot_at(const HostTable& table) {
+    return static_cast<off_t>(sizeof(host_table::Header) + table.slot() * sizeof(host_table::Slot));
+  }
   std::string path_;
 };
 
@@ -224,6 +227,24 @@ TEST_F(HostTableTest, OtherVersionIsAnErrorWhileHeldAndResetAfterwards) {
   EXPECT_EQ(HostTable::open().error().code, Errc::busy);
   holder.reset();
   EXPECT_TRUE(HostTable::open()) << error_text::newest();
+}
+
+TEST_F(HostTableTest, WhatIsHeldCountsWhateverOthersWriteIntoTheSlot) {
+  auto table = open();
+  ASSERT_TRUE(table->reserve(5, kMiB, kCapacity));
+  host_table::Slot wild{};  // free, and with no pages
+  overwrite(slot_at(*table), &wild, sizeof wild);
+  EXPECT_EQ(table->used_bytes(5), kMiB);
+  EXPECT_EQ(table->reserve(5, kCapacity, kCapacity).error().code, Errc::no_memory);
+  table->release(5, kMiB);
+  EXPECT_EQ(table->used_bytes(5), 0u);
+}
+
+TEST_F(HostTableTest, NamesOfProgramsCanBeShown) {
+  auto table = open();
+  overwrite(slot_at(*table) + static_cast<off_t>(offsetof(host_table::Slot, name)), "\x1b[2J\n\xff", 7);
+  ASSERT_EQ(table->owners().size(), 1u);
+  EXPECT_EQ(table->owners()[0].name, "?[2J??");
 }
 
 TEST_F(HostTableTest, MissingDirectoryMakesTheTablePrivate) {
