@@ -204,57 +204,67 @@ tl::unexpected<Error> BrokerConnection::gone() const {
               address_);
 }
 
-tl::unexpected<Error> BrokerConnection::late() const {
+namespace {
+
+tl::unexpected<Error> late_at(const std::string& address) {
   return fail(Errc::timeout,
-              "broker '{}' did not answer in time: its process is stopped or very busy", address_);
+              "broker '{}' did not answer in time: its process is stopped or very busy", address);
 }
 
-Result<std::shared_ptr<BrokerConnection>> BrokerConnection::open(const std::string& address,
-                                                                 Deadline deadline) {
-  std::shared_ptr<BrokerConnection> connection(new BrokerConnection(address));
-  CANOPY_TRY(connection->dial(deadline));
-  CANOPY_TRY(connection->greet(deadline));
-  return connection;
-}
-
-Result<> BrokerConnection::dial(Deadline deadline) {
-  const auto where = broker_socket::abstract_name(address_);
+Result<UniqueFd> dial(const std::string& address, Deadline deadline) {
+  const auto where = broker_socket::abstract_name(address);
   if (where.bytes == 0) {
     return fail(Errc::invalid_argument, "a broker address has 1 to {} characters, '{}' has {}",
-                sizeof where.name.sun_path - 1, address_, address_.size());
+                sizeof where.name.sun_path - 1, address, address.size());
   }
-  CANOPY_ASSIGN(socket_, broker_socket::make_socket());
+  CANOPY_ASSIGN(UniqueFd socket, broker_socket::make_socket());
   int err = EAGAIN;
   // EAGAIN: the listener's queue is full. There is nothing to poll for that. wait_until() may ask
   // again after a yes.
   const auto settled = [&] {
     const auto* name = reinterpret_cast<const sockaddr*>(&where.name);
     if (err == EAGAIN || err == EINTR) {
-      err = ::connect(socket_.get(), name, where.bytes) == 0 ? 0 : errno;
+      err = ::connect(socket.get(), name, where.bytes) == 0 ? 0 : errno;
     }
     return err != EAGAIN && err != EINTR;
   };
   wait_until(settled, nullptr, BellScope::process, deadline,
-             [&] { return fmt::format("broker '{}' to accept a connection", address_); });
+             [&] { return fmt::format("broker '{}' to accept a connection", address); });
   if (err == EAGAIN || err == EINTR) {
-    return late();
+    return late_at(address);
   }
   if (err == EACCES || err == EPERM) {
-    return fail_errno(Errc::no_permission, err, "broker '{}' may not be reached", address_);
+    return fail_errno(Errc::no_permission, err, "broker '{}' may not be reached", address);
   }
   if (err != 0) {
     return fail_errno(Errc::not_found, err,
                       "nobody listens at broker '{}': its process is dead, or in another network "
                       "namespace",
-                      address_);
+                      address);
   }
   // Anybody can take the name of a dead process.
-  const uid_t uid = broker_socket::peer_credentials(socket_).uid;
+  const uid_t uid = broker_socket::peer_credentials(socket).uid;
   if (uid != ::geteuid()) {
-    return fail(Errc::no_permission, "broker '{}' belongs to uid {}, we are uid {}", address_, uid,
+    return fail(Errc::no_permission, "broker '{}' belongs to uid {}, we are uid {}", address, uid,
                 ::geteuid());
   }
-  return {};
+  return socket;
+}
+
+}  // namespace
+
+tl::unexpected<Error> BrokerConnection::late() const { return late_at(address_); }
+
+Result<std::shared_ptr<BrokerConnection>> BrokerConnection::open(const std::string& address,
+                                                                 Deadline deadline) {
+  CANOPY_ASSIGN(UniqueFd socket, dial(address, deadline));
+  auto connection = over(address, std::move(socket));
+  CANOPY_TRY(connection->greet(deadline));
+  return connection;
+}
+
+std::shared_ptr<BrokerConnection> BrokerConnection::over(const std::string& address, UniqueFd socket) {
+  return std::shared_ptr<BrokerConnection>(new BrokerConnection(address, std::move(socket)));
 }
 
 Result<> BrokerConnection::greet(Deadline deadline) {

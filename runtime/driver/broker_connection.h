@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace canopy::broker_socket {
@@ -55,6 +56,10 @@ class BrokerConnection {
   // (other version), limit, timeout.
   static Result<std::shared_ptr<BrokerConnection>> open(const std::string& address,
                                                         Deadline deadline);
+  // Over a socket that is connected already, not greeted yet: open() is this with a dialled one.
+  static std::shared_ptr<BrokerConnection> over(const std::string& address, UniqueFd socket);
+  // Says hello and hears whether we are welcome. Errors as in open().
+  Result<> greet(Deadline deadline);
 
   Result<FetchedMemory> fetch(const FetchRequest& request, Deadline deadline);
   // Tells the other side at once, or, where its queue is full, before whatever is sent next.
@@ -70,9 +75,7 @@ class BrokerConnection {
   int fd() const { return socket_.get(); }
 
  private:
-  explicit BrokerConnection(const std::string& address) : address_(address) {}
-  Result<> dial(Deadline deadline);
-  Result<> greet(Deadline deadline);
+  BrokerConnection(const std::string& address, UniqueFd socket) : address_(address), socket_(std::move(socket)) {}
   // Holds mutex_, if it could be had before the deadline.
   class Turn;
   // Sends `request` and waits for its reply. REQUIRES: a Turn.
