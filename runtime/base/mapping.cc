@@ -118,4 +118,9 @@ Result<UniqueFd> sealed_memfd(const char* name, size_t bytes) {
   return fd;
 }
 
+bool is_sealed(const UniqueFd& fd) {
+  const int seals = ::fcntl(fd.get(), F_GET_SEALS);  // -1: no memory file
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
 }  // namespace canopy

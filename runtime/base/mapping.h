@@ -52,6 +52,8 @@ class Mapping {
 // A memfd of `bytes`, close-on-exec, sealed against growing and shrinking: whoever imports it cannot
 // truncate it under us. `name` shows in /proc/PID/maps.
 Result<UniqueFd> sealed_memfd(const char* name, size_t bytes);
+// Nobody can make the file shorter, so that no mapping of it is cut off.
+bool is_sealed(const UniqueFd& fd);
 
 size_t page_size();
 

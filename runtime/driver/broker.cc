@@ -3,6 +3,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mapping.h"
 #include "runtime/base/random_id.h"
 #include "runtime/base/signals_blocked.h"
 #include "runtime/driver/broker_clients.h"
@@ -281,6 +282,10 @@ Result<uint64_t> Broker::publish(Export object) {
   if (!lies_within(object.offset, object.bytes, static_cast<uint64_t>(found.st_size))) {
     return fail(Errc::invalid_argument, "cannot publish {} bytes from {} on of fd {}, which has {}", object.bytes,
                 object.offset, object.fd->get(), found.st_size);
+  }
+  if (!is_sealed(*object.fd)) {
+    return fail(Errc::invalid_argument, "fd {} cannot be published: it is no memory file sealed against shrinking, so an importer could cut it off",
+                object.fd->get());
   }
   std::lock_guard lock(state_->mutex);
   return state_->clients.publish(std::move(object), state_->options.tag);

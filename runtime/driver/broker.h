@@ -89,7 +89,8 @@ class Broker {
   // Lets processes of this uid (and, if `pids` is not empty, only those) fetch a duplicate of `fd`.
   // The returned id is random and never reused.
   Result<uint64_t> publish(const UniqueFd& fd, uint64_t bytes, std::vector<pid_t> pids = {});
-  // The same for anything. Errc::limit when the file is smaller than what is exported.
+  // The same for anything. Errc::invalid_argument when the file is smaller than what is exported, or not sealed
+  // against shrinking.
   Result<uint64_t> publish(Export object);
   // More processes that may fetch `id`. Errc::not_found: withdrawn, or never published.
   Result<> allow(uint64_t id, const std::vector<pid_t>& pids);

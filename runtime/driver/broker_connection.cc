@@ -1,5 +1,7 @@
 #include "runtime/driver/broker_connection.h"
 
+#include "runtime/base/mapping.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -390,6 +392,10 @@ Result<FetchedMemory> BrokerConnection::fetch(const FetchRequest& wanted, Deadli
   if (::fstat(memory.fd.get(), &found) != 0 || !lies_within(reply.offset, reply.bytes, static_cast<uint64_t>(found.st_size))) {
     return fail(Errc::io, "memory {:#x} of broker '{}' has {} bytes, not the {} from {} on that it announces", id,
                 address_, found.st_size, reply.bytes, reply.offset);
+  }
+  if (!is_sealed(memory.fd)) {
+    return fail(Errc::io, "memory {:#x} of broker '{}' is refused: its owner could still cut it off (no memory file sealed against shrinking)",
+                id, address_);
   }
   memory.bytes = reply.bytes;
   memory.offset = reply.offset;

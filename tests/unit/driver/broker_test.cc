@@ -103,6 +103,14 @@ TEST(Broker, PublishRefusesMoreBytesThanTheFileHas) {
   EXPECT_EQ(broker->publish(UniqueFd(), 0).error().code, Errc::invalid_argument);
 }
 
+// Who imported it could cut it off, and every touch of the exporter would be a SIGBUS.
+TEST(Broker, PublishRefusesAFileThatCanShrink) {
+  auto broker = start();
+  const UniqueFd open_to_cuts(::memfd_create("broker-test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  EXPECT_EQ(broker->publish(open_to_cuts, 0).error().code, Errc::invalid_argument);
+  EXPECT_NE(error_text::newest().find("sealed"), std::string::npos) << error_text::newest();
+}
+
 TEST(Broker, FetchNeedsAConnection) {
   auto broker = start();
   EXPECT_EQ(broker->fetch("canopy.nobody", 1).error().code, Errc::not_found);
