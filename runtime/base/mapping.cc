@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 
@@ -93,6 +94,14 @@ Result<> Mapping::place(size_t at, const UniqueFd& fd, size_t bytes, uint64_t of
   return {};
 }
 
+Result<> Mapping::protect(size_t at, size_t bytes, int protection) {
+  CHECK(at + bytes <= bytes_, "protect() must stay inside the reservation");
+  if (::mprotect(base() + at, bytes, protection) != 0) {
+    return fail_errno(Errc::no_memory, errno, "cannot change what {} bytes at {} are good for", bytes, fmt::ptr(base() + at));
+  }
+  return {};
+}
+
 Result<> Mapping::vacate(size_t at, size_t bytes) {
   CHECK(at + bytes <= bytes_, "vacate() must stay inside the reservation");
   void* raw = ::mmap(base() + at, bytes, PROT_NONE,
@@ -104,8 +113,29 @@ Result<> Mapping::vacate(size_t at, size_t bytes) {
   return {};
 }
 
+namespace {
+
+// Each large allocation has a descriptor, and many sessions start with a soft limit of 1,024 of them. Whether there are
+// more now.
+bool raise_descriptor_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= files.rlim_max) {
+    return false;
+  }
+  files.rlim_cur = files.rlim_max;
+  return ::setrlimit(RLIMIT_NOFILE, &files) == 0;
+}
+
+}  // namespace
+
 Result<UniqueFd> sealed_memfd(const char* name, size_t bytes) {
   UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd && errno == EMFILE && raise_descriptor_limit()) {
+    fd.reset(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  }
+  if (!fd && (errno == EMFILE || errno == ENFILE)) {
+    return fail_errno(Errc::no_memory, errno, "cannot create memory file '{}': raise the limit of descriptors (ulimit -n)", name);
+  }
   if (!fd) {
     return fail_errno(Errc::no_memory, errno, "cannot create memory file '{}'", name);
   }

@@ -31,6 +31,8 @@ class Mapping {
   // Places `bytes` of `fd` over [base()+at, +bytes) of this reservation. REQUIRES: page-aligned,
   // inside the mapping.
   Result<> place(size_t at, const UniqueFd& fd, size_t bytes, uint64_t offset = 0);
+  // `protection`: PROT_NONE, or PROT_READ with or without PROT_WRITE. REQUIRES: as place().
+  Result<> protect(size_t at, size_t bytes, int protection);
   // Gives [at, +bytes) back to being reserved address space.
   Result<> vacate(size_t at, size_t bytes);
 

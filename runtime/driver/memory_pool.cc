@@ -78,7 +78,7 @@ Result<uint64_t> MemoryPool::place_granules(uint64_t bytes, PageKind pages) {
   }
   held_.bytes += memory.bytes();
   held_.peak = std::max(held_.peak, held_.bytes);
-  physical_.emplace(*offset, Block{std::move(memory), bytes, pages});
+  physical_.emplace(*offset, Block{std::make_shared<PhysicalMemory>(std::move(memory)), bytes, pages});
   return *offset;
 }
 
@@ -183,6 +183,25 @@ std::optional<MemoryRange> MemoryPool::find(const void* address) const {
     return std::nullopt;
   }
   std::lock_guard lock(mutex_);
+  return find_locked(address);
+}
+
+std::optional<MemoryPool::Backing> MemoryPool::backing(const void* address) const {
+  if (!contains(address)) {
+    return std::nullopt;
+  }
+  std::lock_guard lock(mutex_);
+  const auto allocation = find_locked(address);
+  if (!allocation) {
+    return std::nullopt;
+  }
+  const uint64_t at = static_cast<uint64_t>(static_cast<const std::byte*>(address) - arena_.base());
+  const auto range = granules_.find(at);  // of a cell: its slab
+  CHECK(range, "a live allocation must lie in granules");
+  return Backing{physical_.at(range->first).memory, at - range->first, *allocation};
+}
+
+std::optional<MemoryRange> MemoryPool::find_locked(const void* address) const {
   const uint64_t offset = static_cast<uint64_t>(static_cast<const std::byte*>(address) - arena_.base());
   if (const Slab* slab = slab_of(offset)) {
     const uint64_t size = cell_bytes(slab->cell_class);

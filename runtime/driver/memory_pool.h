@@ -2,7 +2,7 @@
 //
 // The pool owns a range of reserved address space, an arena of 2 MiB granules. An allocation of a
 // granule or more has a memfd of its own; smaller ones are cells of a slab, a granule divided into
-// cells of one size. Exporting a cell would expose its slab. Whole slabs and granules count as used.
+// cells of one size. Exporting a cell exposes its slab. Whole slabs and granules count as used.
 // Freed slabs go back at once but for one per cell size, which trim() also gives back.
 //
 // Thread-safe: one mutex per pool; not on the launch path.
@@ -35,6 +35,14 @@ class MemoryPool {
   // The live allocation that `address` lies in, as long as it was asked for.
   std::optional<MemoryRange> find(const void* address) const;
   bool contains(const void* address) const { return arena_.contains(address); }
+  // What lies below a live allocation: the file, from where in it, and the allocation itself. The memory stays, and
+  // counts as used, as long as somebody holds it; freeing makes the address free, and a cell of a slab too.
+  struct Backing {
+    std::shared_ptr<PhysicalMemory> memory;
+    uint64_t offset = 0;  // of `address` in the file
+    MemoryRange allocation;
+  };
+  std::optional<Backing> backing(const void* address) const;
   // Gives back what no allocation needs.
   void trim();
   // Frees everything; only the address space stays.
@@ -50,7 +58,7 @@ class MemoryPool {
  private:
   struct Slab;
   struct Block {
-    PhysicalMemory memory;
+    std::shared_ptr<PhysicalMemory> memory;  // shared with those who export it
     uint64_t bytes;  // as asked for; of a slab: all
     PageKind pages;
   };
@@ -59,6 +67,8 @@ class MemoryPool {
   Result<> drop_granules(uint64_t offset);
   Result<void*> allocate_cell(uint64_t bytes, PageKind pages);
   Slab* slab_of(uint64_t offset) const;
+  // REQUIRES: mutex_ held; `address` lies in the arena.
+  std::optional<MemoryRange> find_locked(const void* address) const;
   std::optional<MemoryRange> range_at(uint64_t start, uint64_t bytes, PageKind pages, uint64_t offset) const;
   MemoryKind kind() const { return device_ == kHostMemory ? MemoryKind::pinned_host : MemoryKind::device; }
 

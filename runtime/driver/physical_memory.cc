@@ -42,7 +42,8 @@ Result<PhysicalMemory> PhysicalMemory::allocate(HostTable& table, int device, ui
     CANOPY_TRY(table.reserve(device, memory.bytes_, capacity));
     memory.table_ = &table;  // from here on the destructor gives the reservation back
   }
-  CANOPY_ASSIGN(memory.fd_, sealed_memfd(device == kHostMemory ? "canopy-host" : "canopy-hbm", memory.bytes_));
+  CANOPY_ASSIGN(UniqueFd fd, sealed_memfd(device == kHostMemory ? "canopy-host" : "canopy-hbm", memory.bytes_));
+  memory.fd_ = std::make_shared<const UniqueFd>(std::move(fd));
   return memory;
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/base/unique_fd.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace canopy {
@@ -28,14 +29,16 @@ class PhysicalMemory {
   // `bytes` is rounded up to granules. `device` may be kHostMemory: then nothing is counted.
   static Result<PhysicalMemory> allocate(HostTable& table, int device, uint64_t bytes, uint64_t capacity);
 
-  const UniqueFd& fd() const { return fd_; }
+  const UniqueFd& fd() const { return *fd_; }
+  // The same descriptor for those who hand the memory to other processes: no further one is needed.
+  const std::shared_ptr<const UniqueFd>& shared_fd() const { return fd_; }
   uint64_t bytes() const { return bytes_; }
   int device() const { return device_; }
-  explicit operator bool() const { return static_cast<bool>(fd_); }
+  explicit operator bool() const { return fd_ != nullptr; }
   void reset();
 
  private:
-  UniqueFd fd_;
+  std::shared_ptr<const UniqueFd> fd_;  // null: no memory
   uint64_t bytes_ = 0;
   int device_ = kHostMemory;
   HostTable* table_ = nullptr;

@@ -196,6 +196,28 @@ TEST_F(MemoryPoolTest, FindTellsTheLiveAllocationAndNothingElse) {
   EXPECT_EQ(pool_->find(large), std::nullopt);
 }
 
+TEST_F(MemoryPoolTest, WhatLiesBelowAnAllocationStaysAndCountsAsLongAsSomebodyHoldsIt) {
+  for (uint64_t bytes : {uint64_t{70'000}, 4 * kMiB}) {
+    std::byte* memory = take(bytes);
+    memory[5000] = std::byte{17};
+    auto backing = pool_->backing(memory + 5000);
+    ASSERT_TRUE(backing);
+    EXPECT_EQ(backing->allocation.base, memory);
+    EXPECT_EQ(backing->allocation.bytes, bytes);
+    auto file = Mapping::shared(backing->memory->fd(), backing->memory->bytes());
+    ASSERT_TRUE(file);
+    EXPECT_EQ(file->base()[backing->offset], std::byte{17});
+    EXPECT_FALSE(pool_->backing(memory + bytes)) << "behind it";
+    const uint64_t used = table_->used_bytes(0);
+    ASSERT_TRUE(pool_->free(memory));
+    pool_->trim();
+    EXPECT_FALSE(pool_->backing(memory));
+    EXPECT_EQ(table_->used_bytes(0), used);
+    backing.reset();
+    EXPECT_LT(table_->used_bytes(0), used);
+  }
+}
+
 TEST_F(MemoryPoolTest, PinnedHostMemoryIsNotCounted) {
   auto pool = MemoryPool::create(*table_, kHostMemory, kCapacity);
   ASSERT_TRUE(pool);
