@@ -23,6 +23,7 @@ Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address
     return range;
   }
   if (range->contains(address, count)) {
+    CANOPY_TRY(check_there(*range, end, address));
     return range;
   }
   if (range->registered) {

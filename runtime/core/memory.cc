@@ -38,6 +38,7 @@ Result<> free_device(Runtime& runtime, void* address) {
   for (int id = 0; id < driver->machine().count(); ++id) {
     Device* device = driver->find_device(id);
     if (device != nullptr && device->memory().contains(address)) {
+      runtime.ipc_memory().before_free(address);
       return device->memory().free(address);
     }
   }
@@ -86,6 +87,13 @@ Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void*
   return driver->find_memory(address);
 }
 
+Result<> check_there(const MemoryRange& range, const char* what, const void* address) {
+  if (range.lost) [[unlikely]] {
+    return fail(Errc::peer_lost, "{} ({}) is memory of another process, which is gone: close it", fmt::ptr(address), what);
+  }
+  return {};
+}
+
 Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* address) {
   CANOPY_ASSIGN(auto range, find_allocation(runtime, address));
   if (!range && runtime.registrations().find(address)) {
@@ -106,6 +114,7 @@ Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void*
                 "{} bytes at {} ({}) run past the end of their allocation of {} bytes at {}", bytes,
                 fmt::ptr(address), what, range->bytes, fmt::ptr(range->base));
   }
+  CANOPY_TRY(check_there(*range, what, address));
   return *range;
 }
 

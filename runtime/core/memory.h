@@ -34,7 +34,9 @@ Result<> free_after_sync(Runtime& runtime, Result<> (*free)(Runtime&, void*), vo
 // The live allocation that `address` lies in; nothing for memory that is not ours.
 Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address,
                                                    LookUp when = LookUp::queued);
-// The same, but all host memory that is registered with devices counts as pinned.
+// Errc::peer_lost: the process whose memory it is has gone.
+Result<> check_there(const MemoryRange& range, const char* what, const void* address);
+// The same as find_allocation(), but all host memory that is registered with devices counts as pinned.
 Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* address);
 // All of [address, +bytes) in one live allocation of device or managed memory.
 Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address,

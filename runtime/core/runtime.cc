@@ -118,6 +118,7 @@ void Runtime::close_unused_device(int device) {
   }
   notifies_.close_device(device);
   pools_.forget_device(device);
+  ipc_memory_.close_device(device);
   (*current)->close_device(device);
   peers_.reset(device);
 }

@@ -15,6 +15,7 @@
 #include "runtime/core/event.h"
 #include "runtime/core/exceptions.h"
 #include "runtime/core/host_registration.h"
+#include "runtime/core/ipc_memory.h"
 #include "runtime/core/kernel_args.h"
 #include "runtime/core/kernel_limit.h"
 #include "runtime/core/labels.h"
@@ -203,6 +204,7 @@ class Runtime {
   HostRegistrations& registrations() { return registrations_; }
   TaskMemory& task_memory() { return task_memory_; }
   StreamPools& pools() { return pools_; }
+  IpcMemory& ipc_memory() { return ipc_memory_; }
   DeviceLimits& device_limits() { return device_limits_; }
   Utilization& utilization() { return utilization_; }
 
@@ -296,6 +298,7 @@ class Runtime {
   TaskMemory task_memory_{*this};
   HostRegistrations registrations_;
   StreamPools pools_{*this};
+  IpcMemory ipc_memory_{*this};
   SystemParameters system_parameters_;
   DeviceLimits device_limits_;
   Utilization utilization_;

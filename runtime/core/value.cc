@@ -17,6 +17,7 @@ Result<uint64_t*> device_word(Runtime& runtime, void* address, Stream& stream) {
     return fail(Errc::invalid_argument, "stream {}: 8 bytes at {} are not device memory",
                 stream.id(), fmt::ptr(address));
   }
+  CANOPY_TRY(check_there(*range, "word", address));
   const int here = stream.context().device().id();
   if (range->kind == MemoryKind::device && range->device != here && !range->peer_mapped &&
       !runtime.peers().enabled(here, range->device)) {

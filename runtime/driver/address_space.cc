@@ -7,6 +7,30 @@
 
 namespace canopy {
 
+namespace {
+
+Access join(bool reads, bool writes) { return writes ? Access::read_write : reads ? Access::read : Access::none; }
+
+}  // namespace
+
+void AccessRights::grant(int device, Access access) {
+  if (device < 0) {
+    host = access;
+    return;
+  }
+  const uint64_t bit = uint64_t{1} << device;
+  readers = access == Access::none ? readers & ~bit : readers | bit;
+  writers = access == Access::read_write ? writers | bit : writers & ~bit;
+}
+
+Access AccessRights::of(int device) const {
+  return device < 0 ? host : join((readers >> device & 1) != 0, (writers >> device & 1) != 0);
+}
+
+Access AccessRights::most() const {
+  return join(readers != 0 || host != Access::none, writers != 0 || host == Access::read_write);
+}
+
 void AddressSpace::add(const MemoryRange& range) {
   CHECK(try_add(range), "a range of memory must be registered once");
 }
@@ -28,6 +52,20 @@ bool AddressSpace::try_add(const MemoryRange& range) {
 bool AddressSpace::remove(const void* base) {
   std::unique_lock lock(mutex_);
   return ranges_.erase(reinterpret_cast<uintptr_t>(base)) != 0;
+}
+
+void AddressSpace::set_rights(const void* base, const AccessRights& rights) {
+  std::unique_lock lock(mutex_);
+  if (const auto found = ranges_.find(reinterpret_cast<uintptr_t>(base)); found != ranges_.end()) {
+    found->second.rights = rights;
+  }
+}
+
+void AddressSpace::set_lost(const void* base) {
+  std::unique_lock lock(mutex_);
+  if (const auto found = ranges_.find(reinterpret_cast<uintptr_t>(base)); found != ranges_.end()) {
+    found->second.lost = true;
+  }
 }
 
 std::optional<MemoryRange> AddressSpace::find(const void* address) const {

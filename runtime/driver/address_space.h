@@ -25,6 +25,20 @@ constexpr uint32_t page_bytes(PageKind kind) {
   return kind == PageKind::normal ? 4u << 10 : kind == PageKind::huge ? 2u << 20 : 1u << 30;
 }
 
+enum class Access : uint8_t { none = 0, read = 1, read_write = 3 };  // the numbers of the C API
+
+// Who may touch mapped memory, and how: devices by their numbers, and the host (any number below 0).
+struct AccessRights {
+  uint64_t readers = 0;  // bit d: device d
+  uint64_t writers = 0;
+  Access host = Access::none;
+
+  void grant(int device, Access access);
+  Access of(int device) const;
+  // What the pages must allow: all of these are code of one process.
+  Access most() const;
+};
+
 struct MemoryRange {
   std::byte* base = nullptr;
   uint64_t bytes = 0;
@@ -33,6 +47,10 @@ struct MemoryRange {
   bool peer_mapped = false;  // a peer's memory mapped here: usable, never freed by aclrtFree
   PageKind pages = PageKind::normal;
   bool registered = false;  // the caller's own memory: what lies around it is ordinary host memory
+  bool mapped = false;      // in a range of addresses that the program reserved: `rights` hold, not peer access
+  bool lost = false;        // another process's, which is gone
+  bool remote = false;      // on another host: copies go there, nothing else does
+  AccessRights rights = {};
 
   bool contains(const void* p, uint64_t count) const {
     const uint64_t at = reinterpret_cast<uintptr_t>(p) - reinterpret_cast<uintptr_t>(base);
@@ -48,6 +66,9 @@ class AddressSpace {
   bool try_add(const MemoryRange& range);
   // False when no range starts at `base`.
   bool remove(const void* base);
+  // Both: of the range that starts at `base`; nothing happens when there is none.
+  void set_rights(const void* base, const AccessRights& rights);
+  void set_lost(const void* base);
   // The range that `address` lies in.
   std::optional<MemoryRange> find(const void* address) const;
 

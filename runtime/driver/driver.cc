@@ -192,7 +192,8 @@ bool Driver::is_pool_address(const void* address) const {
   }
   MemoryPool* host = host_memory_.load(std::memory_order_acquire);
   const ManagedMemory* managed = existing_managed_memory();
-  return (host != nullptr && host->contains(address)) || (managed != nullptr && managed->contains(address));
+  return (host != nullptr && host->contains(address)) || (managed != nullptr && managed->contains(address)) ||
+         virtual_memory_.contains(address);
 }
 
 std::optional<MemoryRange> Driver::find_memory(const void* address) const {

@@ -13,6 +13,7 @@
 #include "runtime/driver/physical_memory.h"
 #include "runtime/driver/sharing.h"
 #include "runtime/driver/sync_pages.h"
+#include "runtime/driver/virtual_memory.h"
 #include "topology/model/machine.h"
 
 #include <array>
@@ -37,6 +38,8 @@ class Driver {
   const topology::Machine& machine() const { return machine_; }
   HostTable& host_table() { return *host_table_; }
   AddressSpace& address_space() { return address_space_; }
+  // Reserved addresses, and what is mapped there.
+  VirtualMemory& virtual_memory() { return virtual_memory_; }
   // What other processes of the host use of this one, and this one of theirs.
   Sharing& sharing() { return sharing_; }
   // Where notifies and events lie that processes share.
@@ -95,6 +98,7 @@ class Driver {
   SyncPages sync_pages_;  // before what leases its pages
   Sharing sharing_{*host_table_};
   AddressSpace address_space_;
+  VirtualMemory virtual_memory_{address_space_};
   std::mutex mutex_;  // guards opening, closing and the making of scheduler_ and the memories
   std::array<std::unique_ptr<Device>, kMaxDevices> made_;  // by the first open_device(); guarded by mutex_
   std::unique_ptr<Scheduler> scheduler_;

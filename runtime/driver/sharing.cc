@@ -240,6 +240,12 @@ Result<std::shared_ptr<Sharing::Peer>> Sharing::peer_at(uint32_t slot) {
 Result<Import> Sharing::import(ObjectKind kind, const SharedKey& key, std::function<void()> on_exporter_lost) {
   CANOPY_ASSIGN(const uint32_t slot, exporter_of(key.id));
   if (slot == table_.slot()) {
+    std::unique_lock lock(mutex_);
+    const bool is_ours = shared_.contains(key.id);
+    lock.unlock();
+    if (!is_ours) {  // ended, or of one that is gone and had this slot before us
+      return fail(Errc::stale_handle, "{:#x} is not, or no longer, shared by the process that it names", key.id);
+    }
     return fail(Errc::invalid_argument, "{:#x} was exported by this very process; it can be imported in others only",
                 key.id);
   }

@@ -61,12 +61,15 @@ SecondProcess::SecondProcess(const std::string& role, const std::vector<std::pai
   variables.push_back(nullptr);
   char program[] = "/proc/self/exe";
   char* arguments[] = {program, nullptr};
+  const int quiet = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
   pid_ = ::fork();
   if (pid_ == 0) {
     ::fcntl(ends[1], F_SETFD, 0);
+    ::dup2(quiet, STDOUT_FILENO);  // one program's report is enough
     ::execve(program, arguments, variables.data());
     ::_exit(127);
   }
+  ::close(quiet);
   ::close(ends[1]);
   line_ = std::make_unique<Line>(ends[0]);
 }

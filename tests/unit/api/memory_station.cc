@@ -1,0 +1,155 @@
+#include "tests/unit/api/memory_station.h"
+
+#include "canopy/kernel.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace {
+
+__global__ __aicore__ void store_byte(GM_ADDR at, uint64_t value) { *reinterpret_cast<volatile uint8_t*>(at) = static_cast<uint8_t>(value); }
+CANOPY_KERNEL(store_byte)
+
+}  // namespace
+
+namespace canopy::test {
+
+uint64_t inode_at(const void* address) {
+  std::ifstream maps("/proc/self/maps");
+  const auto wanted = reinterpret_cast<uintptr_t>(address);
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream words(line);
+    uintptr_t from = 0;
+    uintptr_t to = 0;
+    char dash = 0;
+    std::string flags, offset, device;
+    uint64_t inode = 0;
+    words >> std::hex >> from >> dash >> to >> flags >> offset >> device >> std::dec >> inode;
+    if (wanted >= from && wanted < to) {
+      return inode;
+    }
+  }
+  return 0;
+}
+
+size_t mappings() {
+  std::ifstream maps("/proc/self/maps");
+  return static_cast<size_t>(std::count(std::istreambuf_iterator<char>(maps), {}, '\n'));
+}
+
+size_t descriptors() {
+  const std::filesystem::directory_iterator folder("/proc/self/fd");
+  return static_cast<size_t>(std::distance(begin(folder), end(folder)));
+}
+
+std::string MemoryStation::obey(const std::string& order) {
+  std::istringstream words(order);
+  std::string verb, text;
+  words >> verb;
+  const auto number = [&] {
+    uint64_t value = 0;
+    words >> value;
+    return value;
+  };
+  const auto told = [](aclError code, const std::string& more = "") {
+    return std::to_string(code) + (code == ACL_SUCCESS && !more.empty() ? " " + more : "");
+  };
+  if (verb == "device") {
+    device_ = static_cast<int>(number());
+    return told(aclrtSetDevice(device_));
+  }
+  if (verb == "reset") {
+    return told(aclrtResetDevice(static_cast<int>(number())));
+  }
+  if (verb == "malloc") {
+    void* made = nullptr;
+    const aclError code = aclrtMalloc(&made, number(), ACL_MEM_MALLOC_HUGE_FIRST);
+    memory_ = static_cast<std::byte*>(made);
+    return told(code);
+  }
+  if (verb == "free") {
+    return told(aclrtFree(memory_));
+  }
+  if (verb == "export") {
+    char key[65] = {};
+    const uint64_t at = number();
+    const uint64_t bytes = number();
+    const aclError code = aclrtIpcMemGetExportKey(memory_ + at, bytes, key, sizeof key, number());
+    return told(code, key);
+  }
+  if (verb == "import") {
+    words >> text;
+    void* there = nullptr;
+    const aclError code = aclrtIpcMemImportByKey(&there, text.c_str(), number());
+    if (code == ACL_SUCCESS) {
+      memory_ = static_cast<std::byte*>(there);
+    }
+    return told(code);
+  }
+  if (verb == "allow") {
+    words >> text;
+    auto pid = static_cast<int32_t>(number());
+    return told(aclrtIpcMemSetImportPid(text.c_str(), &pid, 1));
+  }
+  if (verb == "close") {
+    words >> text;
+    return told(aclrtIpcMemClose(text.c_str()));
+  }
+  if (verb == "load") {
+    return told(ACL_SUCCESS, std::to_string(static_cast<int>(*static_cast<volatile std::byte*>(memory_ + number()))));
+  }
+  if (verb == "store") {
+    const uint64_t at = number();
+    const aclError code = launch(store_byte, 1, nullptr, reinterpret_cast<GM_ADDR>(memory_ + at), number());
+    return told(code != ACL_SUCCESS ? code : aclrtSynchronizeStream(nullptr));
+  }
+  if (verb == "read") {
+    uint8_t value = 0;
+    const aclError code = aclrtMemcpy(&value, 1, memory_ + number(), 1, ACL_MEMCPY_DEVICE_TO_HOST);
+    return told(code, std::to_string(value));
+  }
+  if (verb == "write") {
+    const uint64_t at = number();
+    const auto value = static_cast<uint8_t>(number());
+    return told(aclrtMemcpy(memory_ + at, 1, &value, 1, ACL_MEMCPY_HOST_TO_DEVICE));
+  }
+  if (verb == "pull") {
+    const uint64_t at = number();
+    const uint64_t bytes = number();
+    void* mine = nullptr;
+    if (const aclError code = aclrtMalloc(&mine, bytes, ACL_MEM_MALLOC_HUGE_FIRST); code != ACL_SUCCESS) {
+      return told(code);
+    }
+    const aclError code = aclrtMemcpy(mine, bytes, memory_ + at, bytes, ACL_MEMCPY_DEVICE_TO_DEVICE);
+    const int first = static_cast<int>(*static_cast<std::byte*>(mine));
+    aclrtFree(mine);
+    return told(code, std::to_string(first));
+  }
+  if (verb == "peer") {
+    return told(aclrtDeviceEnablePeerAccess(static_cast<int>(number()), 0));
+  }
+  if (verb == "used") {
+    size_t free = 0;
+    size_t total = 0;
+    const aclError code = aclrtGetMemInfo(ACL_HBM_MEM, &free, &total);
+    return told(code, std::to_string(total - free));
+  }
+  const uint64_t fact = verb == "inode"   ? inode_at(memory_)
+                        : verb == "where" ? reinterpret_cast<uint64_t>(memory_)
+                        : verb == "fds"   ? descriptors()
+                        : verb == "maps"  ? mappings()
+                                          : ~uint64_t{0};
+  return told(ACL_SUCCESS, std::to_string(fact));
+}
+
+ROLE(memory_station) {
+  MemoryStation station;
+  for (std::string order = line.hear(); !order.empty() && order != "leave"; order = line.hear()) {
+    line.say(station.obey(order));
+  }
+}
+
+}  // namespace canopy::test
