@@ -155,19 +155,21 @@ namespace {
 using broker_socket::Got;
 using broker_socket::Sent;
 
-// False when the deadline passed. A hang-up counts as ready: the next call finds it.
-bool wait_ready(const UniqueFd& socket, short events, Deadline deadline) {
+enum class Ready { yes, no_more, late };
+
+// `no_more`: the peer reads nothing more or sends nothing more, and what we wait for has not come.
+Ready wait_ready(const UniqueFd& socket, short events, Deadline deadline) {
   for (;;) {
     const auto left = deadline.left(monotonic_ns());
     // Rounded up, so that the last millisecond is not a busy one.
     const int64_t ms = std::min<int64_t>(left.count() / 1'000'000 + 1, 60'000);
-    pollfd entry{socket.get(), events, 0};
+    pollfd entry{socket.get(), static_cast<short>(events | POLLRDHUP), 0};
     const int ready = ::poll(&entry, 1, left.count() == 0 ? 0 : static_cast<int>(ms));
     if (ready > 0) {
-      return true;
+      return (entry.revents & events) != 0 ? Ready::yes : Ready::no_more;
     }
     if (left.count() == 0) {
-      return false;
+      return Ready::late;
     }
   }
 }
@@ -291,19 +293,7 @@ Result<> BrokerConnection::greet(Deadline deadline) {
 
 Result<Message> BrokerConnection::exchange(Message request, UniqueFd* passed, Deadline deadline) {
   request.serial = ++serial_;
-  while (!send_given_back()) {
-    if (!wait_ready(socket_, POLLOUT, deadline)) {
-      return late();
-    }
-  }
-  for (Sent sent; (sent = broker_socket::send_message(socket_, request)) != Sent::done;) {
-    if (sent == Sent::gone) {
-      break;  // why may lie in the queue
-    }
-    if (!wait_ready(socket_, POLLOUT, deadline)) {
-      return late();
-    }
-  }
+  CANOPY_TRY(post(request, deadline));
   for (;;) {
     Message reply;
     switch (broker_socket::receive_message(socket_, reply, passed)) {
@@ -317,9 +307,12 @@ Result<Message> BrokerConnection::exchange(Message request, UniqueFd* passed, De
         if (reply.serial == request.serial || (reply.serial == 0 && reply.op == Op::hello_reply)) {
           return reply;
         }
+        if (deadline.passed(monotonic_ns())) {
+          return late();  // whoever sends such replies without end must not keep us
+        }
         break;
       case Got::nothing_yet:
-        if (!wait_ready(socket_, POLLIN, deadline)) {
+        if (wait_ready(socket_, POLLIN, deadline) == Ready::late) {
           return late();
         }
         break;
@@ -327,6 +320,23 @@ Result<Message> BrokerConnection::exchange(Message request, UniqueFd* passed, De
         return gone();
       case Got::misbehaved:
         return fail(Errc::io, "broker '{}' sends what is not a message", address_);
+    }
+  }
+}
+
+// What was given back comes first, then `request`.
+Result<> BrokerConnection::post(const Message& request, Deadline deadline) {
+  for (;;) {
+    if (send_given_back() && broker_socket::send_message(socket_, request) != Sent::full) {
+      return {};  // or the peer is gone: why may lie in the queue
+    }
+    switch (wait_ready(socket_, POLLOUT, deadline)) {
+      case Ready::yes:
+        break;
+      case Ready::no_more:
+        return gone();
+      case Ready::late:
+        return late();
     }
   }
 }

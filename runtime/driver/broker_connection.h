@@ -81,6 +81,7 @@ class BrokerConnection {
   // Sends `request` and waits for its reply. REQUIRES: a Turn.
   Result<broker_protocol::Message> exchange(broker_protocol::Message request, UniqueFd* passed,
                                             Deadline deadline);
+  Result<> post(const broker_protocol::Message& request, Deadline deadline);
   // True when nothing is left to be sent. Any thread.
   bool send_given_back();
   tl::unexpected<Error> gone() const;
