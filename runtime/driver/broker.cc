@@ -30,7 +30,6 @@ namespace canopy {
 
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(10);  // connect(), fetch()
 constexpr uint64_t kMuteNs = 100'000'000;             // listener's pause when descriptors run out
 constexpr int kEventsAtOnce = 64;
 constexpr int kAcceptsAtOnce = 16;  // then the others get a turn
@@ -334,7 +333,7 @@ Result<> Broker::connect(const std::string& address, uint64_t tag) {
       return {};
     }
   }
-  CANOPY_ASSIGN(auto connection, BrokerConnection::open(address, Deadline::after(kPatience)));
+  CANOPY_ASSIGN(auto connection, BrokerConnection::open(address, Deadline::after(state_->options.patience)));
   std::unique_lock lock(state_->mutex);
   if (connected()) {  // by another thread meanwhile
     lock.unlock();
@@ -370,7 +369,7 @@ Result<FetchedMemory> Broker::fetch(const std::string& address, const FetchReque
   if (state_->in_child()) {
     return forked_error();
   }
-  const Deadline deadline = Deadline::after(kPatience);
+  const Deadline deadline = Deadline::after(state_->options.patience);
   const std::shared_ptr<BrokerConnection> connection = state_->connection_to(address);
   if (!connection) {
     return fail(Errc::not_found, "broker '{}' is not connected: connect() comes before fetch()",

@@ -16,6 +16,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -75,6 +76,7 @@ class Broker {
     LostCallback on_lost;
     LeaseLostCallback on_lease_lost;
     uint16_t tag = 0;  // the low 16 bits of every id
+    std::chrono::milliseconds patience{10'000};  // with who does not answer: of connect() and fetch()
   };
   static Result<std::unique_ptr<Broker>> start(Options options);
   static Result<std::unique_ptr<Broker>> start(LostCallback on_lost = {}) {
@@ -103,7 +105,7 @@ class Broker {
   // Idempotent per address. Errors: not_found (nobody listens there: other network namespace or
   // dead), no_permission (other uid).
   Result<> connect(const std::string& address, uint64_t tag);
-  // Fetches what the connected broker at `address` published as `id`, with a deadline of 10 s.
+  // Fetches what the connected broker at `address` published as `id`. Errc::timeout when it does not answer.
   Result<FetchedMemory> fetch(const std::string& address, uint64_t id) { return fetch(address, FetchRequest{.id = id, .secret = {}}); }
   Result<FetchedMemory> fetch(const std::string& address, const FetchRequest& request);
   // Ends one lease. Does not wait for the exporter, and may be called when it is gone.

@@ -12,6 +12,7 @@
 #include "runtime/base/unique_fd.h"
 #include "runtime/driver/broker_connection.h"
 #include "runtime/driver/broker_protocol.h"
+#include "runtime/driver/complaints.h"
 
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -42,7 +43,7 @@ class BrokerClients {
  public:
   // Both outlive this object.
   BrokerClients(const std::string& address, const UniqueFd& epoll)
-      : address_(address), epoll_(epoll), limit_(limit_of_process()) {}
+      : complaints_(address), epoll_(epoll), limit_(limit_of_process()) {}
 
   uint64_t publish(Export object, uint16_t tag);
   bool allow(uint64_t id, const std::vector<pid_t>& pids);
@@ -79,33 +80,34 @@ class BrokerClients {
     bool greeted = false;
     uint64_t greet_by_ns = 0;
     bool leaving = false;  // has said goodbye
-    uint32_t refusals = 0;
     std::unordered_multimap<uint64_t, std::shared_ptr<Export>> leases;
   };
-  static constexpr uint32_t kRefusalsTold = 16;  // per client; the others are counted
+  // Per client: as many as it could map (vm.max_map_count). Each costs us memory until it is given back.
+  static constexpr size_t kMostLeases = 65'536;
 
-  // Half of what the process may open: the other half stays for its own work.
+  // Half of what the process may open: the other half stays for its own work. One client process may have a quarter
+  // of these (a process has one connection for each Driver and each World in it): the others stay for others.
   static size_t limit_of_process() {
     rlimit files{};
     ::getrlimit(RLIMIT_NOFILE, &files);
     return std::max<size_t>(1, files.rlim_cur / 2);
   }
+  size_t limit_of_client() const { return std::max<size_t>(1, limit_ / 4); }
   broker_protocol::Status judge(const broker_socket::Credentials& who);
   // False when the client is to go, with a complaint unless it leaves by itself.
   bool serve(Client& client, std::string& complaint);
   bool answer(Client& client, const broker_protocol::Message& request, std::string& complaint);
   const std::shared_ptr<Export>* look_up(const Client& client, const broker_protocol::Message& request,
                                          broker_protocol::Message& reply) const;
-  void refuse(Client& client, uint64_t id, const char* reason) const;
   void give_back(Client& client, uint64_t id);
   void drop(uint64_t token, const std::string& complaint);
 
-  const std::string& address_;
+  Complaints complaints_;
   const UniqueFd& epoll_;
   const size_t limit_;
   std::unordered_map<uint64_t, Client> clients_;       // by token
   size_t strangers_ = 0;                               // clients that have not said hello
-  bool refusing_ = false;                              // at the limit, and said so
+  std::unordered_map<pid_t, size_t> connections_of_;   // by process; never 0
   std::unordered_map<uint64_t, std::shared_ptr<Export>> published_;  // by id
   Remains remains_;
 };
@@ -124,7 +126,12 @@ inline bool BrokerClients::allow(uint64_t id, const std::vector<pid_t>& pids) {
   if (found == published_.end()) {
     return false;
   }
-  found->second->pids.insert(found->second->pids.end(), pids.begin(), pids.end());
+  auto& list = found->second->pids;
+  for (const pid_t pid : pids) {
+    if (std::find(list.begin(), list.end(), pid) == list.end()) {
+      list.push_back(pid);
+    }
+  }
   return true;
 }
 
@@ -144,18 +151,18 @@ inline size_t BrokerClients::leases(uint64_t id) const {
 
 inline broker_protocol::Status BrokerClients::judge(const broker_socket::Credentials& who) {
   if (who.uid != ::geteuid()) {
-    log(LogLevel::warn, "broker {}: refused pid {} of uid {}", address_, who.pid, who.uid);
+    complaints_.tell("refused", who.pid, "it belongs to uid {}", who.uid);
     return broker_protocol::Status::foreign_user;
   }
-  if (clients_.size() < limit_) {
-    refusing_ = false;
-    return broker_protocol::Status::ok;
+  if (const auto its = connections_of_.find(who.pid); its != connections_of_.end() && its->second >= limit_of_client()) {
+    complaints_.tell("refused", who.pid, "it has {} connections already", its->second);
+    return broker_protocol::Status::too_many_clients;
   }
-  if (!refusing_) {
-    log(LogLevel::warn, "broker {}: {} connections are open, more are refused", address_, limit_);
+  if (clients_.size() >= limit_) {
+    complaints_.tell("refused", who.pid, "{} connections are open", limit_);
+    return broker_protocol::Status::too_many_clients;
   }
-  refusing_ = true;
-  return broker_protocol::Status::too_many_clients;
+  return broker_protocol::Status::ok;
 }
 
 inline void BrokerClients::admit(UniqueFd socket, uint64_t token) {
@@ -167,12 +174,12 @@ inline void BrokerClients::admit(UniqueFd socket, uint64_t token) {
     return;
   }
   if (!epoll_watch(epoll_, socket.get(), token, EPOLLIN | EPOLLRDHUP)) {
-    log(LogLevel::warn, "broker {}: cannot watch pid {}: {}", address_, client.who.pid,
-        std::system_category().message(errno));
+    complaints_.tell("cannot watch", client.who.pid, "{}", std::system_category().message(errno));
     return;
   }
   client.socket = std::move(socket);
   client.greet_by_ns = monotonic_ns() + kGreetNs;
+  ++connections_of_[client.who.pid];
   clients_.emplace(token, std::move(client));
   ++strangers_;
 }
@@ -235,10 +242,19 @@ inline bool BrokerClients::answer(Client& client, const broker_protocol::Message
     return false;
   }
   if (found == nullptr && reply.op == Op::fetch_reply) {
-    refuse(client, request.id,
-           reply.status == broker_protocol::Status::not_allowed ? "its pid is not on the list" : "no such object, kind or key");
+    complaints_.tell("refused", client.who.pid, "{:#x}: {}", request.id,
+                     reply.status == broker_protocol::Status::not_allowed       ? "its pid is not on the list"
+                     : reply.status == broker_protocol::Status::too_many_leases ? "it has as many imports as it may have"
+                                                                                : "no such object, kind or key");
   }
-  const broker_socket::Sent sent = broker_socket::send_message(client.socket, reply, passed);
+  broker_socket::Sent sent = broker_socket::send_message(client.socket, reply, passed);
+  if (sent == broker_socket::Sent::crowded) {
+    // Not this client's doing: it gets an answer, not a hang-up.
+    complaints_.tell("refused", client.who.pid, "{:#x}: {}", request.id, "this user has too many descriptors on the way that nobody takes");
+    found = nullptr;
+    reply.status = broker_protocol::Status::too_many_on_the_way;
+    sent = broker_socket::send_message(client.socket, reply);
+  }
   if (sent == broker_socket::Sent::full) {
     complaint = "does not read its replies";
   }
@@ -261,22 +277,20 @@ inline const std::shared_ptr<Export>* BrokerClients::look_up(const Client& clien
     return nullptr;
   }
   const Export& object = *found->second;
-  if (object.listed_only &&
-      std::find(object.pids.begin(), object.pids.end(), client.who.pid) == object.pids.end()) {
+  // Pid 0: in a pid namespace that we do not see, so nobody can have listed it.
+  if (object.listed_only && (client.who.pid == 0 || std::find(object.pids.begin(), object.pids.end(), client.who.pid) ==
+                                                        object.pids.end())) {
     reply.status = broker_protocol::Status::not_allowed;
+    return nullptr;
+  }
+  if (request.leased != 0 && client.leases.size() >= kMostLeases) {
+    reply.status = broker_protocol::Status::too_many_leases;
     return nullptr;
   }
   reply.bytes = object.bytes;
   reply.offset = object.offset;
   reply.device = object.device;
   return &found->second;
-}
-
-inline void BrokerClients::refuse(Client& client, uint64_t id, const char* reason) const {
-  if (++client.refusals <= kRefusalsTold) {
-    log(LogLevel::warn, "broker {}: refused {:#x} to pid {}: {}{}", address_, id, client.who.pid, reason,
-        client.refusals == kRefusalsTold ? "; further refusals of this process are not told" : "");
-  }
 }
 
 inline void BrokerClients::give_back(Client& client, uint64_t id) {
@@ -289,8 +303,7 @@ inline void BrokerClients::give_back(Client& client, uint64_t id) {
 inline void BrokerClients::drop(uint64_t token, const std::string& complaint) {
   const auto entry = clients_.find(token);
   if (!complaint.empty()) {
-    log(LogLevel::warn, "broker {}: dropped pid {}, which {}", address_, entry->second.who.pid,
-        complaint);
+    complaints_.tell("dropped", entry->second.who.pid, "it {}", complaint);
   }
   strangers_ -= entry->second.greeted ? 0 : 1;
   for (auto& [id, object] : entry->second.leases) {
@@ -300,6 +313,9 @@ inline void BrokerClients::drop(uint64_t token, const std::string& complaint) {
     remains_.objects.push_back(std::move(object));
   }
   epoll_unwatch(epoll_, entry->second.socket.get());
+  if (const auto its = connections_of_.find(entry->second.who.pid); --its->second == 0) {
+    connections_of_.erase(its);
+  }
   clients_.erase(entry);
 }
 
@@ -330,6 +346,7 @@ inline void BrokerClients::say_goodbye() {
 
 inline void BrokerClients::clear() {
   clients_.clear();
+  connections_of_.clear();
   published_.clear();
 }
 

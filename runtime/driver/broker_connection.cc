@@ -106,9 +106,10 @@ Sent send_message(const UniqueFd& socket, const Message& message, int passed) {
   if (sent >= 0) {
     return Sent::done;
   }
-  // ETOOMANYREFS: this user has too many descriptors on the way that nobody takes.
-  const bool full = errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS ||
-                    errno == ENOMEM || errno == ETOOMANYREFS;
+  if (errno == ETOOMANYREFS) {
+    return Sent::crowded;
+  }
+  const bool full = errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOMEM;
   return full ? Sent::full : Sent::gone;
 }
 
@@ -386,6 +387,15 @@ Result<FetchedMemory> BrokerConnection::fetch(const FetchRequest& wanted, Deadli
     return fail(Errc::no_permission,
                 "broker '{}': pid {} is not among those allowed to fetch {:#x}", address_,
                 ::getpid(), id);
+  }
+  if (reply.status == Status::too_many_leases) {
+    return fail(Errc::limit, "broker '{}': pid {} has as many imports of that process as it may have", address_, ::getpid());
+  }
+  if (reply.status == Status::too_many_on_the_way) {
+    return fail(Errc::limit,
+                "broker '{}' cannot pass {:#x}: some process of this user does not take the descriptors that it was sent, and "
+                "the limit (RLIMIT_NOFILE of the exporter) is reached",
+                address_, id);
   }
   if (reply.op != Op::fetch_reply || reply.status != Status::ok) {
     return fail(Errc::io, "broker '{}' answers a fetch with status {}", address_,

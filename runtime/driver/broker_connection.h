@@ -35,7 +35,9 @@ struct Credentials {
 Credentials peer_credentials(const UniqueFd& socket);
 Result<UniqueFd> listen_at(const std::string& address);
 
-enum class Sent { done, full, gone };
+// `crowded`: this user has so many descriptors on the way that the kernel takes no more (RLIMIT_NOFILE; whoever has
+// CAP_SYS_RESOURCE is exempt).
+enum class Sent { done, full, crowded, gone };
 // Never blocks, raises no SIGPIPE. `passed` travels as a duplicate unless it is -1.
 Sent send_message(const UniqueFd& socket, const broker_protocol::Message& message, int passed = -1);
 

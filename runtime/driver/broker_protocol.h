@@ -34,7 +34,9 @@ enum class Status : uint32_t {
   not_allowed,
   foreign_version,
   foreign_user,
-  too_many_clients
+  too_many_clients,
+  too_many_leases,
+  too_many_on_the_way  // descriptors that this user's processes were sent and have not taken
 };
 
 struct Message {

@@ -11,7 +11,9 @@
 #include <gtest/gtest.h>
 
 #include <sys/stat.h>
+#include <sys/un.h>
 
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -37,6 +39,19 @@ inline bool soon(FunctionRef<bool()> done, std::chrono::milliseconds limit) {
 inline size_t open_fds() {
   const std::filesystem::directory_iterator folder("/proc/self/fd");
   return static_cast<size_t>(std::distance(begin(folder), end(folder)));
+}
+
+// A client that knows sockets but not the protocol. No descriptor when the connection is refused.
+inline UniqueFd stranger(const std::string& address) {
+  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  address.copy(name.sun_path + 1, address.size());
+  const auto bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + address.size());
+  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&name), bytes) != 0) {
+    socket.reset();
+  }
+  return socket;
 }
 
 // Another process with a Broker that publishes kBytes of memory.

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -31,7 +32,10 @@ class Line {
   // "" when the other side is gone or silent for 20 s.
   std::string hear() {
     char buffer[512];
-    const ssize_t got = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+    ssize_t got;
+    do {
+      got = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+    } while (got < 0 && errno == EINTR);  // stopped and continued
     return got > 0 ? std::string(buffer, static_cast<size_t>(got)) : std::string();
   }
 
