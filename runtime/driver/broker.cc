@@ -141,8 +141,8 @@ void Broker::State::handle(uint64_t token) {
   const bool orderly = peer.connection->drain();
   peer.connection->close();
   lock.unlock();
-  if (!orderly && options.on_lost) {
-    options.on_lost(peer.tag);
+  if (const LostCallback& told = orderly ? options.on_left : options.on_lost) {
+    told(peer.tag);
   }
 }
 

@@ -74,13 +74,14 @@ class Broker {
 
   struct Options {
     LostCallback on_lost;
+    LostCallback on_left;  // the same for who said goodbye
     LeaseLostCallback on_lease_lost;
     uint16_t tag = 0;  // the low 16 bits of every id
     std::chrono::milliseconds patience{10'000};  // with who does not answer: of connect() and fetch()
   };
   static Result<std::unique_ptr<Broker>> start(Options options);
   static Result<std::unique_ptr<Broker>> start(LostCallback on_lost = {}) {
-    return start(Options{.on_lost = std::move(on_lost), .on_lease_lost = {}});
+    return start(Options{.on_lost = std::move(on_lost), .on_left = {}, .on_lease_lost = {}});
   }
   ~Broker();  // says goodbye on every connection
 

@@ -113,7 +113,9 @@ Result<Broker*> Sharing::broker() {
     return made;
   }
   Broker::Options options;
+  // To who uses what a process shared, it is the same whether that process was killed or finalized.
   options.on_lost = [this](uint64_t tag) { on_lost(tag); };
+  options.on_left = options.on_lost;
   options.on_lease_lost = [this](uint64_t id, pid_t pid) { on_lease_lost(id, pid); };
   options.tag = static_cast<uint16_t>(table_.slot() + 1);
   CANOPY_ASSIGN(std::unique_ptr<Broker> made, Broker::start(std::move(options)));
@@ -171,6 +173,7 @@ void Sharing::on_lease_lost(uint64_t id, pid_t pid) {
 
 void Sharing::on_lost(uint64_t tag) {
   std::vector<std::weak_ptr<Import::Watch>> watches;
+  std::string address;
   {
     std::lock_guard lock(mutex_);
     auto found = by_tag_.extract(tag);
@@ -180,10 +183,12 @@ void Sharing::on_lost(uint64_t tag) {
     Peer& peer = *found.mapped();
     peer.lost = true;
     watches = std::move(peer.watches);
+    address = peer.address;
     if (const auto at = peers_.find(peer.address); at != peers_.end() && at->second.get() == &peer) {
       peers_.erase(at);
     }
   }
+  broker_.load(std::memory_order_acquire)->disconnect(address);  // or it is remembered for ever
   for (const auto& each : watches) {
     if (const auto watch = each.lock()) {
       watch->call();
@@ -222,7 +227,8 @@ Result<std::shared_ptr<Sharing::Peer>> Sharing::peer_at(uint32_t slot) {
   // The first of several calls decides about the tag, and all of them have the same.
   if (auto connected = mine->connect(address, peer->tag); !connected) {
     std::lock_guard lock(mutex_);
-    if (peer->watches.empty()) {  // nobody else has met it alive
+    // Nobody else has met it alive, nor is about to: only the two maps and this call know it.
+    if (peer->watches.empty() && peer.use_count() == 3) {
       by_tag_.erase(peer->tag);
       if (const auto at = peers_.find(address); at != peers_.end() && at->second == peer) {
         peers_.erase(at);

@@ -73,8 +73,8 @@ class Sharing {
   // How many imports of it there are now.
   size_t importers(uint64_t id);
 
-  // Takes what another process shares. `on_exporter_lost` is called once if that process vanishes before the import
-  // is given back. Errc::invalid_argument: no number of a shared object, or one of this very process; stale_handle: not
+  // Takes what another process shares. `on_exporter_lost` is called once if that process leaves, in whatever way, before
+  // the import is given back. Errc::invalid_argument: no number of a shared object, or one of this very process; stale_handle: not
   // shared (any more), of another kind, or with another secret; no_permission: this process is not on
   // the list; peer_lost: the exporter is gone; timeout: it does not answer.
   Result<Import> import(ObjectKind kind, const SharedKey& key, std::function<void()> on_exporter_lost = {});

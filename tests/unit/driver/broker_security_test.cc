@@ -354,7 +354,7 @@ TEST(BrokerSecurity, NothingLiesBeyondWhatWasShared) {
 
 TEST(BrokerSecurity, AStoppedExporterIsATimeoutAndOthersServeMeanwhile) {
   Server stopped, other;
-  auto client = std::move(*Broker::start({.on_lost = {}, .on_lease_lost = {}, .patience = std::chrono::milliseconds(300)}));
+  auto client = std::move(*Broker::start({.on_lost = {}, .on_left = {}, .on_lease_lost = {}, .patience = std::chrono::milliseconds(300)}));
   ASSERT_TRUE(client->connect(stopped.address, 1));
   ASSERT_TRUE(client->connect(other.address, 2));
   ::kill(stopped.process->pid(), SIGSTOP);

@@ -178,6 +178,33 @@ TEST_F(SharingTest, TheImporterLearnsOfTheExportersDeath) {
   EXPECT_EQ(site.sharing->import(ObjectKind::memory, exporter.key).error().code, Errc::peer_lost);
 }
 
+TEST_F(SharingTest, TheImporterLearnsThatTheExporterLeft) {
+  SharingProcess exporter;
+  Site site;
+  std::atomic<int> told{0};
+  auto got = site.sharing->import(ObjectKind::memory, exporter.key, [&] { ++told; });
+  ASSERT_TRUE(got) << error_text::newest();
+  exporter.process.line().say("leave");
+  EXPECT_TRUE(soon([&] { return told.load() == 1; }, std::chrono::seconds(2)));
+  EXPECT_EQ(site.sharing->import(ObjectKind::memory, exporter.key).error().code, Errc::peer_lost);
+  EXPECT_TRUE(Mapping::shared(got->fd, kBytes)) << "what it has stays its own";
+}
+
+// The slot and the number's low bits are the same, the process is another.
+TEST_F(SharingTest, AKeyOfTheSlotsEarlierProcessIsStale) {
+  SharedKey replayed;
+  {
+    SharingProcess exporter;
+    replayed = exporter.key;
+    exporter.process.kill();
+  }
+  SharingProcess successor;
+  ASSERT_EQ(replayed.id & 0xFFFF, successor.key.id & 0xFFFF);
+  Site site;
+  EXPECT_EQ(site.sharing->import(ObjectKind::memory, replayed).error().code, Errc::stale_handle);
+  EXPECT_TRUE(site.sharing->import(ObjectKind::memory, successor.key)) << error_text::newest();
+}
+
 TEST_F(SharingTest, NobodyIsToldWhatWasGivenBack) {
   SharingProcess exporter;
   SharingProcess other;
