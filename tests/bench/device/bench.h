@@ -5,6 +5,7 @@
 #include "tests/bench/support/report.h"
 #include "tests/bench/support/ticks.h"
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -17,25 +18,26 @@ namespace canopy::bench {
 inline void must(aclError code, const char* what) {
   if (code != ACL_SUCCESS) {
     const char* text = aclGetRecentErrMsg();
-    std::fprintf(stderr, "device_bench: %s: error %d: %s\n", what, code, text ? text : "");
+    std::fprintf(stderr, "%s: %s: error %d: %s\n", program_invocation_short_name, what, code,
+                 text ? text : "");
     std::exit(1);
   }
 }
 
 inline void expect_equal(uint64_t got, uint64_t wanted, const char* what) {
   if (got != wanted) {
-    std::fprintf(stderr, "device_bench: %s: %llu, not %llu\n", what,
+    std::fprintf(stderr, "%s: %s: %llu, not %llu\n", program_invocation_short_name, what,
                  static_cast<unsigned long long>(got), static_cast<unsigned long long>(wanted));
     std::exit(1);
   }
 }
 
-// Device 0 of a fresh runtime.
+// A device of a fresh runtime.
 class Session {
  public:
-  Session() {
+  explicit Session(int device = 0) {
     must(aclInit(nullptr), "aclInit");
-    must(aclrtSetDevice(0), "aclrtSetDevice(0)");
+    must(aclrtSetDevice(device), "aclrtSetDevice");
   }
   ~Session() { must(aclFinalize(), "aclFinalize"); }
   Session(const Session&) = delete;

@@ -145,6 +145,22 @@ std::vector<Entry> memory_entries() {
   };
 }
 
+// Two processes of one host: each program forks its second one.
+std::vector<Entry> sharing_entries() {
+  const Program ours{"sharing_bench"};
+  const auto bare = [&](Metric metric, const char* peer_name) {
+    return Entry{{std::move(metric)}, ours, {"bare_sharing_bench"}, peer_name};
+  };
+  Metric import = limited("ipc_import_us", "us", 100);
+  import.ratio_limit = 1.0 / 3;
+  return {
+      {{rate(beats_peer("p2p_copy_GBps", "GB/s", 1.3))}, ours, {"memcpy_bench"}, "memcpy"},
+      bare(std::move(import), "SCM_RIGHTS and mmap"),
+      bare(limited("ipc_notify_us", "us", 0.3), "cache line ping-pong"),
+      bare(beats_peer("ipc_notify_asleep_us", "us", 1 / 1.2), "futex wake"),
+  };
+}
+
 std::vector<Entry> shmem_entries() {
   Metric memcpy_rate = rate(plain("put1m_over_memcpy_GBps", "GB/s"));
   memcpy_rate.printed_as = "put1m_GBps";
@@ -298,7 +314,7 @@ Experiment experiment_of(Entry entry, const CatalogueOptions& options) {
 
 Result<std::vector<Experiment>> make_catalogue(const CatalogueOptions& options) {
   std::vector<Entry> entries = task_entries();
-  for (auto more : {memory_entries, shmem_entries, network_entries, hosts_entries}) {
+  for (auto more : {memory_entries, sharing_entries, shmem_entries, network_entries, hosts_entries}) {
     for (Entry& entry : more()) {
       entries.push_back(std::move(entry));
     }

@@ -63,6 +63,7 @@ constexpr Way kWays[] = {
     {"memcpy_h2d64m_GBps", false, true, 64 * kMiB, 40, 1},
     {"memcpy_d2h64m_GBps", true, false, 64 * kMiB, 40, 1},
     {"memcpy_d2d64m_GBps", true, true, 64 * kMiB, 40, 1},
+    {"p2p_copy_GBps", true, true, 64 * kMiB, 40, 1},
 };
 
 void measure(const Way& way, double ns_per_tick) {
