@@ -205,6 +205,18 @@ TEST_F(SharingTest, AKeyOfTheSlotsEarlierProcessIsStale) {
   EXPECT_TRUE(site.sharing->import(ObjectKind::memory, successor.key)) << error_text::newest();
 }
 
+TEST_F(SharingTest, AKeyOfAnEarlierProcessOfOurOwnSlotIsStale) {
+  SharedKey replayed;
+  {
+    SharingProcess exporter;
+    replayed = exporter.key;
+    exporter.process.kill();
+  }
+  Site site;
+  ASSERT_EQ(replayed.id & 0xFFFF, site.sharing->own_slot() + 1);
+  EXPECT_EQ(site.sharing->import(ObjectKind::memory, replayed).error().code, Errc::stale_handle) << error_text::newest();
+}
+
 TEST_F(SharingTest, NobodyIsToldWhatWasGivenBack) {
   SharingProcess exporter;
   SharingProcess other;

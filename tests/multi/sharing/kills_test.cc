@@ -1,0 +1,235 @@
+// kill -9 at random moments of processes that share memory all the time: nobody waits for the dead, capacity comes back,
+// and /dev/shm holds the host table only.
+//
+//   CANOPY_TEST_KILLS (200), CANOPY_TEST_SEED
+#include "runtime/base/clock.h"
+#include "tests/multi/sharing/site.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+#include <vector>
+
+namespace canopy {
+namespace {
+
+using namespace test;
+
+constexpr size_t kProcesses = 4;
+constexpr size_t kObjects = 4;          // that each shares at most
+constexpr size_t kHeld = 8;             // that each has imported at most
+constexpr uint64_t kMostWaitNs = 2'000'000'000;
+constexpr uint64_t kStampBits = 0x5A5A'0000'0000'0000;
+
+// In memory that all of them see.
+struct Board {
+  struct Place {
+    std::atomic<uint64_t> ids[kObjects];
+    std::atomic<uint64_t> longest_ns;
+    std::atomic<uint64_t> imports, refusals, told;
+  };
+  Place places[kProcesses];
+  std::atomic<uint32_t> wrong;  // 1 + the Errc of a call that must not fail so; ~0: wrong content
+};
+
+class Worker {
+ public:
+  Worker(Board& board, size_t me, uint64_t seed) : board_(board), mine_(board.places[me]), random_(seed) {}
+
+  void run() {
+    for (uint64_t step = 0;; ++step) {
+      const uint64_t before = monotonic_ns();
+      const size_t at = random_() % kObjects;
+      switch (random_() % 5) {
+        case 0:
+          share(at);
+          break;
+        case 1:
+          end(at);
+          break;
+        case 2:
+        case 3:
+          import();
+          break;
+        default:
+          if (!held_.empty()) {
+            held_.erase(held_.begin() + static_cast<ptrdiff_t>(random_() % held_.size()));
+          }
+          break;
+      }
+      note(monotonic_ns() - before);
+    }
+  }
+
+ private:
+  void share(size_t at) {
+    end(at);
+    auto object = stamped_memory(*site_.table, kStampBits | at);
+    if (!object) {
+      allow_only(object.error().code, {Errc::no_memory});
+      return;
+    }
+    if (auto id = site_.sharing->share(std::move(*object))) {
+      shared_[at] = *id;
+      mine_.ids[at] = *id;
+    } else {
+      allow_only(id.error().code, {});
+    }
+  }
+  void end(size_t at) {
+    mine_.ids[at] = 0;
+    if (const uint64_t id = std::exchange(shared_[at], 0); id != 0) {
+      site_.sharing->end(id);
+    }
+  }
+  void import() {
+    const size_t who = random_() % kProcesses;
+    const size_t at = random_() % kObjects;
+    const uint64_t id = board_.places[who].ids[at];
+    if (id == 0 || &board_.places[who] == &mine_) {
+      return;
+    }
+    auto got = site_.sharing->import(ObjectKind::memory, {id, {}}, [this] { ++mine_.told; });
+    if (!got) {
+      ++mine_.refusals;
+      allow_only(got.error().code, {Errc::peer_lost, Errc::stale_handle, Errc::closed});
+      return;
+    }
+    ++mine_.imports;
+    if (stamp_of(*got).value_or(0) != (kStampBits | at)) {
+      board_.wrong = ~0u;
+    }
+    got->fd.reset();
+    if (held_.size() == kHeld) {
+      held_.erase(held_.begin());
+    }
+    held_.push_back(std::move(*got));
+  }
+  void allow_only(Errc code, std::initializer_list<Errc> expected) {
+    if (std::find(expected.begin(), expected.end(), code) == expected.end()) {
+      board_.wrong = 1 + static_cast<uint32_t>(code);
+    }
+  }
+  void note(uint64_t ns) {
+    if (ns > mine_.longest_ns) {
+      mine_.longest_ns = ns;
+    }
+  }
+
+  Board& board_;
+  Board::Place& mine_;
+  std::mt19937_64 random_;
+  Site site_;
+  uint64_t shared_[kObjects] = {};
+  std::vector<Import> held_;
+};
+
+std::vector<std::string> files_in_shm() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
+    names.push_back(entry.path().filename());
+  }
+  return names;
+}
+
+void kill_at_random_moments() {
+  const char* wanted = std::getenv("CANOPY_TEST_KILLS");
+  const int kills = wanted != nullptr ? std::atoi(wanted) : 200;
+  const char* given = std::getenv("CANOPY_TEST_SEED");
+  const uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  std::printf("[ seed     ] CANOPY_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  std::fflush(stdout);  // one of the callers leaves by _exit
+  std::mt19937_64 random(seed);
+  const PrivateTable path;
+  auto table = HostTable::open();
+  ASSERT_TRUE(table) << error_text::newest();
+  void* const shared = ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(shared, MAP_FAILED);
+  Board& board = *new (shared) Board{};
+
+  std::vector<std::unique_ptr<ChildProcess>> workers(kProcesses);
+  const auto begin = [&](size_t at) {
+    workers[at] = std::make_unique<ChildProcess>([&board, at, own = random()](Line&) { Worker(board, at, own).run(); });
+  };
+  for (size_t at = 0; at < kProcesses; ++at) {
+    begin(at);
+  }
+  for (int i = 0; i < kills; ++i) {
+    // The moment is random, not the end of a wait for anything.
+    const timespec moment{0, static_cast<long>(random() % 25'000'000)};
+    ::nanosleep(&moment, nullptr);
+    const size_t at = random() % kProcesses;
+    workers[at]->kill();
+    begin(at);
+    ASSERT_EQ(board.wrong.load(), 0u) << "kill " << i;
+  }
+  // Those who are left: killed all at once.
+  workers.clear();
+  uint64_t longest = 0, imports = 0, refusals = 0, told = 0;
+  for (const Board::Place& place : board.places) {
+    longest = std::max(longest, place.longest_ns.load());
+    imports += place.imports;
+    refusals += place.refusals;
+    told += place.told;
+  }
+  std::printf("[ workload ] %d kills, %llu imports, %llu refused, %llu told of a loss, longest call %.1f ms\n", kills,
+              static_cast<unsigned long long>(imports), static_cast<unsigned long long>(refusals),
+              static_cast<unsigned long long>(told), static_cast<double>(longest) / 1e6);
+  std::fflush(stdout);
+  EXPECT_LT(longest, kMostWaitNs);
+  EXPECT_GT(imports, static_cast<uint64_t>(kills)) << "the workload must get somewhere";
+  EXPECT_EQ((*table)->used_bytes(0), 0u);
+  EXPECT_TRUE((*table)->reserve(0, kCapacity, kCapacity)) << error_text::newest();
+  (*table)->release(0, kCapacity);
+  EXPECT_EQ((*table)->owners().size(), 1u);
+  const std::string name = std::filesystem::path(path.path()).filename();
+  for (const std::string& found : files_in_shm()) {
+    EXPECT_TRUE(found == name || found.find(std::to_string(::getpid())) == std::string::npos) << found;
+  }
+  ::munmap(shared, sizeof(Board));
+}
+
+TEST(SharingKills, LeaveNothingAndNobodyWaits) { kill_at_random_moments(); }
+
+TEST(SharingKills, TheSameWith1024Descriptors) {
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit few{1024, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  kill_at_random_moments();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
+// In containers /dev/shm has 64 MiB as a rule. Device memory does not lie there.
+TEST(SharingKills, TheSameWithASmallDevShm) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "only root can mount a /dev/shm of 64 MiB";
+  }
+  ChildProcess inside([](Line& line) {
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=64m") != 0) {
+      line.say(fmt::format("skip: no mount namespace to be had: {}", std::strerror(errno)));
+      return;
+    }
+    kill_at_random_moments();
+    const auto left = files_in_shm();  // nobody else is in here
+    EXPECT_TRUE(left.empty()) << left.size() << " files, the first is " << left.front();
+    line.say(testing::Test::HasFailure() ? "failed, see above" : "passed");
+  });
+  std::string outcome;
+  for (int i = 0; i < 6 && outcome.empty(); ++i) {  // it says nothing for as long as it runs
+    outcome = inside.line().hear();
+  }
+  if (outcome.starts_with("skip")) {
+    GTEST_SKIP() << outcome;
+  }
+  EXPECT_EQ(outcome, "passed");
+}
+
+}  // namespace
+}  // namespace canopy
