@@ -1,5 +1,11 @@
 // acl_rt.h: events.
 #include "runtime/api/guard.h"
+#include "runtime/core/shared_event.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <string>
 
 using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
@@ -28,7 +34,7 @@ Result<void*> create(Event::Family family, uint32_t flag) {
     if (!new_style) {
       return fail(Errc::invalid_argument, "event flag {:#x}: IPC is for aclrtCreateEventExWithFlag", flag);
     }
-    return fail(Errc::not_supported, "event flag {:#x}: events between processes are not built", flag);
+    return runtime().create_shared_event(flag);
   }
   return runtime().create_event(family, flag);
 }
@@ -172,7 +178,8 @@ aclError aclrtQueryEvent(aclrtEvent event, aclrtEventStatus* status) {
       return fail(Errc::invalid_argument, "aclrtQueryEvent: events made by aclrtCreateEventExWithFlag are queried with "
                   "aclrtQueryEventStatus");
     }
-    return found->query() ? ACL_EVENT_STATUS_COMPLETE : ACL_EVENT_STATUS_NOT_READY;
+    CANOPY_ASSIGN(const bool complete, found->query());
+    return complete ? ACL_EVENT_STATUS_COMPLETE : ACL_EVENT_STATUS_NOT_READY;
   });
 }
 
@@ -181,7 +188,8 @@ aclError aclrtQueryEventStatus(aclrtEvent event, aclrtEventRecordedStatus* statu
   CANOPY_ACL_NOT_NULL(status);
   return guard_into(status, [&]() -> Result<aclrtEventRecordedStatus> {
     CANOPY_ASSIGN(Event * found, runtime().event(event));
-    return found->query() ? ACL_EVENT_RECORDED_STATUS_COMPLETE : ACL_EVENT_RECORDED_STATUS_NOT_READY;
+    CANOPY_ASSIGN(const bool complete, found->query());
+    return complete ? ACL_EVENT_RECORDED_STATUS_COMPLETE : ACL_EVENT_RECORDED_STATUS_NOT_READY;
   });
 }
 
@@ -228,6 +236,31 @@ aclError aclrtEventGetTimestamp(aclrtEvent event, uint64_t* timestamp) {
   return guard_into(timestamp, [&]() -> Result<uint64_t> {
     CANOPY_ASSIGN(Event * found, runtime().event(event));
     return found->timestamp_ns().map([](uint64_t ns) { return ns / 1000; });
+  });
+}
+
+aclError aclrtIpcGetEventHandle(aclrtEvent event, aclrtIpcEventHandle* handle) {
+  CANOPY_ACL_NOT_NULL(event);
+  CANOPY_ACL_NOT_NULL(handle);
+  return guard([&]() -> Result<> {
+    CANOPY_ASSIGN(Event * found, runtime().event(event));
+    if (found->shared() == nullptr) {
+      return fail(Errc::invalid_argument, "aclrtIpcGetEventHandle: the event was made with flags {:#x}, not with "
+                  "aclrtCreateEventExWithFlag and ACL_EVENT_IPC", found->flags());
+    }
+    CANOPY_ASSIGN(const std::string text, found->shared()->handle());
+    static_assert(sizeof handle->reserved == SharedEvent::kHandleBytes);
+    std::fill(std::begin(handle->reserved), std::end(handle->reserved), '\0');
+    text.copy(handle->reserved, sizeof handle->reserved - 1);
+    return {};
+  });
+}
+
+aclError aclrtIpcOpenEventHandle(aclrtIpcEventHandle handle, aclrtEvent* event) {
+  CANOPY_ACL_NOT_NULL(event);
+  return guard_into(event, [&] {
+    const std::string text(handle.reserved, ::strnlen(handle.reserved, sizeof handle.reserved));
+    return runtime().open_shared_event(text, ACL_EVENT_IPC);
   });
 }
 

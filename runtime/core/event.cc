@@ -1,6 +1,7 @@
 #include "runtime/core/event.h"
 
 #include "runtime/core/callback_scope.h"
+#include "runtime/core/shared_event.h"
 
 #include "acl/rt/event.h"
 #include "runtime/base/clock.h"
@@ -70,6 +71,9 @@ Event::Dropped::~Dropped() {
 }
 
 Result<uint32_t> Event::id() {
+  if (shared_ != nullptr) {
+    return not_between_processes("have no number");
+  }
   // Relaxed throughout: a number, nothing else.
   uint32_t id = id_.load(std::memory_order_relaxed);
   if (id != kNoId) [[likely]] {
@@ -102,7 +106,14 @@ EventCell* Event::claim_open() {
   return newest_;
 }
 
+tl::unexpected<Error> Event::not_between_processes(const char* what) const {
+  return fail(Errc::not_supported, "events between processes (ACL_EVENT_IPC) {}", what);
+}
+
 Result<> Event::record(Stream& stream) {
+  if (shared_ != nullptr) [[unlikely]] {
+    return shared_->record(stream);
+  }
   CANOPY_TRY(id());
   if (for_level(stream)) [[unlikely]] {
     return record_level(stream);
@@ -239,7 +250,34 @@ Result<EventCell*> Event::cell_to_wait_for(Stream& stream, StreamPoint* behind) 
   return bind_wait(stream, behind);
 }
 
+void Event::post_wait(Stream& stream, EventCell* cell, uint32_t number, uint32_t limit_s) {
+  if (limit_s == 0) [[likely]] {
+    stream.post(0, [&](Sqe& sqe, std::byte*) {
+      sqe.kind = SqeKind::event_wait;
+      sqe.body.event.cell = cell;
+      sqe.body.event.id = number;
+    });
+    return;
+  }
+  const uint64_t limit_ns = uint64_t{limit_s} * 1'000'000'000;
+  auto* wait = new TimedEventWait(cell, number, limit_ns);
+  stream.post(0, [&](Sqe& sqe, std::byte*) {
+    sqe.kind = SqeKind::timed_event_wait;
+    sqe.body.timed_event = {wait, limit_ns, cell, number, 0};
+  });
+}
+
 Result<> Event::wait(Stream& stream, uint32_t limit_s) {
+  if (shared_ != nullptr) [[unlikely]] {
+    if (stream.stored()) {
+      return not_between_processes("are not for streams of models");
+    }
+    CANOPY_ASSIGN(EventCell * cell, shared_->cell_of_newest(stream.strand().device().events(), EventCell::kWait));
+    if (cell != nullptr) {
+      post_wait(stream, cell, 0, limit_s);
+    }
+    return {};
+  }
   if (!waitable()) {
     return fail(Errc::invalid_argument, "stream {}: wait for an event made with flags {:#x}, without ACL_EVENT_SYNC",
                 stream.id(), flags_);
@@ -252,24 +290,10 @@ Result<> Event::wait(Stream& stream, uint32_t limit_s) {
   if (cell == nullptr) {
     return {};
   }
-  const uint32_t number = id_.load(std::memory_order_relaxed);  // for reports
-  if (limit_s == 0) [[likely]] {
-    stream.post(0, [&](Sqe& sqe, std::byte*) {
-      sqe.kind = SqeKind::event_wait;
-      sqe.body.event.cell = cell;
-      sqe.body.event.id = number;
-    });
-    if (behind.stream_id >= 0) [[unlikely]] {
-      stream.note_follows(behind);
-    }
-    return {};
+  post_wait(stream, cell, id_.load(std::memory_order_relaxed), limit_s);  // the number is for reports
+  if (limit_s == 0 && behind.stream_id >= 0) [[unlikely]] {
+    stream.note_follows(behind);
   }
-  const uint64_t limit_ns = uint64_t{limit_s} * 1'000'000'000;
-  auto* wait = new TimedEventWait(cell, number, limit_ns);
-  stream.post(0, [&](Sqe& sqe, std::byte*) {
-    sqe.kind = SqeKind::timed_event_wait;
-    sqe.body.timed_event = {wait, limit_ns, cell, number, 0};
-  });
   return {};
 }
 
@@ -291,7 +315,10 @@ EventCell* Event::hold() {
   return cell;
 }
 
-bool Event::query() {
+Result<bool> Event::query() {
+  if (shared_ != nullptr) [[unlikely]] {
+    return shared_->newest_is_complete();
+  }
   std::lock_guard lock(lock_);
   const EventCell* cell = visible();
   return cell == nullptr ? family_ == Family::new_style : cell->complete();
@@ -328,6 +355,15 @@ Result<bool> Event::waits_over() {
 
 Result<> Event::synchronize(Deadline deadline) {
   CANOPY_TRY(CallbackScope::refuse("synchronising with an event"));
+  if (shared_ != nullptr) {
+    CANOPY_ASSIGN(Driver * driver, Driver::current());
+    Device* device = driver->find_device(device_);
+    if (device == nullptr) {
+      return fail(Errc::bad_device, "device {} is not open in this process any more", device_);
+    }
+    CANOPY_ASSIGN(EventCell * record, shared_->cell_of_newest(device->cores().events(), EventCell::kHolder));
+    return record == nullptr ? Result<>() : synchronize_with(record, deadline);
+  }
   EventCell* cell = hold();
   if (cell == nullptr) {
     if (family_ == Family::new_style) {
@@ -335,13 +371,22 @@ Result<> Event::synchronize(Deadline deadline) {
     }
     return fail(Errc::invalid_argument, "synchronize with an event that was never recorded, or was reset");
   }
+  return synchronize_with(cell, deadline);
+}
+
+// Takes the caller's share.
+Result<> Event::synchronize_with(EventCell* cell, Deadline deadline) {
   const auto describe = [&] { return fmt::format("device {}: an event record to complete{}", device_, describe_waits()); };
   // Acquire: pairs with EventCell::lose_record().
   const auto lost = [&] { return cell->lost.load(std::memory_order_acquire); };
-  const WaitEnd end = wait_until([&] { return cell->complete() || lost(); }, &cell->bell, BellScope::process,
+  const WaitEnd end = wait_until([&] { return cell->complete() || cell->failed() || lost(); }, &cell->bell, BellScope::process,
                                  deadline, describe);
   const bool made = cell->complete();
+  const bool failed = cell->failed();
   cell->drop_reference();
+  if (failed) {
+    return fail(Errc::peer_lost, "the process that was to make the event's record is gone, or has dropped it");
+  }
   if (end == WaitEnd::ready && !made) {
     return fail(Errc::stream_aborted, "device {}: the event's record was dropped, for its stream was aborted or has "
                 "stopped", device_);
@@ -353,6 +398,9 @@ Result<> Event::synchronize(Deadline deadline) {
 }
 
 Result<uint64_t> Event::timestamp_ns() {
+  if (shared_ != nullptr) {
+    return not_between_processes("have no times");
+  }
   EventCell* cell = hold();
   if (cell == nullptr) {
     return fail(Errc::not_recorded, "the event was never recorded, or was reset");

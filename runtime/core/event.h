@@ -22,8 +22,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 namespace canopy {
+
+class SharedEvent;
 
 class Event {
  public:
@@ -31,6 +35,9 @@ class Event {
   // `flags` of the C API, 0 for aclrtCreateEvent. `ids` must outlive the event.
   Event(int device, Family family, uint32_t flags, IdPool& ids)
       : device_(device), family_(family), flags_(flags), ids_(ids) {}
+  // One that is shared with other processes: of the new family, without numbers and times.
+  Event(int device, uint32_t flags, IdPool& ids, std::shared_ptr<SharedEvent> shared)
+      : device_(device), family_(Family::new_style), flags_(flags), ids_(ids), shared_(std::move(shared)) {}
   // Waits for a record that nobody made end here.
   ~Event();
 
@@ -43,7 +50,8 @@ class Event {
   // In stream order: back to unrecorded. Errc: not_supported (new family), invalid_argument (not made for it).
   Result<> reset(Stream& stream);
   // True when the newest record is complete; of an event that is not recorded: the family's answer.
-  bool query();
+  // Errc::peer_lost: of one between processes, whose record is not made any more.
+  Result<bool> query();
   // Whether all waits queued so far are over. Errc::invalid_argument: new family.
   Result<bool> waits_over();
   Result<> synchronize(Deadline deadline);
@@ -54,6 +62,8 @@ class Event {
   int device() const { return device_; }
   Family family() const { return family_; }
   uint32_t flags() const { return flags_; }
+  // Null: known to this process only.
+  SharedEvent* shared() const { return shared_.get(); }
 
  private:
   static constexpr uint32_t kNoId = ~0u;
@@ -93,10 +103,15 @@ class Event {
   // The same of newest_, which is not null. REQUIRES: lock_ held.
   EventCell* bind_wait(const Stream& stream, StreamPoint* behind);
 
+  static void post_wait(Stream& stream, EventCell* cell, uint32_t number, uint32_t limit_s);
+  Result<> synchronize_with(EventCell* cell, Deadline deadline);
+  tl::unexpected<Error> not_between_processes(const char* what) const;
+
   const int device_;
   const Family family_;
   const uint32_t flags_;
   IdPool& ids_;
+  const std::shared_ptr<SharedEvent> shared_;
   std::atomic<uint32_t> id_{kNoId};
   SpinLock lock_;  // guards all below
   EventCell* newest_ = nullptr;

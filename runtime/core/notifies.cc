@@ -32,7 +32,7 @@ Result<void*> Notifies::import(Driver& driver, int device, const std::string& ke
   auto notify = std::make_unique<Notify>(device, link.id(), cell);
   // A creator's device that this process does not see is reached all the same.
   const int creator = driver.host_table().local_id(link.host_device());
-  if (driver.check_device(creator) && creator != device) {
+  if (creator >= 0 && creator < driver.machine().count() && creator != device) {
     if (!PeerAccess::possible(driver.machine(), device, creator)) {
       return fail(Errc::not_supported, "device {}: no way to notify {} of device {}: peers are refused", device,
                   link.id(), creator);

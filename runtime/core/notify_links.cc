@@ -28,7 +28,7 @@ Result<> NotifyExport::attach(Driver& driver, NotifyCell& cell, int device, uint
   link->key_.secret = object.secret;
   NotifyExport* const raw = link.get();
   // Nobody has the key yet, so nobody imports before the cell is ready for it.
-  CANOPY_ASSIGN(raw->key_.id, driver.sharing().share(std::move(object), [raw](pid_t pid) { raw->on_importer_lost(pid); }));
+  CANOPY_ASSIGN(raw->key_.id, driver.sharing().share(std::move(object), [raw](const Sharing::Importer& who) { raw->on_importer_lost(who); }));
   raw->bit = PeerBell::bit_of(raw->key_.id >> 16);
   driver.scheduler().listen_to_peers(&driver.host_table().bell());
   raw->news->add(raw->bit, raw);
@@ -50,13 +50,13 @@ void NotifyExport::look() {
 }
 
 // On the broker's thread.
-void NotifyExport::on_importer_lost(pid_t pid) {
+void NotifyExport::on_importer_lost(const Sharing::Importer& who) {
   if (!cell_.try_hold()) {
     return;
   }
   NotifyCell& cell = cell_;
   const bool last = driver_.sharing().importers(key_.id) == 0;
-  cell.lose_peer(fmt::format("process {}, which had imported notify {}, is gone", pid, id_), last);
+  cell.lose_peer(fmt::format("process {}, which had imported notify {}, is gone", who.pid, id_), last);
   cell.drop_reference();
 }
 

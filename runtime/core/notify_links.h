@@ -33,7 +33,7 @@ class NotifyExport final : public NotifyLink, private PeerWatcher {
       : driver_(driver), cell_(cell), id_(id), listed_only_(listed_only) {}
   bool hold() override { return cell_.try_hold(); }
   void look() override;
-  void on_importer_lost(pid_t pid);
+  void on_importer_lost(const Sharing::Importer& who);
 
   Driver& driver_;
   NotifyCell& cell_;

@@ -1,5 +1,7 @@
 #include "runtime/core/runtime.h"
 
+#include "runtime/core/shared_event.h"
+
 #include "runtime/core/callback_scope.h"
 #include "runtime/base/log.h"
 #include "runtime/device/scheduler.h"
@@ -284,6 +286,36 @@ Result<void*> Runtime::create_event(Event::Family family, uint32_t flags) {
       events_.insert(std::make_unique<Event>(device, family, flags, event_ids_[static_cast<size_t>(device)]));
   if (handle == nullptr) {
     return fail(Errc::no_event, "device {}: no more events", context->device_id());
+  }
+  return handle;
+}
+
+Result<void*> Runtime::create_shared_event(uint32_t flags) {
+  CANOPY_ASSIGN(Context * context, current_context());
+  CANOPY_ASSIGN(Driver * current, driver());
+  CANOPY_ASSIGN(auto shared, SharedEvent::create(*current, context->device_id()));
+  return keep_shared_event(context->device_id(), flags, std::move(shared));
+}
+
+Result<void*> Runtime::open_shared_event(const std::string& handle, uint32_t flags) {
+  CANOPY_ASSIGN(Context * context, current_context());
+  CANOPY_ASSIGN(Driver * current, driver());
+  CANOPY_ASSIGN(auto shared, SharedEvent::open(*current, handle));
+  const int device = context->device_id();
+  // A creator's device that this process does not see is heard of all the same.
+  const int creator = current->host_table().local_id(shared->host_device());
+  if (creator >= 0 && creator < current->machine().count() && creator != device &&
+      !PeerAccess::possible(current->machine(), device, creator)) {
+    return fail(Errc::not_supported, "device {}: no way to an event of device {}: peers are refused", device, creator);
+  }
+  return keep_shared_event(device, flags, std::move(shared));
+}
+
+Result<void*> Runtime::keep_shared_event(int device, uint32_t flags, std::shared_ptr<SharedEvent> shared) {
+  void* handle = events_.insert(
+      std::make_unique<Event>(device, flags, event_ids_[static_cast<size_t>(device)], std::move(shared)));
+  if (handle == nullptr) {
+    return fail(Errc::no_event, "device {}: no more events", device);
   }
   return handle;
 }

@@ -148,6 +148,9 @@ class Runtime {
 
   // ---- Events.
   Result<void*> create_event(Event::Family family, uint32_t flags);
+  // One that can be shared with other processes, and one that another process shares.
+  Result<void*> create_shared_event(uint32_t flags);
+  Result<void*> open_shared_event(const std::string& handle, uint32_t flags);
   Result<> destroy_event(void* handle);
   Result<Event*> event(void* handle);
   // How many events of the current device can still be recorded.
@@ -214,6 +217,7 @@ class Runtime {
 
   Runtime();
   Result<Stream*> stream_slow(void* handle);
+  Result<void*> keep_shared_event(int device, uint32_t flags, std::shared_ptr<SharedEvent> shared);
   Result<void*> make_context(Device& device, bool primary);
   // The primary context, if it had to be made; null when it was there. REQUIRES: mutex_ held.
   Result<void*> make_primary(Device& device);

@@ -1,11 +1,14 @@
 #include "runtime/device/event_bank.h"
 
+#include "runtime/device/abi/fault_code.h"
 #include "runtime/device/scheduler.h"
 #include "runtime/device/strand.h"
 #include "runtime/device/timed_event_wait.h"
 
 #include <mutex>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace canopy {
 namespace {
@@ -57,6 +60,27 @@ void EventCell::release_waiters() {
   }
 }
 
+void EventCell::fail_waiters(const std::string& sentence) {
+  // acq_rel: as in finish().
+  uintptr_t waiters = state.exchange(kFailed, std::memory_order_acq_rel);
+  bell.ring(BellScope::process);
+  if ((waiters & kComplete) != 0) {
+    return;
+  }
+  uint64_t over = 0;
+  while (Strand* strand = next_woken(&waiters, &over).strand) {
+    strand->record_error(kPeerLost, sentence);
+    strand->scheduler().submit(strand, true);
+  }
+  if (over != 0) {
+    drop_shares(over);
+  }
+}
+
+void EventCell::record_failure(Strand& strand, uint32_t event) {
+  strand.record_error(kPeerLost, fmt::format("the process that was to make the record of event {} is gone", event));
+}
+
 void EventCell::lose_record() {
   // Release: pairs with who synchronises with the event.
   lost.store(true, std::memory_order_release);
@@ -75,7 +99,7 @@ uintptr_t EventCell::remove(Strand* strand, bool timed) {
   // A change even when there is nothing to take: see add_to_list().
   uintptr_t list = state.fetch_or(0, std::memory_order_acq_rel);
   do {
-    if (list == kComplete || list == 0) {
+    if (list == 0 || (list & kComplete) != 0) {
       return 0;
     }
   } while (!state.compare_exchange_weak(list, 0, std::memory_order_acq_rel, std::memory_order_acquire));
@@ -109,6 +133,7 @@ void EventCell::put_back(uintptr_t waiter) {
   if ((waiter & kTimed) == 0) {
     Strand* strand = strand_of(waiter);
     if (!add_waiter(strand)) {  // the record came meanwhile, and did not see it
+      note_failure(*strand, strand->front()->body.event.id);
       strand->scheduler().submit(strand, true);
       drop_shares(kWait);
     }
@@ -118,6 +143,7 @@ void EventCell::put_back(uintptr_t waiter) {
   if (!add_waiter(wait)) {
     uint64_t over = 0;
     if (Strand* strand = wait->end(&over)) {
+      note_failure(*strand, strand->front()->body.timed_event.id);
       strand->scheduler().submit(strand, true);
     }
     drop_shares(over);

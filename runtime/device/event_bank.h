@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace canopy {
@@ -45,7 +46,8 @@ struct Woken {
 // A sole waiter has no next; then `home` is where a strand is to go on, so that whoever completes the cell can hand it
 // over without reading any line of it.
 struct alignas(kCacheLine) EventCell {
-  static constexpr uintptr_t kComplete = 1;
+  static constexpr uintptr_t kComplete = 1;  // the bit of every final state
+  static constexpr uintptr_t kFailed = 3;
   static constexpr uintptr_t kTimed = 2;
   static constexpr uintptr_t kSole = 4;
   static constexpr int kHomeShift = 52;
@@ -53,7 +55,7 @@ struct alignas(kCacheLine) EventCell {
   static constexpr uint64_t kRecord = 1ull << 24;
   static constexpr uint64_t kWait = 1ull << 32;
 
-  std::atomic<uintptr_t> state{0};  // 0 pending, kComplete, else a waiter
+  std::atomic<uintptr_t> state{0};  // 0 pending, kComplete, kFailed, else a waiter
   std::atomic<uint64_t> shares{0};
   Doorbell bell;                    // host threads that synchronise
   uint64_t completed_at = 0;        // ticks(); valid once complete
@@ -62,6 +64,8 @@ struct alignas(kCacheLine) EventCell {
   std::atomic<bool> lost{false};    // the record was dropped: nobody will complete the cell
 
   bool complete() const { return state.load(std::memory_order_acquire) == kComplete; }
+  // Whose record it was is gone: nobody waits, and who comes to wait fails.
+  bool failed() const { return state.load(std::memory_order_acquire) == kFailed; }
   // Relaxed: whoever adds a share reaches the cell through one that is there.
   void add_shares(uint64_t kind) { shares.fetch_add(kind, std::memory_order_relaxed); }
   void drop_reference() { drop_shares(kHolder); }
@@ -90,6 +94,14 @@ struct alignas(kCacheLine) EventCell {
   // Completes a cell that nobody will record any more, and resumes who waits. Any thread.
   // REQUIRES: no record is queued; the caller holds a share.
   void release_waiters();
+  // The same, but their waits fail.
+  void fail_waiters(const std::string& sentence);
+  // Tells `strand`, which has found the cell final, if it is failed.
+  void note_failure(Strand& strand, uint32_t event) const {
+    if (failed()) [[unlikely]] {
+      record_failure(strand, event);
+    }
+  }
   // The record is dropped instead of being made. Streams that wait for it stay, until they are made to
   // leave themselves; hosts see `lost`. Takes the record's share.
   void lose_record();
@@ -104,6 +116,7 @@ struct alignas(kCacheLine) EventCell {
   static constexpr uintptr_t kAddress = (uintptr_t{1} << kHomeShift) - 8;
   static Strand* strand_of(uintptr_t waiter) { return reinterpret_cast<Strand*>(waiter & kAddress); }
   static TimedEventWait* timed_of(uintptr_t waiter) { return reinterpret_cast<TimedEventWait*>(waiter & kAddress); }
+  static void record_failure(Strand& strand, uint32_t event);
   bool add_to_list(uintptr_t waiter, Strand** next);
   uintptr_t remove(Strand* strand, bool timed);
   void put_back(uintptr_t waiter);
@@ -150,14 +163,14 @@ inline uintptr_t EventCell::finish(bool timed) {
   // Release publishes the recording stream's effects, acquire takes over the waiting strands.
   const uintptr_t waiters = state.exchange(kComplete, std::memory_order_acq_rel);
   bell.ring(BellScope::process);
-  return waiters == kComplete ? 0 : waiters;
+  return (waiters & kComplete) != 0 ? 0 : waiters;
 }
 
 inline bool EventCell::add_to_list(uintptr_t waiter, Strand** next) {
   // Acquire: a complete cell shows what the recording stream did before; pairs with finish().
   uintptr_t seen = state.load(std::memory_order_acquire);
   do {
-    if (seen == kComplete) {
+    if ((seen & kComplete) != 0) {
       return false;
     }
     *next = reinterpret_cast<Strand*>(seen);

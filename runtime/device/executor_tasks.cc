@@ -136,6 +136,7 @@ inline bool Executor::run_task(Executor*& self, Strand* strand, Sqe* sqe) {
         self->scheduler_.note_parked();
         return false;  // whoever completes the cell resumes the strand behind this entry
       }
+      cell->note_failure(*strand, sqe->body.event.id);
       cell->drop_shares(EventCell::kWait);
       return true;
     }

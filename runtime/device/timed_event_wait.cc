@@ -31,7 +31,8 @@ bool TimedEventWait::begin(Strand* waiter) {
   if (record->add_waiter(this)) {
     return false;
   }
-  uint64_t over = 0;  // the record came meanwhile
+  record->note_failure(*waiter, event_id);  // the record came meanwhile, or was there
+  uint64_t over = 0;
   const bool goes_on = end(&over) != nullptr;
   record->drop_shares(over);
   return goes_on;

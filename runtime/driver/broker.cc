@@ -152,7 +152,7 @@ void Broker::State::deal_with_remains(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   for (const auto& lease : remains.lost) {
     if (options.on_lease_lost) {
-      options.on_lease_lost(lease.id, lease.pid);
+      options.on_lease_lost(lease.id, lease.pid, lease.identity);
     }
   }
 }
@@ -333,7 +333,7 @@ Result<> Broker::connect(const std::string& address, uint64_t tag) {
       return {};
     }
   }
-  CANOPY_ASSIGN(auto connection, BrokerConnection::open(address, Deadline::after(state_->options.patience)));
+  CANOPY_ASSIGN(auto connection, BrokerConnection::open(address, state_->options.identity, Deadline::after(state_->options.patience)));
   std::unique_lock lock(state_->mutex);
   if (connected()) {  // by another thread meanwhile
     lock.unlock();

@@ -70,13 +70,14 @@ class Broker {
   using LostCallback = std::function<void(uint64_t tag)>;
 
   // The same for who held a lease of `id` and vanished: called once per lease, after it has ended.
-  using LeaseLostCallback = std::function<void(uint64_t id, pid_t pid)>;
+  using LeaseLostCallback = std::function<void(uint64_t id, pid_t pid, uint64_t identity)>;
 
   struct Options {
     LostCallback on_lost;
     LostCallback on_left;  // the same for who said goodbye
     LeaseLostCallback on_lease_lost;
-    uint16_t tag = 0;  // the low 16 bits of every id
+    uint16_t tag = 0;       // the low 16 bits of every id
+    uint64_t identity = 0;  // told to brokers that we connect to
     std::chrono::milliseconds patience{10'000};  // with who does not answer: of connect() and fetch()
   };
   static Result<std::unique_ptr<Broker>> start(Options options);

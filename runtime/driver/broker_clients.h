@@ -55,6 +55,7 @@ class BrokerClients {
     struct LostLease {
       uint64_t id;
       pid_t pid;
+      uint64_t identity;
     };
     std::vector<std::shared_ptr<Export>> objects;
     std::vector<LostLease> lost;
@@ -80,6 +81,7 @@ class BrokerClients {
     bool greeted = false;
     uint64_t greet_by_ns = 0;
     bool leaving = false;  // has said goodbye
+    uint64_t identity = 0;
     std::unordered_multimap<uint64_t, std::shared_ptr<Export>> leases;
   };
   // Per client: as many as it could map (vm.max_map_count). Each costs us memory until it is given back.
@@ -229,6 +231,7 @@ inline bool BrokerClients::answer(Client& client, const broker_protocol::Message
   const std::shared_ptr<Export>* found = nullptr;
   if (request.op == Op::hello && !client.greeted) {
     client.greeted = true;
+    client.identity = request.id;
     --strangers_;
   } else if (request.op == Op::fetch && client.greeted) {
     found = look_up(client, request, reply);
@@ -308,7 +311,7 @@ inline void BrokerClients::drop(uint64_t token, const std::string& complaint) {
   strangers_ -= entry->second.greeted ? 0 : 1;
   for (auto& [id, object] : entry->second.leases) {
     if (!entry->second.leaving) {
-      remains_.lost.push_back({id, entry->second.who.pid});
+      remains_.lost.push_back({id, entry->second.who.pid, entry->second.identity});
     }
     remains_.objects.push_back(std::move(object));
   }

@@ -260,11 +260,11 @@ Result<UniqueFd> dial(const std::string& address, Deadline deadline) {
 
 tl::unexpected<Error> BrokerConnection::late() const { return late_at(address_); }
 
-Result<std::shared_ptr<BrokerConnection>> BrokerConnection::open(const std::string& address,
+Result<std::shared_ptr<BrokerConnection>> BrokerConnection::open(const std::string& address, uint64_t identity,
                                                                  Deadline deadline) {
   CANOPY_ASSIGN(UniqueFd socket, dial(address, deadline));
   auto connection = over(address, std::move(socket));
-  CANOPY_TRY(connection->greet(deadline));
+  CANOPY_TRY(connection->greet(deadline, identity));
   return connection;
 }
 
@@ -272,9 +272,9 @@ std::shared_ptr<BrokerConnection> BrokerConnection::over(const std::string& addr
   return std::shared_ptr<BrokerConnection>(new BrokerConnection(address, std::move(socket)));
 }
 
-Result<> BrokerConnection::greet(Deadline deadline) {
+Result<> BrokerConnection::greet(Deadline deadline, uint64_t identity) {
   const Turn turn(*this, deadline);
-  CANOPY_ASSIGN(const Message reply, exchange(Message{.op = Op::hello}, nullptr, deadline));
+  CANOPY_ASSIGN(const Message reply, exchange(Message{.op = Op::hello, .id = identity}, nullptr, deadline));
   switch (reply.status) {
     case Status::ok:
       return {};

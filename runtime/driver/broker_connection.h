@@ -56,12 +56,12 @@ class BrokerConnection {
  public:
   // Connects and is greeted. Errors: invalid_argument, not_found, no_permission, not_supported
   // (other version), limit, timeout.
-  static Result<std::shared_ptr<BrokerConnection>> open(const std::string& address,
+  static Result<std::shared_ptr<BrokerConnection>> open(const std::string& address, uint64_t identity,
                                                         Deadline deadline);
   // Over a socket that is connected already, not greeted yet: open() is this with a dialled one.
   static std::shared_ptr<BrokerConnection> over(const std::string& address, UniqueFd socket);
   // Says hello and hears whether we are welcome. Errors as in open().
-  Result<> greet(Deadline deadline);
+  Result<> greet(Deadline deadline, uint64_t identity = 0);
 
   Result<FetchedMemory> fetch(const FetchRequest& request, Deadline deadline);
   // Tells the other side at once, or, where its queue is full, before whatever is sent next.

@@ -1,7 +1,7 @@
 // What brokers say to each other: one fixed-size message per SEQPACKET record.
 //
 //   client                          server
-//   HELLO              ->
+//   HELLO id (identity) ->
 //                      <-           HELLO_REPLY  status
 //   FETCH serial, id, kind,
 //         secret, leased ->

@@ -136,6 +136,7 @@ Result<> HostTable::State::claim_slot() {
     }
     slot_index = i;
     slot.pid = ::getpid();
+    store_relaxed(&slot.age, slot.age + 1);
     std::memset(slot.name, 0, sizeof slot.name);
     const std::string_view program = program_invocation_short_name;
     const size_t kept = std::min(program.size(), host_table::kNameBytes - 1);
@@ -414,6 +415,8 @@ std::vector<HostOwner> HostTable::owners() const {
 const std::string& HostTable::path() const { return state_->file.path; }
 
 uint32_t HostTable::slot() const { return state_->slot_index; }
+
+uint8_t HostTable::age() const { return static_cast<uint8_t>(load_relaxed(&state_->own().age)); }
 
 uint32_t HostTable::max_slots() { return kSlots; }
 

@@ -61,6 +61,8 @@ class HostTable {
 
   // The number of this process's slot, below max_slots(): short, and known to all who share the table.
   uint32_t slot() const;
+  // How often the slot had been taken before, modulo 256: tells its holders from each other.
+  uint8_t age() const;
   static uint32_t max_slots();
   // From now on peers find this process's broker by its slot.
   void announce_broker(BrokerName name);

@@ -43,7 +43,7 @@ struct alignas(kCacheLine) Slot {
   uint32_t state;         // SlotState; released by the claim, after the rest was written
   int32_t pid;            // as the owner sees itself; for people, never for liveness
   uint32_t spin_permits;  // the owner's part of Header::spin_used
-  uint32_t reserved;
+  uint32_t age;           // how often the slot was taken
   uint64_t open_devices;  // bit d: device d is open
   char name[kNameBytes];  // of the program, terminated; ends in "~" when it was cut
   alignas(kCacheLine) PeerBell bell;  // rung by processes that changed a word which the owner watches

@@ -45,7 +45,7 @@ struct Import::Watch : Revocable<> {
   using Revocable::Revocable;
 };
 
-struct Sharing::Shared : Revocable<pid_t> {
+struct Sharing::Shared : Revocable<const Sharing::Importer&> {
   using Revocable::Revocable;
 };
 
@@ -116,7 +116,10 @@ Result<Broker*> Sharing::broker() {
   // To who uses what a process shared, it is the same whether that process was killed or finalized.
   options.on_lost = [this](uint64_t tag) { on_lost(tag); };
   options.on_left = options.on_lost;
-  options.on_lease_lost = [this](uint64_t id, pid_t pid) { on_lease_lost(id, pid); };
+  options.on_lease_lost = [this](uint64_t id, pid_t pid, uint64_t identity) {
+    on_lease_lost(id, {pid, static_cast<uint32_t>(identity & 0xFFFF), static_cast<uint8_t>(identity >> 16)});
+  };
+  options.identity = uint64_t{table_.age()} << 16 | table_.slot();
   options.tag = static_cast<uint16_t>(table_.slot() + 1);
   CANOPY_ASSIGN(std::unique_ptr<Broker> made, Broker::start(std::move(options)));
   table_.announce_broker(made->name());
@@ -158,7 +161,7 @@ size_t Sharing::importers(uint64_t id) {
   return mine == nullptr ? 0 : mine->leases(id);
 }
 
-void Sharing::on_lease_lost(uint64_t id, pid_t pid) {
+void Sharing::on_lease_lost(uint64_t id, const Importer& who) {
   std::shared_ptr<Shared> entry;
   {
     std::lock_guard lock(mutex_);
@@ -168,7 +171,7 @@ void Sharing::on_lease_lost(uint64_t id, pid_t pid) {
     }
     entry = found->second;
   }
-  entry->call(pid);
+  entry->call(who);
 }
 
 void Sharing::on_lost(uint64_t tag) {

@@ -63,7 +63,12 @@ class Sharing {
   // Hands `object` out to other processes of this uid, from now on until end(). `on_importer_lost` is called when a
   // process that had imported it vanished without giving it back. Errc::not_supported: other processes do not see
   // our host table.
-  using ImporterLost = std::function<void(pid_t)>;
+  struct Importer {
+    pid_t pid = 0;
+    uint32_t slot = 0;
+    uint8_t age = 0;  // of the slot
+  };
+  using ImporterLost = std::function<void(const Importer&)>;
   Result<uint64_t> share(Export object, ImporterLost on_importer_lost = {});
   // More processes that may import it, if it is for listed ones only.
   Result<> allow(uint64_t id, const std::vector<pid_t>& pids);
@@ -89,7 +94,7 @@ class Sharing {
   struct Shared;
   Result<Broker*> broker();
   void on_lost(uint64_t tag);
-  void on_lease_lost(uint64_t id, pid_t pid);
+  void on_lease_lost(uint64_t id, const Importer& who);
   Result<std::shared_ptr<Peer>> peer_at(uint32_t slot);
 
   HostTable& table_;

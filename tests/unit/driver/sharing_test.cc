@@ -76,7 +76,7 @@ struct SharingProcess {
           const Secret secret = object.secret;
           object.listed_only = listed_only;
           object.owner = std::move(owner);
-          const auto id = site.sharing->share(std::move(object), [&](pid_t) { ++lost; });
+          const auto id = site.sharing->share(std::move(object), [&](const Sharing::Importer&) { ++lost; });
           line.say(words_of({*id, secret}));
           for (std::string order = line.hear(); !order.empty() && order != "leave"; order = line.hear()) {
             if (order == "end") {

@@ -1,0 +1,350 @@
+// Events between processes: any of them records, any of them waits.
+#include "tests/unit/api/gate.h"
+#include "tests/unit/api/second_process.h"
+
+#include "runtime/base/clock.h"
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace canopy::test {
+namespace {
+
+std::string code_of(aclError code) { return std::to_string(code); }
+
+// 64 bytes on a line of text.
+std::string text_of(const aclrtIpcEventHandle& handle) {
+  std::string text;
+  for (const char c : handle.reserved) {
+    text += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  }
+  return text;
+}
+
+aclrtIpcEventHandle handle_of(const std::string& text) {
+  aclrtIpcEventHandle handle{};
+  for (size_t i = 0; i < sizeof handle.reserved && 2 * i + 2 <= text.size(); ++i) {
+    handle.reserved[i] = static_cast<char>(std::stoi(text.substr(2 * i, 2), nullptr, 16));
+  }
+  return handle;
+}
+
+// One side of an event, as orders on a line: what both the test and the other process can do.
+struct Side {
+  aclrtStream stream = nullptr;
+  aclrtStream held = nullptr;  // a stream that a gate holds up
+  aclrtEvent event = nullptr;
+  Gate gate;
+
+  std::string obey(const std::string& order) {
+    aclrtEventRecordedStatus status;
+    if (order == "create") {
+      return code_of(aclrtCreateEventExWithFlag(&event, ACL_EVENT_IPC));
+    }
+    if (order == "export") {
+      aclrtIpcEventHandle handle{};
+      const aclError code = aclrtIpcGetEventHandle(event, &handle);
+      return code == ACL_SUCCESS ? text_of(handle) : code_of(code);
+    }
+    if (order.starts_with("open ")) {
+      return code_of(aclrtIpcOpenEventHandle(handle_of(order.substr(5)), &event));
+    }
+    if (order == "record") {
+      return code_of(aclrtRecordEvent(event, stream));
+    }
+    if (order == "record held") {  // stays pending until "let go"
+      if (aclrtCreateStream(&held) != ACL_SUCCESS || gate.close(held) != ACL_SUCCESS) {
+        return "no gate";
+      }
+      return code_of(aclrtRecordEvent(event, held));
+    }
+    if (order == "let go") {
+      gate.open();
+      return code_of(aclrtSynchronizeStream(held));
+    }
+    if (order == "abort held") {
+      const aclError code = aclrtStreamAbort(held);
+      gate.open();
+      return code_of(code);
+    }
+    if (order == "wait") {
+      return code_of(aclrtStreamWaitEvent(stream, event));
+    }
+    if (order == "drain") {
+      return code_of(aclrtSynchronizeStreamWithTimeout(stream, 5000));
+    }
+    if (order == "blocked") {
+      return code_of(aclrtSynchronizeStreamWithTimeout(stream, 30));
+    }
+    if (order == "sync") {
+      return code_of(aclrtSynchronizeEventWithTimeout(event, 5000));
+    }
+    if (order == "sync short") {
+      return code_of(aclrtSynchronizeEventWithTimeout(event, 30));
+    }
+    if (order == "query") {
+      const aclError code = aclrtQueryEventStatus(event, &status);
+      return code != ACL_SUCCESS ? code_of(code) : status == ACL_EVENT_RECORDED_STATUS_COMPLETE ? "complete" : "pending";
+    }
+    if (order == "destroy") {
+      return code_of(aclrtDestroyEvent(event));
+    }
+    return "?";
+  }
+};
+
+void play_side(Line& line, int device) {
+  Side side;
+  if (aclInit(nullptr) != ACL_SUCCESS || aclrtSetDevice(device) != ACL_SUCCESS ||
+      aclrtCreateStream(&side.stream) != ACL_SUCCESS) {
+    return;
+  }
+  for (std::string order = line.hear(); !order.empty(); order = line.hear()) {
+    line.say(side.obey(order));
+  }
+}
+
+ROLE(event_side) { play_side(line, 0); }
+ROLE(event_side_on_another_device) { play_side(line, 1); }
+
+constexpr const char* kOk = "0";
+
+class IpcEvent : public AclTest {
+ protected:
+  void SetUp() override {
+    AclTest::SetUp();
+    ACL_OK(aclrtCreateStream(&here_.stream));
+    ASSERT_EQ(here("create"), kOk);
+  }
+  std::string here(const std::string& order) { return here_.obey(order); }
+  // Another process that has opened our event.
+  std::unique_ptr<SecondProcess> opener(const char* role = "event_side") {
+    auto other = std::make_unique<SecondProcess>(role);
+    EXPECT_EQ(other->ask("open " + here("export")), kOk);
+    return other;
+  }
+
+  const std::string kTimeout = code_of(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT);
+  const std::string kLost = code_of(ACL_ERROR_RT_DRV_INTERNAL_ERROR);
+  const std::string kRefused = code_of(ACL_ERROR_RT_PARAM_INVALID);
+  Side here_;
+};
+
+TEST_F(IpcEvent, AnUnrecordedOneHoldsNobodyUp) {
+  auto other = opener();
+  EXPECT_EQ(other->ask("query"), "complete");
+  EXPECT_EQ(other->ask("wait"), kOk);
+  EXPECT_EQ(other->ask("drain"), kOk);
+  EXPECT_EQ(other->ask("sync"), kOk);
+}
+
+TEST_F(IpcEvent, ARecordThatCompletedBeforeTheHandleWasOpenedIsSeenComplete) {
+  ASSERT_EQ(here("record"), kOk);
+  ASSERT_EQ(here("drain"), kOk);
+  auto other = opener();
+  EXPECT_EQ(other->ask("query"), "complete");
+  EXPECT_EQ(other->ask("wait"), kOk);
+  EXPECT_EQ(other->ask("drain"), kOk);
+}
+
+TEST_F(IpcEvent, AnotherProcessWaitsForARecordOfThisOne) {
+  auto other = opener();
+  ASSERT_EQ(here("record held"), kOk);
+  EXPECT_EQ(other->ask("query"), "pending");
+  EXPECT_EQ(other->ask("wait"), kOk);
+  EXPECT_EQ(other->ask("blocked"), kTimeout);
+  EXPECT_EQ(other->ask("sync short"), code_of(ACL_ERROR_RT_EVENT_SYNC_TIMEOUT));
+  ASSERT_EQ(here("let go"), kOk);
+  EXPECT_EQ(other->ask("drain"), kOk);
+  EXPECT_EQ(other->ask("sync"), kOk);
+  EXPECT_EQ(other->ask("query"), "complete");
+}
+
+TEST_F(IpcEvent, ThisProcessWaitsForARecordOfAnother) {
+  auto other = opener("event_side_on_another_device");
+  ASSERT_EQ(other->ask("record held"), kOk);
+  EXPECT_EQ(here("query"), "pending");
+  ASSERT_EQ(here("wait"), kOk);
+  EXPECT_EQ(here("blocked"), kTimeout);
+  ASSERT_EQ(other->ask("let go"), kOk);
+  EXPECT_EQ(here("drain"), kOk);
+  EXPECT_EQ(here("query"), "complete");
+}
+
+TEST_F(IpcEvent, ItIsAnOrdinaryEventInsideOneProcess) {
+  ASSERT_EQ(here("record held"), kOk);
+  ASSERT_EQ(here("wait"), kOk);
+  EXPECT_EQ(here("blocked"), kTimeout);
+  ASSERT_EQ(here("let go"), kOk);
+  EXPECT_EQ(here("drain"), kOk);
+}
+
+TEST_F(IpcEvent, AWaitBindsToTheRecordThatWasNewestThen) {
+  auto other = opener();
+  ASSERT_EQ(here("record"), kOk);
+  ASSERT_EQ(here("drain"), kOk);
+  ASSERT_EQ(other->ask("wait"), kOk);
+  ASSERT_EQ(here("record held"), kOk);
+  EXPECT_EQ(other->ask("drain"), kOk) << "waits for the first one";
+  ASSERT_EQ(other->ask("wait"), kOk);
+  EXPECT_EQ(other->ask("blocked"), kTimeout);
+  ASSERT_EQ(here("let go"), kOk);
+  EXPECT_EQ(other->ask("drain"), kOk);
+}
+
+TEST_F(IpcEvent, ManyRoundsEitherWay) {
+  auto other = opener();
+  for (int round = 0; round < 1500; ++round) {  // more than a page has records
+    ASSERT_EQ(here("record"), kOk);
+    ASSERT_EQ(other->ask("wait"), kOk);
+    ASSERT_EQ(other->ask("record"), kOk);
+    ASSERT_EQ(here("wait"), kOk);
+    ASSERT_EQ(here("drain"), kOk) << round;
+  }
+}
+
+TEST_F(IpcEvent, SoManyRecordsMayBePendingAndNoMore) {
+  ASSERT_EQ(here("record held"), kOk);
+  for (int i = 1; i < 480; ++i) {
+    ASSERT_EQ(aclrtRecordEvent(here_.event, here_.held), ACL_SUCCESS) << i;
+  }
+  EXPECT_EQ(aclrtRecordEvent(here_.event, here_.held), ACL_ERROR_RT_NO_EVENT_RESOURCE);
+  ASSERT_EQ(here("let go"), kOk);
+  EXPECT_EQ(here("record"), kOk);
+  EXPECT_EQ(here("drain"), kOk);
+}
+
+TEST_F(IpcEvent, AWaitFailsWhenTheRecorderIsKilled) {
+  auto other = opener();
+  ASSERT_EQ(other->ask("record held"), kOk);
+  ASSERT_EQ(here("wait"), kOk);
+  EXPECT_EQ(here("blocked"), kTimeout);
+  other->kill();
+  EXPECT_EQ(here("drain"), kLost);
+  EXPECT_EQ(here("query"), kLost);
+  EXPECT_EQ(here("wait"), kLost);
+  EXPECT_EQ(here("sync"), kLost);
+  ASSERT_EQ(here("record"), kOk) << "the event itself lives on";
+  EXPECT_EQ(here("sync"), kOk);
+}
+
+TEST_F(IpcEvent, AWaitThatItsStreamReachesLaterFailsToo) {
+  auto other = opener();
+  ASSERT_EQ(other->ask("record held"), kOk);
+  Gate gate;
+  ACL_OK(gate.close(here_.stream));
+  ASSERT_EQ(here("wait"), kOk);
+  other->kill();
+  const uint64_t until = monotonic_ns() + 2'000'000'000;
+  while (here("query") == "pending" && monotonic_ns() < until) {
+  }
+  gate.open();
+  EXPECT_EQ(here("drain"), kLost);
+}
+
+TEST_F(IpcEvent, AnotherProcesssWaitFailsWhenItsRecorderIsKilled) {
+  auto recorder = opener();
+  auto waiter = opener();
+  ASSERT_EQ(recorder->ask("record held"), kOk);
+  ASSERT_EQ(waiter->ask("wait"), kOk);
+  EXPECT_EQ(waiter->ask("blocked"), kTimeout);
+  recorder->kill();
+  EXPECT_EQ(waiter->ask("drain"), kLost);
+}
+
+TEST_F(IpcEvent, AWaitFailsWhenTheCreatorIsKilled) {
+  SecondProcess creator("event_side");
+  ASSERT_EQ(creator.ask("create"), kOk);
+  const std::string handle = creator.ask("export");
+  Side opened;
+  opened.stream = here_.stream;
+  ASSERT_EQ(opened.obey("open " + handle), kOk);
+  ASSERT_EQ(creator.ask("record held"), kOk);
+  ASSERT_EQ(opened.obey("wait"), kOk);
+  EXPECT_EQ(opened.obey("blocked"), kTimeout);
+  creator.kill();
+  EXPECT_EQ(opened.obey("drain"), kLost);
+  EXPECT_EQ(opened.obey("record"), kLost);
+  EXPECT_EQ(opened.obey("destroy"), kOk);
+  EXPECT_EQ(opened.obey("open " + handle), kLost);
+}
+
+TEST_F(IpcEvent, ADroppedRecordFailsWhoWaits) {
+  auto other = opener();
+  ASSERT_EQ(other->ask("record held"), kOk);
+  ASSERT_EQ(here("wait"), kOk);
+  ASSERT_EQ(other->ask("abort held"), kOk);
+  EXPECT_EQ(here("drain"), kLost);
+}
+
+TEST_F(IpcEvent, AWaitOutlivesTheHandles) {
+  auto other = opener();
+  ASSERT_EQ(other->ask("record held"), kOk);
+  ASSERT_EQ(here("wait"), kOk);
+  ASSERT_EQ(here("destroy"), kOk);
+  ASSERT_EQ(other->ask("destroy"), kOk);
+  EXPECT_EQ(here("blocked"), kTimeout);
+  ASSERT_EQ(other->ask("let go"), kOk);
+  EXPECT_EQ(here("drain"), kOk);
+}
+
+TEST_F(IpcEvent, WhatIsNotForThemIsRefused) {
+  const aclError refused = ACL_ERROR_RT_FEATURE_NOT_SUPPORT;
+  ASSERT_EQ(here("record"), kOk);
+  ASSERT_EQ(here("drain"), kOk);
+  EXPECT_EQ(aclrtResetEvent(here_.event, here_.stream), refused);
+  aclrtEventStatus status;
+  EXPECT_EQ(aclrtQueryEvent(here_.event, &status), ACL_ERROR_RT_PARAM_INVALID);
+  aclrtEventWaitStatus wait_status;
+  EXPECT_EQ(aclrtQueryEventWaitStatus(here_.event, &wait_status), ACL_ERROR_RT_PARAM_INVALID);
+  float ms = 0;
+  EXPECT_EQ(aclrtEventElapsedTime(&ms, here_.event, here_.event), refused);
+  uint64_t at = 0;
+  EXPECT_EQ(aclrtEventGetTimestamp(here_.event, &at), refused);
+  uint32_t id = 0;
+  EXPECT_EQ(aclrtGetEventId(here_.event, &id), refused);
+}
+
+TEST_F(IpcEvent, OnlyAnEventMadeForItIsHandedOut) {
+  aclrtEvent plain = nullptr;
+  ACL_OK(aclrtCreateEventExWithFlag(&plain, ACL_EVENT_SYNC));
+  aclrtIpcEventHandle handle{};
+  EXPECT_EQ(aclrtIpcGetEventHandle(plain, &handle), ACL_ERROR_RT_PARAM_INVALID);
+  auto other = opener();
+  EXPECT_EQ(other->ask("export"), kRefused) << "it has only opened it";
+}
+
+TEST_F(IpcEvent, HandlesThatNobodyMadeAreRefused) {
+  aclrtEvent event = nullptr;
+  aclrtIpcEventHandle handle{};
+  EXPECT_EQ(aclrtIpcOpenEventHandle(handle, &event), ACL_ERROR_RT_PARAM_INVALID);
+  std::memset(handle.reserved, 'x', sizeof handle.reserved);
+  EXPECT_EQ(aclrtIpcOpenEventHandle(handle, &event), ACL_ERROR_RT_PARAM_INVALID);
+  ACL_OK(aclrtIpcGetEventHandle(here_.event, &handle));
+  EXPECT_EQ(aclrtIpcOpenEventHandle(handle, &event), ACL_ERROR_RT_PARAM_INVALID) << "its own";
+  EXPECT_EQ(event, nullptr);
+}
+
+TEST_F(IpcEvent, AProcessIsKilledAnywhereBetweenRecordsAndWaits) {
+  for (int round = 0; round < 20; ++round) {
+    auto other = opener();
+    for (int i = 0; i < round % 5; ++i) {
+      ASSERT_EQ(other->ask("record"), kOk);
+      ASSERT_EQ(here("wait"), kOk);
+    }
+    other->line().say("record");
+    ASSERT_EQ(here("wait"), kOk);
+    other->kill();
+    const std::string end = here("drain");
+    EXPECT_TRUE(end == kOk || end == kLost) << end;
+    ASSERT_EQ(here("record"), kOk);
+    ASSERT_EQ(here("sync"), kOk);
+  }
+}
+
+}  // namespace
+}  // namespace canopy::test
