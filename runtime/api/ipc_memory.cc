@@ -2,6 +2,7 @@
 #include "runtime/core/ipc_memory.h"
 
 #include "runtime/api/guard.h"
+#include "runtime/api/shared_keys.h"
 
 #include "acl/rt/ipc_memory.h"
 
@@ -13,11 +14,11 @@ using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
 using acl::guard_into;
 using acl::runtime;
+using acl::text_of_key;
 
 namespace {
 
-constexpr size_t kKeyBuffer = 65;  // what the interface promises to be enough
-static_assert(SharedKey::kCharacters < kKeyBuffer);
+static_assert(SharedKey::kCharacters < acl::kKeyRoom);
 
 Result<> check_flags(const char* function, uint64_t flags) {
   if (flags > 1) {
@@ -25,9 +26,6 @@ Result<> check_flags(const char* function, uint64_t flags) {
   }
   return {};
 }
-
-// Not read further than a key can reach.
-std::string_view text_of(const char* key) { return {key, ::strnlen(key, kKeyBuffer)}; }
 
 }  // namespace
 
@@ -38,9 +36,7 @@ aclError aclrtIpcMemGetExportKey(void* devPtr, size_t size, char* key, size_t le
   CANOPY_ACL_NOT_NULL(key);
   return guard([&]() -> Result<> {
     CANOPY_TRY(check_flags("aclrtIpcMemGetExportKey", flags));
-    if (len < kKeyBuffer) {
-      return fail(Errc::invalid_argument, "aclrtIpcMemGetExportKey: room for {} bytes: a key needs {}", len, kKeyBuffer);
-    }
+    CANOPY_TRY(acl::check_key_room("aclrtIpcMemGetExportKey", len));
     const bool listed_only = flags != ACL_RT_IPC_MEM_EXPORT_FLAG_DISABLE_PID_VALIDATION;
     CANOPY_ASSIGN(const std::string text, runtime().ipc_memory().export_key(devPtr, size, listed_only));
     std::memcpy(key, text.c_str(), text.size() + 1);
@@ -53,19 +49,19 @@ aclError aclrtIpcMemImportByKey(void** devPtr, const char* key, uint64_t flags) 
   CANOPY_ACL_NOT_NULL(key);
   return guard_into(devPtr, [&]() -> Result<void*> {
     CANOPY_TRY(check_flags("aclrtIpcMemImportByKey", flags));
-    return runtime().ipc_memory().import(text_of(key), flags == ACL_RT_IPC_MEM_IMPORT_FLAG_ENABLE_PEER_ACCESS);
+    return runtime().ipc_memory().import(text_of_key(key), flags == ACL_RT_IPC_MEM_IMPORT_FLAG_ENABLE_PEER_ACCESS);
   });
 }
 
 aclError aclrtIpcMemClose(const char* key) {
   CANOPY_ACL_NOT_NULL(key);
-  return guard([&] { return runtime().ipc_memory().close(text_of(key)); });
+  return guard([&] { return runtime().ipc_memory().close(text_of_key(key)); });
 }
 
 aclError aclrtIpcMemSetImportPid(const char* key, int32_t* pid, size_t num) {
   CANOPY_ACL_NOT_NULL(key);
   CANOPY_ACL_NOT_NULL(pid);
-  return guard([&] { return runtime().ipc_memory().allow(text_of(key), {pid, num}); });
+  return guard([&] { return runtime().ipc_memory().allow(text_of_key(key), {pid, num}); });
 }
 
 // A key names memory of this host, and its file; another host can have neither.
@@ -73,7 +69,7 @@ aclError aclrtIpcMemImportPidInterServer(const char* key, aclrtServerPid* server
   CANOPY_ACL_NOT_NULL(key);
   CANOPY_ACL_NOT_NULL(serverPids);
   return guard([&]() -> Result<> {
-    CANOPY_TRY(runtime().ipc_memory().check_exported(text_of(key)));
+    CANOPY_TRY(runtime().ipc_memory().check_exported(text_of_key(key)));
     return fail(Errc::not_supported,
                 "aclrtIpcMemImportPidInterServer: {} hosts: keys are for processes of one host; memory is shared between "
                 "hosts by handles of the kind FABRIC",
@@ -89,7 +85,7 @@ aclError aclrtIpcMemSetAttr(const char* key, aclrtIpcMemAttrType type, uint64_t 
       return fail(Errc::invalid_argument, "aclrtIpcMemSetAttr: attribute {} with the value {}: 0 with 0 to {} is wanted",
                   static_cast<int>(type), attr, ACL_RT_IPC_MEM_ATTR_ACCESS_LINK_UB_MULTI_PORT_PATH);
     }
-    CANOPY_TRY(runtime().ipc_memory().check_exported(text_of(key)));
+    CANOPY_TRY(runtime().ipc_memory().check_exported(text_of_key(key)));
     if (attr >= ACL_RT_IPC_MEM_ATTR_ACCESS_LINK_UB_ONE_PORT_PATH) {
       return fail(Errc::not_supported, "aclrtIpcMemSetAttr: the devices of this machine have no UB ports (value {})", attr);
     }

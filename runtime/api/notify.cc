@@ -99,7 +99,7 @@ aclError aclrtNotifyImportByKey(aclrtNotify* notify, const char* key, uint64_t f
     CANOPY_ASSIGN(const int device, runtime().current_device());
     CANOPY_ASSIGN(Driver * driver, runtime().driver());
     PeerAccess* enable = flags == ACL_RT_NOTIFY_IMPORT_FLAG_ENABLE_PEER_ACCESS ? &runtime().peers() : nullptr;
-    return runtime().notifies().import(*driver, device, acl::text_of_key(key), enable);
+    return runtime().notifies().import(*driver, device, std::string(acl::text_of_key(key)), enable);
   });
 }
 
@@ -112,6 +112,16 @@ aclError aclrtNotifySetImportPid(aclrtNotify notify, int32_t* pid, size_t num) {
     }
     CANOPY_ASSIGN(Notify * found, runtime().notifies().find(notify, kFlag));
     return found->allow(std::vector<pid_t>(pid, pid + num));
+  });
+}
+
+// A notify is a word that both sides map; another host cannot.
+aclError aclrtNotifySetImportPidInterServer(aclrtNotify notify, aclrtServerPid* serverPids, size_t num) {
+  CANOPY_ACL_NOT_NULL(notify);
+  CANOPY_ACL_NOT_NULL(serverPids);
+  return guard([&]() -> Result<> {
+    CANOPY_TRY(runtime().notifies().find(notify, kFlag));
+    return fail(Errc::not_supported, "aclrtNotifySetImportPidInterServer: {} hosts: a notify is for processes of one host", num);
   });
 }
 

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 #include <cstring>
-#include <string>
+#include <string_view>
 
 namespace canopy::acl {
 
@@ -19,7 +19,7 @@ inline Result<> check_key_room(const char* function, size_t len) {
   return {};
 }
 
-// At most kKeyRoom characters of what the caller calls a key: what is longer is none.
-inline std::string text_of_key(const char* key) { return std::string(key, ::strnlen(key, kKeyRoom)); }
+// Not read further than a key can reach: what is longer is none.
+inline std::string_view text_of_key(const char* key) { return {key, ::strnlen(key, kKeyRoom)}; }
 
 }  // namespace canopy::acl

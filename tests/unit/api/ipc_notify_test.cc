@@ -195,6 +195,8 @@ TEST_F(IpcNotify, WrongArgumentsAreRefused) {
   EXPECT_EQ(aclrtNotifyImportByKey(&imported, "", 0), ACL_ERROR_RT_PARAM_INVALID);
   EXPECT_EQ(aclrtNotifyImportByKey(&imported, std::string(5000, 'x').c_str(), 0), ACL_ERROR_RT_PARAM_INVALID);
   EXPECT_EQ(imported, nullptr);
+  aclrtServerPid server{0, &pid, 1};
+  EXPECT_EQ(aclrtNotifySetImportPidInterServer(notify_, &server, 1), ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
 }
 
 TEST_F(IpcNotify, AWaitFailsWhenTheImporterIsKilled) {
