@@ -15,6 +15,7 @@
 
 #include <array>
 #include <memory>
+#include <set>
 #include <vector>
 
 namespace canopy::fuzz {
@@ -106,11 +107,14 @@ class Session {
         Message sent = message(input);
         if (what == 'p') {
           reinterpret_cast<uint8_t*>(&sent)[at] ^= value;
+          altered_ = true;
         }
+        polite_[k] = polite_[k] || sent.op == Op::goodbye;
         send_record(ends_[k], bytes_of(sent), -1, 0);
         break;
       }
       case 'r':
+        polite_[k] = altered_ = true;  // who knows
         send_any(ends_[k], input, files()[0]->get());
         break;
       case 'g':
@@ -139,6 +143,9 @@ class Session {
     result.kind = static_cast<uint32_t>(object.what.kind) ^ ((id >> 6) & 1);
     result.secret[0] = object.what.secret.bits[0];
     result.secret[1] = object.what.secret.bits[1] ^ (id >> 7);
+    if (id >= 0x40) {
+      wrong_.insert(result.serial);
+    }
     return result;
   }
 
@@ -160,22 +167,42 @@ class Session {
     SocketPair pair;
     ends_[k] = std::move(pair.ours);
     tokens_[k] = next_token_++;
+    polite_[k] = false;
     clients_.admit(std::move(pair.theirs), tokens_[k]);
+  }
+
+  size_t leases() const {
+    size_t sum = 0;
+    for (const Object& object : objects_) {
+      sum += clients_.leases(object.id);
+    }
+    return sum;
+  }
+
+  // False when `k` is nobody's any more.
+  bool handle(size_t k) {
+    const size_t before = leases();
+    const bool known = clients_.handle(tokens_[k]);
+    const size_t ended = before - std::min(before, leases());
+    const auto lost = clients_.take_remains().lost;
+    CHECK(lost.empty() || lost.size() == ended, "every lease that was lost is told, and no other");
+    CHECK(ended < 2 || polite_[k] || lost.size() == ended, "who hangs up without a goodbye has lost its leases");
+    for (const auto& each : lost) {
+      CHECK(each.pid == ::getpid(), "a lease was this process's");
+    }
+    return known;
   }
 
   // Hangs up, and lets the broker read what is left.
   void end(size_t k) {
     ends_[k].reset();
-    while (clients_.handle(tokens_[k])) {
+    while (handle(k)) {
     }
   }
 
   // All that lies there, as epoll would report it again and again.
   void serve(size_t k) {
-    for (int i = 0; i < 64 && clients_.handle(tokens_[k]); ++i) {
-      for (const auto& lost : clients_.take_remains().lost) {
-        CHECK(lost.pid == ::getpid(), "a lease was this process's");
-      }
+    for (int i = 0; i < 64 && handle(k); ++i) {
     }
   }
 
@@ -193,6 +220,7 @@ class Session {
     const bool given = reply.op == Op::fetch_reply && reply.status == Status::ok;
     CHECK(given == static_cast<bool>(passed), "a descriptor comes with a fetch that was granted, and with nothing else");
     if (given) {
+      CHECK(altered_ || !wrong_.contains(reply.serial), "who does not know kind and secret gets nothing");
       const auto object = std::find_if(objects_.begin(), objects_.end(), [&](const Object& each) { return each.id == reply.id; });
       CHECK(object != objects_.end(), "only what is published is given");
       CHECK(object->listed, "who is not on the list gets nothing");
@@ -207,8 +235,8 @@ class Session {
     const uint64_t token = next_token_++;
     clients_.admit(std::move(pair.theirs), token);
     const Object& object = objects_[0];
-    const Message hello{.op = Op::hello, .serial = 1};
-    const Message fetch{.op = Op::fetch, .serial = 2, .id = object.id, .kind = static_cast<uint32_t>(object.what.kind), .leased = 1};
+    const Message hello{.op = Op::hello, .serial = ++serial_};
+    const Message fetch{.op = Op::fetch, .serial = ++serial_, .id = object.id, .kind = static_cast<uint32_t>(object.what.kind), .leased = 1};
     for (const Message& sent : {hello, fetch}) {
       send_record(pair.ours, bytes_of(sent), -1, 0);
       CHECK(clients_.handle(token), "a client that behaves is not dropped");
@@ -222,6 +250,7 @@ class Session {
     pair.ours.reset();
     while (clients_.handle(token)) {
     }
+    clients_.take_remains();
   }
 
   // Leases end with who holds them, objects with the last of them.
@@ -244,6 +273,9 @@ class Session {
   std::array<Object, 3> objects_;
   std::array<UniqueFd, kClients> ends_;
   std::array<uint64_t, kClients> tokens_{};
+  std::array<bool, kClients> polite_{};  // may have said goodbye
+  std::set<uint64_t> wrong_;             // serials of requests with a wrong kind or secret
+  bool altered_ = false;                 // serials may not be ours
   uint64_t next_token_ = 1;
   uint64_t serial_ = 0;
 };

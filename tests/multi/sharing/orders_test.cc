@@ -233,6 +233,7 @@ TEST_F(SharingOrders, OfEightProcessesFromASeed) {
   const char* given = std::getenv("CANOPY_TEST_SEED");
   const uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
   std::printf("[ seed     ] CANOPY_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  std::fflush(stdout);  // before children take a copy of it
   std::mt19937_64 random(seed);
   for (int i = 0; i < orders && !HasFailure(); ++i) {
     Play play{{0}, {}};
