@@ -12,7 +12,7 @@
 namespace canopy {
 
 // From how many bytes on bulk_copy() is worth it: three quarters of the last-level cache, at least
-// 4 MiB; CANOPY_STREAM_THRESHOLD overrides. Not asked for copies up to 1 MiB, and never reached
+// 4 MiB and at most 32 MiB; CANOPY_STREAM_THRESHOLD overrides. Not asked for copies up to 1 MiB, and never reached
 // under sanitizers, which know memcpy only.
 size_t bulk_threshold();
 

@@ -55,5 +55,13 @@ TEST(BulkCopy, StaysExactWhileWaysAreTriedByManyThreads) {
 
 TEST(BulkCopy, IsNotForWhatCachesHold) { EXPECT_GE(bulk_threshold(), size_t{4} << 20); }
 
+TEST(BulkCopy, DoesNotBelieveInACacheForEverything) {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "sanitizers know memcpy only";
+#else
+  EXPECT_LE(bulk_threshold(), size_t{32} << 20) << "64 MiB are copied in the fastest way wherever they lie";
+#endif
+}
+
 }  // namespace
 }  // namespace canopy
