@@ -36,7 +36,7 @@ void act(Line& line) {
     if (order == "share") {
       auto object = stamped_memory(*site.table, kStamp);
       owner = object->owner;
-      auto id = site.sharing->share(std::move(*object), [&](pid_t) { ++importers_lost; });
+      auto id = site.sharing->share(std::move(*object), [&](const auto&) { ++importers_lost; });
       shared = id ? std::optional(*id) : std::nullopt;
       answer = std::to_string(shared.value_or(0));
     } else if (order.starts_with("import ")) {

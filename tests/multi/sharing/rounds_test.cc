@@ -146,7 +146,7 @@ TEST(SharingMany, AThousandAllocationsInEightProcesses) {
       }
       ids[i] = *site.sharing->share(
           Export{.fd = std::make_shared<const UniqueFd>(std::move(*fd)), .bytes = bytes, .secret = {}, .pids = {}, .owner = {}},
-          [&](pid_t) { ++lost; });
+          [&](const auto&) { ++lost; });
     }
     line.say("shared");
     while (line.hear() == "lost") {
