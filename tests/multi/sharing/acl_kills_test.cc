@@ -1,4 +1,4 @@
-// kill -9 at random moments of programs that share device memory by the acl interface.
+// kill -9 at random moments of programs that share device memory and events by the acl interface.
 //
 //   CANOPY_TEST_KILLS (60), CANOPY_TEST_SEED
 #include "runtime/base/clock.h"
@@ -38,8 +38,9 @@ struct Board {
     char text[68];
   };
   struct Place {
-    Key keys[kObjects];
-    std::atomic<uint64_t> longest_ns, imports, copies, refusals;
+    Key memory[kObjects];
+    Key event;
+    std::atomic<uint64_t> longest_ns, imports, copies, refusals, waits, waits_that_failed;
   };
   Place places[kPrograms];
   std::atomic<int64_t> wrong;  // an aclError that must not be; -1: wrong content
@@ -54,21 +55,31 @@ Board* map_board(const std::string& path) {
 class Program {
  public:
   Program(Board& board, size_t me, uint64_t seed) : board_(board), mine_(board.places[me]), random_(seed) {
-    for (size_t at = 0; at < kObjects; ++at) {
-      write_key(at, "");
+    for (Board::Key& key : mine_.memory) {
+      write_key(key, "");
     }
+    write_key(mine_.event, "");
+    must(aclrtCreateStream(&stream_));
   }
 
   void run() {
     while (board_.wrong == 0) {
       const uint64_t before = monotonic_ns();
       const size_t at = random_() % kObjects;
-      switch (random_() % 4) {
+      switch (random_() % 8) {
         case 0:
+        case 1:
           share(at);
           break;
-        case 1:
+        case 2:
           end(at);
+          break;
+        case 3:
+          record(at);
+          break;
+        case 4:
+        case 5:
+          wait(random_() % kPrograms);
           break;
         default:
           import(random_() % kPrograms, at);
@@ -87,16 +98,14 @@ class Program {
       board_.wrong = code;
     }
   }
-  void write_key(size_t at, const char* text) {
-    Board::Key& key = mine_.keys[at];
+  static void write_key(Board::Key& key, const char* text) {
     const uint32_t odd = key.version | 1;
     key.version = odd;
     std::atomic_thread_fence(std::memory_order_seq_cst);
     std::snprintf(key.text, sizeof key.text, "%s", text);
     key.version = odd + 1;
   }
-  std::string read_key(size_t who, size_t at) {
-    Board::Key& key = board_.places[who].keys[at];
+  static std::string read_key(const Board::Key& key) {
     char text[sizeof key.text];
     const uint32_t before = key.version;
     std::memcpy(text, key.text, sizeof text);
@@ -112,17 +121,18 @@ class Program {
     char key[65] = {};
     must(aclrtIpcMemGetExportKey(memory_[at], kBytes, key, sizeof key, ACL_RT_IPC_MEM_EXPORT_FLAG_DISABLE_PID_VALIDATION));
     keys_[at] = key;
-    write_key(at, key);
+    write_key(mine_.memory[at], key);
   }
   void end(size_t at) {
     if (void* const memory = std::exchange(memory_[at], nullptr); memory != nullptr) {
-      write_key(at, "");
+      write_key(mine_.memory[at], "");
+      must(aclrtSynchronizeStream(stream_));
       must(aclrtIpcMemClose(keys_[at].c_str()));
       must(aclrtFree(memory));
     }
   }
   void import(size_t who, size_t at) {
-    const std::string key = read_key(who, at);
+    const std::string key = read_key(board_.places[who].memory[at]);
     if (key.empty() || &board_.places[who] == &mine_) {
       return;
     }
@@ -140,9 +150,41 @@ class Program {
     must(aclrtIpcMemClose(key.c_str()));
   }
 
+  // An event that others wait for; behind a memset, so that a kill finds it pending.
+  void record(size_t at) {
+    if (event_ == nullptr) {
+      must(aclrtCreateEventExWithFlag(&event_, ACL_EVENT_IPC));
+      aclrtIpcEventHandle handle{};
+      must(aclrtIpcGetEventHandle(event_, &handle));
+      write_key(mine_.event, handle.reserved);
+    }
+    if (memory_[at] != nullptr) {
+      must(aclrtMemsetAsync(static_cast<char*>(memory_[at]) + 64, kBytes - 64, 0, kBytes - 64, stream_));
+    }
+    must(aclrtRecordEvent(event_, stream_));
+  }
+  void wait(size_t who) {
+    const std::string text = read_key(board_.places[who].event);
+    if (text.empty() || &board_.places[who] == &mine_) {
+      return;
+    }
+    aclrtIpcEventHandle handle{};
+    text.copy(handle.reserved, sizeof handle.reserved);
+    aclrtEvent event = nullptr;
+    if (aclrtIpcOpenEventHandle(handle, &event) != ACL_SUCCESS) {
+      ++mine_.refusals;
+      return;
+    }
+    // Complete, or lost with the process that was to make it; never without end.
+    ++(aclrtSynchronizeEvent(event) == ACL_SUCCESS ? mine_.waits : mine_.waits_that_failed);
+    must(aclrtDestroyEvent(event));
+  }
+
   Board& board_;
   Board::Place& mine_;
   std::mt19937_64 random_;
+  aclrtStream stream_ = nullptr;
+  aclrtEvent event_ = nullptr;
   void* memory_[kObjects] = {};
   std::string keys_[kObjects];
 };
@@ -231,18 +273,22 @@ TEST_F(AclSharing, KillsLeaveNothingAndNobodyWaits) {
     ASSERT_EQ(board->wrong.load(), 0) << "kill " << i;
   }
   programs.clear();
-  uint64_t longest = 0, imports = 0, copies = 0, refusals = 0;
+  uint64_t longest = 0, imports = 0, copies = 0, refusals = 0, waits = 0, failed = 0;
   for (const Board::Place& place : board->places) {
     longest = std::max(longest, place.longest_ns.load());
     imports += place.imports;
     copies += place.copies;
     refusals += place.refusals;
+    waits += place.waits;
+    failed += place.waits_that_failed;
   }
-  std::printf("[ workload ] %d kills, %llu imports, %llu copies, %llu refused, longest step %.1f ms\n", kills,
+  std::printf("[ workload ] %d kills, %llu imports, %llu copies, %llu refused, %llu events, %llu lost, longest step %.1f ms\n", kills,
               static_cast<unsigned long long>(imports), static_cast<unsigned long long>(copies),
-              static_cast<unsigned long long>(refusals), static_cast<double>(longest) / 1e6);
+              static_cast<unsigned long long>(refusals), static_cast<unsigned long long>(waits), static_cast<unsigned long long>(failed),
+              static_cast<double>(longest) / 1e6);
   EXPECT_LT(longest, kMostWaitNs);
-  EXPECT_GT(copies, static_cast<uint64_t>(kills)) << "the workload must get somewhere";
+  EXPECT_GT(copies, static_cast<uint64_t>(kills) / 4) << "the workload must get somewhere";
+  EXPECT_GT(waits, static_cast<uint64_t>(kills) / 4);
   EXPECT_EQ(used(), used_before);
   ::munmap(board, sizeof(Board));
 }
