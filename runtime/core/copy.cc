@@ -57,7 +57,7 @@ Result<CopyEnd> check_fill(Runtime& runtime, void* dst, size_t dst_max, size_t c
     return fail(Errc::invalid_argument, "a fill of {} bytes into a destination of {} bytes", count,
                 dst_max);
   }
-  return check_end(runtime, "destination", dst, count);
+  return check_end(runtime, "destination", dst, count, Access::read_write);
 }
 
 Result<CopyEnd> check_fill_words(Runtime& runtime, void* dst, size_t dst_max, size_t words) {

@@ -8,10 +8,29 @@ namespace {
 
 bool one_device(const CopyEnd& end) { return end && end->kind == MemoryKind::device; }
 
+// One of the two devices must be able to do the copy.
+Result<> check_pair(Runtime& runtime, const MemoryRange& dst, const MemoryRange& src) {
+  for (const int device : {dst.device, src.device}) {
+    if (may_touch(runtime, dst, device, Access::read_write) && may_touch(runtime, src, device, Access::read)) {
+      return {};
+    }
+  }
+  return fail(Errc::no_permission, "a copy from device {} to device {} needs {} first", src.device, dst.device,
+              dst.mapped || src.mapped ? "aclrtMemSetAccess" : "aclrtDeviceEnablePeerAccess");
+}
+
 }  // namespace
 
+bool may_touch(Runtime& runtime, const MemoryRange& range, int device, Access wanted) {
+  if (range.mapped) {
+    return range.rights.of(device) >= wanted;
+  }
+  // A peer PE's heap is mapped here on purpose: that mapping is the access.
+  return range.peer_mapped || runtime.peers().enabled(device, range.device);
+}
+
 Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count,
-                          LookUp when) {
+                          Access wanted, LookUp when) {
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   CANOPY_ASSIGN(CopyEnd range, find_allocation(runtime, address, when));
   if (!range) {
@@ -23,7 +42,7 @@ Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address
     return range;
   }
   if (range->contains(address, count)) {
-    CANOPY_TRY(check_there(*range, end, address));
+    CANOPY_TRY(check_there(*range, end, address, wanted));
     return range;
   }
   if (range->registered) {
@@ -37,19 +56,11 @@ Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address
 Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src,
                             size_t src_count, LookUp when) {
   CopyEnds ends;
-  CANOPY_ASSIGN(ends.dst, check_end(runtime, "destination", dst, dst_count, when));
-  CANOPY_ASSIGN(ends.src, check_end(runtime, "source", src, src_count, when));
-  const bool two_devices =
-      one_device(ends.dst) && one_device(ends.src) && ends.dst->device != ends.src->device;
-  // A peer PE's heap is mapped here on purpose: that mapping is the access.
-  if (two_devices && !ends.dst->peer_mapped && !ends.src->peer_mapped) {
-    const int a = ends.dst->device;
-    const int b = ends.src->device;
-    if (!runtime.peers().enabled(a, b) && !runtime.peers().enabled(b, a)) {
-      return fail(Errc::no_permission,
-                  "a copy from device {} to device {} needs aclrtDeviceEnablePeerAccess first", b,
-                  a);
-    }
+  CANOPY_ASSIGN(ends.dst, check_end(runtime, "destination", dst, dst_count, Access::read_write, when));
+  CANOPY_ASSIGN(ends.src, check_end(runtime, "source", src, src_count, Access::read, when));
+  if (one_device(ends.dst) && one_device(ends.src) &&
+      (ends.dst->device != ends.src->device || ends.dst->mapped || ends.src->mapped)) {
+    CANOPY_TRY(check_pair(runtime, *ends.dst, *ends.src));
   }
   return ends;
 }

@@ -28,10 +28,13 @@ inline bool on_device(const CopyEnd& end) { return end && end->kind != MemoryKin
 // have been freed behind it: they are there as long as their pool keeps them.
 enum class LookUp : uint8_t { queued, running };
 
+// Whether `device` may touch memory of a device so: its own, a peer's, or as aclrtMemSetAccess says.
+bool may_touch(Runtime& runtime, const MemoryRange& range, int device, Access wanted);
+
 // Errc::invalid_argument when [address, +count) lies in no live allocation although only ours can
 // lie there, or reaches past the end of one. `end` names it in the sentence.
 Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count,
-                          LookUp when = LookUp::queued);
+                          Access wanted, LookUp when = LookUp::queued);
 // Both ends of a copy, from `dst_count` and `src_count` bytes on: rows and their gaps may differ.
 // Errc::no_permission: two devices without peer access.
 Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src,

@@ -55,7 +55,7 @@ Result<> copy_checked(Runtime& runtime, void* dst, const void* src, size_t count
 }
 
 Result<> device_or_pinned(Runtime& runtime, const char* what, const void* address, size_t bytes) {
-  CANOPY_ASSIGN(const CopyEnd range, check_end(runtime, what, address, bytes, LookUp::running));
+  CANOPY_ASSIGN(const CopyEnd range, check_end(runtime, what, address, bytes, Access::read, LookUp::running));
   if (pageable(range)) {
     return fail(Errc::invalid_argument, "{} ({}) was freed", fmt::ptr(address), what);
   }
@@ -173,9 +173,9 @@ Result<> copy_with_offset(Runtime& runtime, const OffsetCopy& copy, size_t dst_m
   }
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
   CANOPY_ASSIGN(const CopyEnd dst_cell,
-                check_end(runtime, "destination's address", copy.dst, sizeof(void*)));
+                check_end(runtime, "destination's address", copy.dst, sizeof(void*), Access::read));
   CANOPY_ASSIGN(const CopyEnd src_cell,
-                check_end(runtime, "source's address", copy.src, sizeof(void*)));
+                check_end(runtime, "source's address", copy.src, sizeof(void*), Access::read));
   OffsetTask task = {{&runtime, &stream->strand()}, copy, nullptr, nullptr};
   if (pageable(dst_cell)) {
     task.dst_base = *std::exchange(task.copy.dst, nullptr);

@@ -111,6 +111,7 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
   }
   if (auto current = driver()) {
     registrations_.clear(**current);
+    (*current)->virtual_memory().release_unused();
     if (ManagedMemory* managed = (*current)->existing_managed_memory()) {
       managed->release_all();
     }

@@ -127,15 +127,8 @@ void IpcMemory::before_free(const void* address) {
 
 // Memory of device `owner`, used from device `user`.
 Result<> IpcMemory::enter(Driver& driver, int owner, int user, bool enable_peer_access) {
-  if (owner < 0 || owner == user) {
-    return {};
-  }
-  const topology::Link& link = driver.machine().link(user, owner);
-  if (link.path == topology::PeerPath::refused) {
-    return fail(Errc::not_supported, "memory of device {} cannot be used from device {}: the link between them is '{}' ({})",
-                owner, user, topology::to_string(link.link_class), driver.machine().name());
-  }
-  return enable_peer_access ? runtime_.peers().enable(driver.machine(), user, owner) : Result<>();
+  CANOPY_TRY(check_link(driver, owner, user));
+  return enable_peer_access && owner != user ? runtime_.peers().enable(driver.machine(), user, owner) : Result<>();
 }
 
 Result<void*> IpcMemory::import(std::string_view key, bool enable_peer_access) {
@@ -156,10 +149,7 @@ Result<void*> IpcMemory::import(std::string_view key, bool enable_peer_access) {
     }
   }
   CANOPY_ASSIGN(std::shared_ptr<MemoryObject> object,
-                MemoryObject::import(driver->sharing(), driver->host_table(), parsed, [this, driver](const MemoryObject& lost) {
-                  driver->virtual_memory().mark_lost(lost);
-                  runtime_.task_memory().note_free();  // tasks in queues look again
-                }));
+                import_memory(runtime_, *driver, parsed, user));
   CANOPY_TRY(driver->check_device(object->device()));
   CANOPY_TRY(enter(*driver, object->device(), user, enable_peer_access));
   CANOPY_ASSIGN(void* address, driver->virtual_memory().map_import(object));

@@ -87,11 +87,34 @@ Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void*
   return driver->find_memory(address);
 }
 
-Result<> check_there(const MemoryRange& range, const char* what, const void* address) {
+Result<> check_there(const MemoryRange& range, const char* what, const void* address, Access wanted) {
   if (range.lost) [[unlikely]] {
     return fail(Errc::peer_lost, "{} ({}) is memory of another process, which is gone: close it", fmt::ptr(address), what);
   }
+  if (range.mapped && range.rights.most() < wanted) [[unlikely]] {
+    return fail(Errc::no_permission, "{} ({}) is mapped memory that nobody may {}: aclrtMemSetAccess grants it",
+                fmt::ptr(address), what, wanted == Access::read ? "read" : "write");
+  }
   return {};
+}
+
+Result<> check_link(const Driver& driver, int owner, int user) {
+  if (owner < 0 || owner == user) {
+    return {};
+  }
+  const topology::Link& link = driver.machine().link(user, owner);
+  if (link.path == topology::PeerPath::refused) {
+    return fail(Errc::not_supported, "memory of device {} cannot be used from device {}: the link between them is '{}' ({})",
+                owner, user, topology::to_string(link.link_class), driver.machine().name());
+  }
+  return {};
+}
+
+Result<std::shared_ptr<MemoryObject>> import_memory(Runtime& runtime, Driver& driver, const SharedKey& key, int user) {
+  return MemoryObject::import(driver.sharing(), driver.host_table(), key, user, [&runtime, &driver](const MemoryObject& lost) {
+    driver.virtual_memory().mark_lost(lost);
+    runtime.task_memory().note_free();
+  });
 }
 
 Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* address) {
@@ -103,7 +126,7 @@ Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* a
 }
 
 Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address,
-                                 uint64_t bytes, LookUp when) {
+                                 uint64_t bytes, LookUp when, Access wanted) {
   CANOPY_ASSIGN(const auto range, find_allocation(runtime, address, when));
   if (!range || range->kind == MemoryKind::pinned_host) {
     return fail(Errc::invalid_argument, "{} ({}) is no live device memory", fmt::ptr(address),
@@ -114,7 +137,7 @@ Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void*
                 "{} bytes at {} ({}) run past the end of their allocation of {} bytes at {}", bytes,
                 fmt::ptr(address), what, range->bytes, fmt::ptr(range->base));
   }
-  CANOPY_TRY(check_there(*range, what, address));
+  CANOPY_TRY(check_there(*range, what, address, wanted));
   return *range;
 }
 

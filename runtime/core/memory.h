@@ -4,6 +4,7 @@
 #include "runtime/base/result.h"
 #include "runtime/core/copy_check.h"
 #include "runtime/driver/address_space.h"
+#include "runtime/driver/memory_object.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,7 @@
 
 namespace canopy {
 
+class Driver;
 class Runtime;
 
 // What the forms of aclrtMalloc differ in.
@@ -34,13 +36,19 @@ Result<> free_after_sync(Runtime& runtime, Result<> (*free)(Runtime&, void*), vo
 // The live allocation that `address` lies in; nothing for memory that is not ours.
 Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address,
                                                    LookUp when = LookUp::queued);
-// Errc::peer_lost: the process whose memory it is has gone.
-Result<> check_there(const MemoryRange& range, const char* what, const void* address);
+// Errc::peer_lost: the process whose memory it is has gone; no_permission: nobody may touch it like that;
+// not_supported: it lies on another host.
+Result<> check_there(const MemoryRange& range, const char* what, const void* address, Access wanted);
 // The same as find_allocation(), but all host memory that is registered with devices counts as pinned.
 Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* address);
 // All of [address, +bytes) in one live allocation of device or managed memory.
 Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void* address,
-                                 uint64_t bytes, LookUp when = LookUp::queued);
+                                 uint64_t bytes, LookUp when = LookUp::queued, Access wanted = Access::read);
+
+// Errc::not_supported: the link between the two devices refuses all use. `owner` may be kHostMemory.
+Result<> check_link(const Driver& driver, int owner, int user);
+// What another process shares, for `user`; tasks in queues look again when that process vanishes.
+Result<std::shared_ptr<MemoryObject>> import_memory(Runtime& runtime, Driver& driver, const SharedKey& key, int user);
 
 // Bytes that this process holds of a device, by what it holds them for.
 struct MemoryUse {

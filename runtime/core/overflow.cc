@@ -41,7 +41,7 @@ Result<> FloatOverflow::get(void* output, uint64_t bytes, void* handle) {
                 bytes);
   }
   const uint64_t frees = runtime_.task_memory().frees();
-  CANOPY_TRY(device_range(runtime_, "overflow status", output, bytes));
+  CANOPY_TRY(device_range(runtime_, "overflow status", output, bytes, LookUp::queued, Access::read_write));
   post_on_memory(*stream, runtime_.task_memory(), frees, {output, bytes, nullptr, 0}, write_status,
                  Status{output, bytes, &stream->context().device().cores()}, "overflow status");
   return {};

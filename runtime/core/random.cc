@@ -70,7 +70,7 @@ Result<> run(const RandomTask& task) {
   CANOPY_ASSIGN(RandomDraw draw, draw_of(runtime, request));
   CANOPY_ASSIGN(const uint64_t count, read(runtime, "number of numbers", request.count));
   CANOPY_ASSIGN(const uint64_t bytes, bytes_of(draw, count));
-  CANOPY_TRY(device_range(runtime, "result", request.result, bytes, LookUp::running));
+  CANOPY_TRY(device_range(runtime, "result", request.result, bytes, LookUp::running, Access::read_write));
   if (request.counter != nullptr) {
     CANOPY_TRY(device_range(runtime, "counter", request.counter, kCounterBytes, LookUp::running));
     std::memcpy(&draw.counter, request.counter, kCounterBytes);
@@ -120,7 +120,7 @@ Result<> check_random(Runtime& runtime, const RandomRequest& request) {
       CANOPY_ASSIGN(bytes, bytes_of(draw, request.count.bits));
     }
   }
-  CANOPY_TRY(device_range(runtime, "result", request.result, bytes));
+  CANOPY_TRY(device_range(runtime, "result", request.result, bytes, LookUp::queued, Access::read_write));
   if (request.counter != nullptr) {
     CANOPY_TRY(device_range(runtime, "counter", request.counter, kCounterBytes));
   }

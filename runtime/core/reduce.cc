@@ -28,12 +28,12 @@ void run_reduction(const Reduction& reduction) {
 }
 
 Result<> check_operand(Runtime& runtime, const Stream& stream, const char* what,
-                       const void* address, uint64_t bytes, size_t element) {
+                       const void* address, uint64_t bytes, size_t element, Access wanted) {
   if (reinterpret_cast<uintptr_t>(address) % element != 0) {
     return fail(Errc::misaligned, "{} ({}) is not on a boundary of {} bytes", fmt::ptr(address),
                 what, element);
   }
-  CANOPY_ASSIGN(const MemoryRange range, device_range(runtime, what, address, bytes));
+  CANOPY_ASSIGN(const MemoryRange range, device_range(runtime, what, address, bytes, LookUp::queued, wanted));
   const int device = stream.context().device_id();
   if (range.kind == MemoryKind::device && range.device != device) {
     return fail(Errc::invalid_argument, "{} ({}) lies on device {}, stream {} is of device {}",
@@ -53,8 +53,8 @@ Result<> reduce_on_stream(Runtime& runtime, void* dst, const void* src, uint64_t
     return fail(Errc::invalid_argument, "a reduction of {} bytes, elements have {}", bytes,
                 element);
   }
-  CANOPY_TRY(check_operand(runtime, *stream, "destination", dst, bytes, element));
-  CANOPY_TRY(check_operand(runtime, *stream, "source", src, bytes, element));
+  CANOPY_TRY(check_operand(runtime, *stream, "destination", dst, bytes, element, Access::read_write));
+  CANOPY_TRY(check_operand(runtime, *stream, "source", src, bytes, element, Access::read));
   if (bytes == 0) {
     return {};
   }

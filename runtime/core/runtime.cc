@@ -4,6 +4,8 @@
 
 #include "runtime/core/callback_scope.h"
 #include "runtime/base/log.h"
+#include "runtime/core/mapped_memory.h"
+#include "runtime/device/fault.h"
 #include "runtime/device/scheduler.h"
 
 #include "acl/rt/event.h"
@@ -32,6 +34,7 @@ bool Runtime::exists() { return g_exists.load(std::memory_order_relaxed); }
 
 Runtime::Runtime() : program_(Module::of_program()) {
   set_fault_sink(&exceptions_);
+  set_address_text(&text_of_address);
   static const pid_t owner = ::getpid();
   std::atexit([] {
     if (::getpid() == owner) {  // a child of fork has no thread to end
@@ -121,6 +124,7 @@ void Runtime::close_unused_device(int device) {
   notifies_.close_device(device);
   pools_.forget_device(device);
   ipc_memory_.close_device(device);
+  memory_handles_.close_device(device);
   (*current)->close_device(device);
   peers_.reset(device);
 }

@@ -20,6 +20,7 @@
 #include "runtime/core/kernel_limit.h"
 #include "runtime/core/labels.h"
 #include "runtime/core/launch_attributes.h"
+#include "runtime/core/memory_handles.h"
 #include "runtime/core/model_host.h"
 #include "runtime/core/module.h"
 #include "runtime/core/named_callbacks.h"
@@ -208,6 +209,7 @@ class Runtime {
   TaskMemory& task_memory() { return task_memory_; }
   StreamPools& pools() { return pools_; }
   IpcMemory& ipc_memory() { return ipc_memory_; }
+  MemoryHandles& memory_handles() { return memory_handles_; }
   DeviceLimits& device_limits() { return device_limits_; }
   Utilization& utilization() { return utilization_; }
 
@@ -303,6 +305,7 @@ class Runtime {
   HostRegistrations registrations_;
   StreamPools pools_{*this};
   IpcMemory ipc_memory_{*this};
+  MemoryHandles memory_handles_{*this};
   SystemParameters system_parameters_;
   DeviceLimits device_limits_;
   Utilization utilization_;

@@ -66,7 +66,7 @@ Result<Symbol> find_symbol(Runtime& runtime, const void* symbol) {
 Result<> copy_to_symbol(Runtime& runtime, const void* symbol, size_t offset, const void* src,
                         size_t count) {
   CANOPY_ASSIGN(std::byte * dst, part_of(runtime, symbol, offset, count));
-  CANOPY_TRY(check_end(runtime, "source", src, count));
+  CANOPY_TRY(check_end(runtime, "source", src, count, Access::read));
   run_copy({dst, src, count});
   return {};
 }
@@ -75,7 +75,7 @@ Result<> copy_from_symbol(Runtime& runtime, void* dst, size_t dst_max, const voi
                           size_t offset, size_t count) {
   CANOPY_TRY(check_room(dst_max, count));
   CANOPY_ASSIGN(const std::byte* src, part_of(runtime, symbol, offset, count));
-  CANOPY_TRY(check_end(runtime, "destination", dst, count));
+  CANOPY_TRY(check_end(runtime, "destination", dst, count, Access::read_write));
   run_copy({dst, src, count});
   return {};
 }
@@ -85,7 +85,7 @@ Result<> copy_to_symbol_on_stream(Runtime& runtime, const void* symbol, size_t o
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
   const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(std::byte * dst, part_of(runtime, symbol, offset, count));
-  CANOPY_ASSIGN(const CopyEnd end, check_end(runtime, "source", src, count));
+  CANOPY_ASSIGN(const CopyEnd end, check_end(runtime, "source", src, count, Access::read));
   return queue(runtime, {dst, src, count}, src, end, frees, *stream);
 }
 
@@ -95,7 +95,7 @@ Result<> copy_from_symbol_on_stream(Runtime& runtime, void* dst, size_t dst_max,
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
   const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(const std::byte* src, part_of(runtime, symbol, offset, count));
-  CANOPY_ASSIGN(const CopyEnd end, check_end(runtime, "destination", dst, count));
+  CANOPY_ASSIGN(const CopyEnd end, check_end(runtime, "destination", dst, count, Access::read_write));
   return queue(runtime, {dst, src, count}, dst, end, frees, *stream);
 }
 

@@ -6,7 +6,7 @@
 namespace canopy {
 namespace {
 
-Result<uint64_t*> device_word(Runtime& runtime, void* address, Stream& stream) {
+Result<uint64_t*> device_word(Runtime& runtime, void* address, Stream& stream, Access wanted) {
   if (reinterpret_cast<uintptr_t>(address) % sizeof(uint64_t) != 0) {
     return fail(Errc::misaligned, "stream {}: {} is not a multiple of 8", stream.id(),
                 fmt::ptr(address));
@@ -17,10 +17,9 @@ Result<uint64_t*> device_word(Runtime& runtime, void* address, Stream& stream) {
     return fail(Errc::invalid_argument, "stream {}: 8 bytes at {} are not device memory",
                 stream.id(), fmt::ptr(address));
   }
-  CANOPY_TRY(check_there(*range, "word", address));
+  CANOPY_TRY(check_there(*range, "word", address, wanted));
   const int here = stream.context().device().id();
-  if (range->kind == MemoryKind::device && range->device != here && !range->peer_mapped &&
-      !runtime.peers().enabled(here, range->device)) {
+  if (range->kind == MemoryKind::device && !may_touch(runtime, *range, here, wanted)) {
     return fail(Errc::no_permission,
                 "a stream of device {} and memory of device {} need aclrtDeviceEnablePeerAccess "
                 "first",
@@ -34,7 +33,7 @@ Result<uint64_t*> device_word(Runtime& runtime, void* address, Stream& stream) {
 Result<> write_value(Runtime& runtime, void* address, uint64_t value, Stream& stream) {
   const TaskMemory& memory = runtime.task_memory();
   const uint64_t frees = memory.frees();  // before the check
-  CANOPY_ASSIGN(uint64_t * word, device_word(runtime, address, stream));
+  CANOPY_ASSIGN(uint64_t * word, device_word(runtime, address, stream, Access::read_write));
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::value_write;
     sqe.body.value = {word, value, ValueTest::equal, &memory, frees};
@@ -46,7 +45,7 @@ Result<> wait_for_value(Runtime& runtime, void* address, uint64_t value, ValueTe
                         Stream& stream) {
   const TaskMemory& memory = runtime.task_memory();
   const uint64_t frees = memory.frees();  // before the check
-  CANOPY_ASSIGN(uint64_t * word, device_word(runtime, address, stream));
+  CANOPY_ASSIGN(uint64_t * word, device_word(runtime, address, stream, Access::read));
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::value_wait;
     sqe.body.value = {word, value, test, &memory, frees};

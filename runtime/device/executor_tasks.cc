@@ -43,7 +43,7 @@ struct ValueWait {
 };
 
 // Whether the word's memory is there still; if not, the task has failed, and says that it was a value's.
-bool word_is_there(Strand& strand, const Sqe::Body::Value& value, uint64_t* frees) {
+bool word_is_there(Strand& strand, const Sqe::Body::Value& value, bool writes, uint64_t* frees) {
   if (value.watch == nullptr) {
     return true;
   }
@@ -51,7 +51,9 @@ bool word_is_there(Strand& strand, const Sqe::Body::Value& value, uint64_t* free
   if (now == *frees) [[likely]] {
     return true;
   }
-  const std::string why = value.watch->refuse(value.address, sizeof(uint64_t), nullptr, 0);
+  constexpr uint64_t kBytes = sizeof(uint64_t);
+  const std::string why =
+      writes ? value.watch->refuse(value.address, kBytes, nullptr, 0) : value.watch->refuse(nullptr, 0, value.address, kBytes);
   if (why.empty()) {
     *frees = now;
     return true;
@@ -67,12 +69,12 @@ int value_reached(void* argument) {
     return 1;
   }
   const auto& wait = sqe->body.value;
-  if (!word_is_there(*strand, wait, &frees)) {
+  if (!word_is_there(*strand, wait, false, &frees)) {
     return 1;
   }
   uint64_t word = 0;
   if (!load_if_there(wait.address, &word)) {  // freed since the look above
-    if (word_is_there(*strand, wait, &frees)) {
+    if (word_is_there(*strand, wait, false, &frees)) {
       strand->record_error(kCopyFault, fmt::format("the word at {} cannot be read", fmt::ptr(wait.address)));
     }
     return 1;
@@ -262,10 +264,10 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
     }
     case SqeKind::value_write: {
       const auto& write = sqe->body.value;
-      if (uint64_t frees = write.frees; word_is_there(*strand, write, &frees)) [[likely]] {
+      if (uint64_t frees = write.frees; word_is_there(*strand, write, true, &frees)) [[likely]] {
         // Release: whoever sees the value sees what the stream did before; pairs with value_reached().
         if (!store_if_there(write.address, write.value)) [[unlikely]] {
-          if (word_is_there(*strand, write, &frees)) {
+          if (word_is_there(*strand, write, true, &frees)) {
             strand->record_error(kCopyFault, fmt::format("the word at {} cannot be written", fmt::ptr(write.address)));
           }
         }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <climits>
 #include <csignal>
 #include <exception>
@@ -42,12 +43,17 @@ std::string place_of(uintptr_t pc) {
   return fmt::format("{}+{:#x}", file, pc - reinterpret_cast<uintptr_t>(info.dli_fbase));
 }
 
+std::atomic<std::string (*)(uintptr_t)> g_address_text{nullptr};
+
 std::string describe_access(const Fault& fault) {
   if (fault.code == SI_KERNEL) {
     return "used an address that no memory can have";  // not canonical: the processor does not tell it
   }
-  return fmt::format("{} {:#x}, {}", fault.access, fault.address,
-                     fault.code == SEGV_MAPERR ? "where no memory is" : "which it may not");
+  const auto text = g_address_text.load(std::memory_order_acquire);
+  const std::string known = text == nullptr ? std::string() : text(fault.address);
+  return fmt::format("{} {:#x}, {}{}{}", fault.access, fault.address,
+                     fault.code == SEGV_MAPERR ? "where no memory is" : "which it may not", known.empty() ? "" : ": it lies in ",
+                     known);
 }
 
 const char* describe_arithmetic(int code) {
@@ -90,6 +96,8 @@ std::string describe(const Fault& fault, size_t stack_bytes) {
       return fmt::format("stopped with signal {} at {}", fault.signal, place);
   }
 }
+
+void set_address_text(std::string (*text)(uintptr_t address)) { g_address_text.store(text, std::memory_order_release); }
 
 std::string describe_thrown() {
   try {

@@ -32,6 +32,9 @@ struct RunningBlock {
 DeviceFault kind_of(int signal);
 // What became of the block, in words: "wrote to 0x8, where no memory is, at axpy+0x12". Not for handlers.
 std::string describe(const Fault& fault, size_t stack_bytes);
+// What an upper side knows of an address that was touched: "" or the end of a sentence, "a range that ...". One for the
+// process; runs on the thread whose block has failed.
+void set_address_text(std::string (*text)(uintptr_t address));
 // "an exception: out of range". REQUIRES: inside of a handler for it.
 std::string describe_thrown();
 // "kernel axpy block 3 of 8".

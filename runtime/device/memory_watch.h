@@ -18,7 +18,7 @@ class MemoryWatch {
   // Acquire: what was freed is not found any more; pairs with note_free().
   uint64_t frees() const { return frees_.load(std::memory_order_acquire); }
   void note_free() { frees_.fetch_add(1, std::memory_order_release); }
-  // "" when [dst, +dst_bytes) and, unless null, [src, +src_bytes) may be touched; else why not.
+  // "" when [dst, +dst_bytes) may be written, and [src, +src_bytes) read, each unless it is null; else why not.
   virtual std::string refuse(const void* dst, uint64_t dst_bytes, const void* src,
                              uint64_t src_bytes) const = 0;
 

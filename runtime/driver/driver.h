@@ -11,6 +11,7 @@
 #include "runtime/driver/host_table.h"
 #include "runtime/driver/managed_memory.h"
 #include "runtime/driver/physical_memory.h"
+#include "runtime/driver/remote_memory.h"
 #include "runtime/driver/sharing.h"
 #include "runtime/driver/sync_pages.h"
 #include "runtime/driver/virtual_memory.h"
@@ -66,6 +67,11 @@ class Driver {
   // REQUIRES: has_scheduler().
   Scheduler& scheduler() { return *scheduler_; }
 
+  // Memory of other hosts. Null: nobody has filled the slot. The object outlives the driver's use of it: who fills the
+  // slot lets every import end first, or keeps the object for ever.
+  RemoteMemory* remote_memory() const { return remote_memory_.load(std::memory_order_acquire); }
+  void set_remote_memory(RemoteMemory* remote) { remote_memory_.store(remote, std::memory_order_release); }
+
   // Stack of a kernel's block, for executors that start later (they start with the first device).
   void set_block_stack(size_t bytes) { block_stack_.store(bytes, std::memory_order_relaxed); }
   size_t block_stack() const;
@@ -105,6 +111,7 @@ class Driver {
   std::atomic<Device*> devices_[kMaxDevices] = {};    // those open now
   std::atomic<Device*> ever_open_[kMaxDevices] = {};  // of made_, for look-ups
   static inline std::atomic<bool> halted_{false};
+  std::atomic<RemoteMemory*> remote_memory_{nullptr};
   std::atomic<size_t> block_stack_{0};  // 0: the scheduler's choice
   std::atomic<MemoryPool*> host_memory_{nullptr};
   std::atomic<ManagedMemory*> managed_memory_{nullptr};

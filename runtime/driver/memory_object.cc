@@ -4,19 +4,24 @@
 
 namespace canopy {
 
-MemoryObject::~MemoryObject() = default;
+MemoryObject::~MemoryObject() {
+  if (const uint64_t id = shared_id()) {
+    sharing_->end(id);
+  }
+}
 
-std::shared_ptr<MemoryObject> MemoryObject::own(PhysicalMemory memory, PageKind pages) {
+std::shared_ptr<MemoryObject> MemoryObject::own(PhysicalMemory memory, PageKind pages, int user) {
   std::shared_ptr<MemoryObject> object(new MemoryObject);
   object->bytes_ = memory.bytes();
   object->device_ = memory.device();
+  object->user_ = user;
   object->pages_ = pages;
   object->own_ = std::make_shared<PhysicalMemory>(std::move(memory));
   return object;
 }
 
 Result<std::shared_ptr<MemoryObject>> MemoryObject::import(Sharing& sharing, const HostTable& table, const SharedKey& key,
-                                                           Lost on_lost) {
+                                                           int user, Lost on_lost) {
   std::shared_ptr<MemoryObject> object(new MemoryObject);
   MemoryObject* raw = object.get();  // outlives import_, and with it the callback
   CANOPY_ASSIGN(object->import_, sharing.import(ObjectKind::memory, key, [raw, lost = std::move(on_lost)] {
@@ -25,6 +30,7 @@ Result<std::shared_ptr<MemoryObject>> MemoryObject::import(Sharing& sharing, con
   }));
   const Import& import = object->import_;
   object->bytes_ = import.bytes;
+  object->user_ = user;
   object->pages_ = PageKind::huge;
   if (import.host_device >= 0) {
     object->device_ = table.local_id(import.host_device);
@@ -35,6 +41,51 @@ Result<std::shared_ptr<MemoryObject>> MemoryObject::import(Sharing& sharing, con
     }
   }
   return object;
+}
+
+std::shared_ptr<MemoryObject> MemoryObject::remote(std::unique_ptr<RemoteRegion> region, uint64_t bytes, int user) {
+  std::shared_ptr<MemoryObject> object(new MemoryObject);
+  object->region_ = std::move(region);
+  object->bytes_ = bytes;
+  object->device_ = user;
+  object->user_ = user;
+  object->pages_ = PageKind::huge;
+  return object;
+}
+
+Result<FabricHandle> MemoryObject::share_fabric(Sharing& sharing, const HostTable& table, RemoteMemory* remote,
+                                                bool listed_only) {
+  FabricHandle handle;
+  CANOPY_ASSIGN(handle.id, share(sharing, table, listed_only));
+  handle.host = HostIdentity::of(table);
+  handle.bytes = bytes_;
+  handle.device = device_ < 0 ? -1 : table.host_id(device_);
+  if (remote != nullptr && !listed_only) {  // numbers of processes mean nothing on another host
+    std::lock_guard lock(share_mutex_);
+    CANOPY_ASSIGN(exposed_, remote->expose(own_, handle));
+  }
+  return handle;
+}
+
+Result<uint64_t> MemoryObject::share(Sharing& sharing, const HostTable& table, bool listed_only) {
+  if (imported()) {
+    return fail(Errc::not_supported, "memory that was imported can be exported by its own process only");
+  }
+  std::lock_guard lock(share_mutex_);
+  if (shared_id() != 0) {
+    return fail(Errc::invalid_argument, "the memory was exported before, as {:#x}; that is possible once", shared_id());
+  }
+  CANOPY_ASSIGN(const uint64_t id, sharing.share(Export{.fd = own_->shared_fd(),
+                                                        .bytes = bytes_,
+                                                        .kind = ObjectKind::memory,
+                                                        .device = device_ < 0 ? -1 : table.host_id(device_),
+                                                        .secret = {},
+                                                        .listed_only = listed_only,
+                                                        .pids = {},
+                                                        .owner = own_}));
+  sharing_ = &sharing;
+  shared_id_.store(id, std::memory_order_release);
+  return id;
 }
 
 }  // namespace canopy

@@ -144,8 +144,11 @@ Result<> VirtualMemory::place(Reservations::iterator reservation, uintptr_t at, 
                               const AccessRights& rights) {
   const uint64_t bytes = round_up(object->bytes(), page_size());
   const auto [range, offset] = range_of(reservation, at);
-  CANOPY_TRY(range->place(offset, object->fd(), bytes, object->offset()));
-  if (reservation->second.of_program && rights.most() != Access::read_write) {
+  const bool remote = object->remote_region() != nullptr;  // then the addresses stay without memory: kernels fault
+  if (!remote) {
+    CANOPY_TRY(range->place(offset, object->fd(), bytes, object->offset()));
+  }
+  if (!remote && reservation->second.of_program && rights.most() != Access::read_write) {
     if (auto done = range->protect(offset, bytes, protection_of(rights.most())); !done) {
       (void)range->vacate(offset, bytes);
       return done;
@@ -158,6 +161,7 @@ Result<> VirtualMemory::place(Reservations::iterator reservation, uintptr_t at, 
               .pages = object->pages(),
               .mapped = reservation->second.of_program,
               .lost = object->lost(),  // later mark_lost() says so: it waits for our mutex
+              .remote = remote,
               .rights = rights});
   reservation->second.places.emplace(at, Place{object, bytes, rights});
   return {};
@@ -234,7 +238,9 @@ Result<> VirtualMemory::set_rights(void* base, const AccessRights& rights) {
   }
   Place& place = reservation->second.places.at(number(base));
   const auto [range, offset] = range_of(reservation, number(base));
-  CANOPY_TRY(range->protect(offset, place.bytes, protection_of(rights.most())));
+  if (place.object->remote_region() == nullptr) {
+    CANOPY_TRY(range->protect(offset, place.bytes, protection_of(rights.most())));
+  }
   place.rights = rights;
   space_.set_rights(base, rights);
   return {};
@@ -276,14 +282,14 @@ void VirtualMemory::mark_lost(const MemoryObject& object) {
   }
 }
 
-std::vector<std::shared_ptr<MemoryObject>> VirtualMemory::unmap_all_of(int device) {
+std::vector<std::shared_ptr<MemoryObject>> VirtualMemory::unmap_all_of(int user) {
   std::vector<std::shared_ptr<MemoryObject>> objects;
   std::lock_guard lock(mutex_);
   for (auto reservation = reservations_.begin(); reservation != reservations_.end(); ++reservation) {
     auto& places = reservation->second.places;
     for (auto it = places.begin(); reservation->second.of_program && it != places.end();) {
       const auto [at, place] = *it++;
-      if (place.object->device() == device) {
+      if (place.object->user() == user) {
         if (auto object = vacate(reservation, at)) {
           objects.push_back(std::move(*object));
         }

@@ -65,8 +65,8 @@ class VirtualMemory {
   bool contains(const void* address) const;
   // The process that shares `object` is gone: says so of every place where it is mapped.
   void mark_lost(const MemoryObject& object);
-  // Unmaps what map() mapped of a device's memory, for the caller to let go of; reservations stay.
-  std::vector<std::shared_ptr<MemoryObject>> unmap_all_of(int device);
+  // Unmaps what map() mapped of the objects that go with a device, for the caller to let go of; reservations stay.
+  std::vector<std::shared_ptr<MemoryObject>> unmap_all_of(int user);
   // Gives back all reservations without a mapping.
   void release_unused();
 

@@ -138,6 +138,12 @@ void break_noexcept() noexcept { throw_number(); }
         SyncAll();
       }
       return;
+    case Wrong::store_to_word:
+      args.word->store(1);
+      return;
+    case Wrong::load_word:
+      zero = static_cast<int>(args.word->load());
+      return;
     case Wrong::spin_on_word:
       while (args.word->load() == 0) {
       }

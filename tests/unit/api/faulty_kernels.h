@@ -32,6 +32,8 @@ enum class Wrong : uint32_t {
   wait_for_flag,
   sync_all_alone,  // block 0 does not come
   spin_on_word,
+  store_to_word,
+  load_word,
   // Loops that are hardly ever found in their own code.
   loop_sleeping,
   loop_formatting,

@@ -45,18 +45,102 @@ size_t descriptors() {
   return static_cast<size_t>(std::distance(begin(folder), end(folder)));
 }
 
+std::string hex_of(const void* bytes, size_t count) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (size_t i = 0; i < count; ++i) {
+    const auto byte = static_cast<const uint8_t*>(bytes)[i];
+    text += {kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  return text;
+}
+
+void from_hex(const std::string& text, void* bytes, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    static_cast<uint8_t*>(bytes)[i] = static_cast<uint8_t>(std::stoi(text.substr(2 * i, 2), nullptr, 16));
+  }
+}
+
+aclrtPhysicalMemProp memory_on(int device) {
+  aclrtPhysicalMemProp prop{};
+  prop.memAttr = ACL_HBM_MEM_HUGE;
+  prop.location = {static_cast<uint32_t>(device), ACL_MEM_LOCATION_TYPE_DEVICE};
+  return prop;
+}
+
+namespace {
+
+std::string told(aclError code, const std::string& more = "") {
+  return std::to_string(code) + (code == ACL_SUCCESS && !more.empty() ? " " + more : "");
+}
+
+uint64_t number_in(std::istream& words) {
+  uint64_t value = 0;
+  words >> value;
+  return value;
+}
+
+}  // namespace
+
+// "": none of these.
+std::string MemoryStation::obey_handles(const std::string& verb, std::istream& words) {
+  if (verb == "physical") {
+    const aclrtPhysicalMemProp prop = memory_on(device_);
+    return told(aclrtMallocPhysical(&handle_, number_in(words), &prop, 0));
+  }
+  if (verb == "share") {
+    uint64_t id = 0;
+    const aclError code = aclrtMemExportToShareableHandle(handle_, ACL_MEM_HANDLE_TYPE_NONE, number_in(words), &id);
+    return told(code, std::to_string(id));
+  }
+  if (verb == "take") {
+    return told(aclrtMemImportFromShareableHandle(number_in(words), device_, &handle_));
+  }
+  if (verb == "fabric-share") {
+    aclrtMemFabricHandle fabric{};
+    const aclError code =
+        aclrtMemExportToShareableHandleV2(handle_, number_in(words), ACL_MEM_SHARE_HANDLE_TYPE_FABRIC, &fabric);
+    return told(code, hex_of(&fabric, sizeof fabric));
+  }
+  if (verb == "fabric-take") {
+    std::string text;
+    words >> text;
+    aclrtMemFabricHandle fabric{};
+    from_hex(text, &fabric, sizeof fabric);
+    return told(aclrtMemImportFromShareableHandleV2(&fabric, ACL_MEM_SHARE_HANDLE_TYPE_FABRIC, 0, &handle_));
+  }
+  if (verb == "list") {
+    const uint64_t id = number_in(words);
+    auto pid = static_cast<int32_t>(number_in(words));
+    return told(aclrtMemSetPidToShareableHandle(id, &pid, 1));
+  }
+  if (verb == "map") {
+    const uint64_t bytes = number_in(words);
+    void* there = nullptr;
+    if (const aclError code = aclrtReserveMemAddress(&there, bytes, 0, nullptr, 1); code != ACL_SUCCESS) {
+      return told(code);
+    }
+    memory_ = static_cast<std::byte*>(there);
+    return told(aclrtMapMem(there, bytes, 0, handle_, 0));
+  }
+  if (verb == "unmap") {
+    const aclError code = aclrtUnmapMem(memory_);
+    return told(code != ACL_SUCCESS ? code : aclrtReleaseMemAddress(memory_));
+  }
+  if (verb == "drop") {
+    return told(aclrtFreePhysical(handle_));
+  }
+  return "";
+}
+
 std::string MemoryStation::obey(const std::string& order) {
   std::istringstream words(order);
   std::string verb, text;
   words >> verb;
-  const auto number = [&] {
-    uint64_t value = 0;
-    words >> value;
-    return value;
-  };
-  const auto told = [](aclError code, const std::string& more = "") {
-    return std::to_string(code) + (code == ACL_SUCCESS && !more.empty() ? " " + more : "");
-  };
+  const auto number = [&] { return number_in(words); };
+  if (const std::string answer = obey_handles(verb, words); !answer.empty()) {
+    return answer;
+  }
   if (verb == "device") {
     device_ = static_cast<int>(number());
     return told(aclrtSetDevice(device_));

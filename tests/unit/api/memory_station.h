@@ -10,8 +10,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <istream>
 #include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace canopy::test {
 
@@ -37,13 +40,24 @@ class MemoryStation {
   // pull AT BYTES       aclrtMemcpy into memory of this process's device
   // inode, where, fds, maps, used    0 NUMBER
   // peer N              aclrtDeviceEnablePeerAccess
+  // physical BYTES      aclrtMallocPhysical
+  // share FLAGS         0 NUMBER
+  // take NUMBER         aclrtMemImportFromShareableHandle
+  // fabric-share FLAGS, fabric-take HEX    the same with a FABRIC handle, in hexadecimal digits
+  // list NUMBER PID     aclrtMemSetPidToShareableHandle
+  // map BYTES           reserves addresses, and maps the handle's memory there
+  // unmap               and releases the addresses
+  // drop                aclrtFreePhysical
   std::string obey(const std::string& order);
 
   std::byte* memory() const { return memory_; }
 
  private:
+  std::string obey_handles(const std::string& verb, std::istream& words);
+
   int device_ = 0;
   std::byte* memory_ = nullptr;
+  aclrtDrvMemHandle handle_ = nullptr;
 };
 
 // A second process with a station.
@@ -59,6 +73,11 @@ struct MemoryProcess {
 };
 
 // "order {} {}" with the values in the places.
+std::string hex_of(const void* bytes, size_t count);
+void from_hex(const std::string& text, void* bytes, size_t count);
+// Physical memory of a device.
+aclrtPhysicalMemProp memory_on(int device);
+
 inline std::string order_of(std::string text) { return text; }
 template <class First, class... Rest>
 std::string order_of(std::string text, const First& first, const Rest&... rest) {

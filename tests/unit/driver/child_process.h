@@ -31,7 +31,7 @@ class Line {
   }
   // "" when the other side is gone or silent for 20 s.
   std::string hear() {
-    char buffer[512];
+    char buffer[2048];
     ssize_t got;
     do {
       got = ::recv(fd_.get(), buffer, sizeof buffer, 0);
