@@ -75,11 +75,8 @@ Result<CopyEnd> check_fill_words(Runtime& runtime, void* dst, size_t dst_max, si
 }  // namespace
 
 Result<> copy_now(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count) {
-  CANOPY_TRY(check_copy(runtime, dst, dst_max, src, count));
-  if (count != 0 && dst != src) {
-    copy_bytes(dst, src, count);
-  }
-  return {};
+  CANOPY_ASSIGN(const CopyEnds ends, check_copy(runtime, dst, dst_max, src, count));
+  return count != 0 && dst != src ? move_bytes(runtime, ends.way, dst, src, count) : Result<>();
 }
 
 Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count,
@@ -93,7 +90,10 @@ Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void*
   }
   if (pageable(ends.dst) || pageable(ends.src)) {
     CANOPY_TRY(stream->synchronize_to_copy());
-    copy_bytes(dst, src, count);
+    return move_bytes(runtime, ends.way, dst, src, count);
+  }
+  if (ends.way != CopyWay::direct) {
+    post_move(runtime, *stream, frees, ends.way, dst, src, count);
     return {};
   }
   stream->post(0, [&](Sqe& sqe, std::byte*) {
@@ -104,9 +104,8 @@ Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void*
 }
 
 Result<> copy_2d_now(Runtime& runtime, const Copy2d& copy) {
-  CANOPY_TRY(check_copy_2d(runtime, copy));
-  copy_rows(copy.dst, copy.dst_pitch, copy.src, copy.src_pitch, copy.width, copy.height);
-  return {};
+  CANOPY_ASSIGN(const CopyEnds ends, check_copy_2d(runtime, copy));
+  return copy.width != 0 ? move_rows(runtime, ends.way, copy) : Result<>();
 }
 
 Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
@@ -127,7 +126,10 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
   }
   if (pageable(ends.dst) || pageable(ends.src)) {
     CANOPY_TRY(stream->synchronize_to_copy());
-    copy_rows(copy.dst, copy.dst_pitch, copy.src, copy.src_pitch, copy.width, copy.height);
+    return move_rows(runtime, ends.way, copy);
+  }
+  if (ends.way != CopyWay::direct) {
+    post_move_rows(runtime, *stream, frees, ends.way, copy);
     return {};
   }
   const size_t dst_span = copy.dst_pitch * (copy.height - 1) + copy.width;  // as checked

@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace canopy {
 namespace {
@@ -15,6 +16,7 @@ struct Item {
   void* dst;
   const void* src;
   size_t bytes;
+  CopyWay way;
 };
 
 // The arguments of the task: a count, and the items behind it.
@@ -23,6 +25,7 @@ struct ItemList {
   const MemoryWatch* watch;
   uint64_t frees;
   Strand* strand;
+  Runtime* runtime;
   Item* items() { return reinterpret_cast<Item*>(this + 1); }
 };
 static_assert(sizeof(ItemList) % alignof(Item) == 0);
@@ -38,7 +41,10 @@ void run_items(void* argument) {
         return;
       }
     }
-    copy_bytes(item.dst, item.src, item.bytes);
+    if (!move_bytes(*list->runtime, item.way, item.dst, item.src, item.bytes)) {
+      list->strand->record_error(kCopyFault, error_text::take_newest());
+      return;
+    }
   }
 }
 
@@ -124,18 +130,19 @@ Result<> check_batch(Runtime& runtime, const CopyBatch& batch, size_t* failed, U
   return {};
 }
 
-void copy_all(const CopyBatch& batch) {
+Result<> copy_all(Runtime& runtime, const CopyBatch& batch, const std::vector<CopyWay>& ways) {
   for (size_t i = 0; i < batch.count; ++i) {
-    copy_bytes(batch.dsts[i], batch.srcs[i], batch.sizes[i]);
+    CANOPY_TRY(move_bytes(runtime, ways[i], batch.dsts[i], batch.srcs[i], batch.sizes[i]));
   }
+  return {};
 }
 
 }  // namespace
 
 Result<> copy_batch_now(Runtime& runtime, const CopyBatch& batch, size_t* failed) {
-  CANOPY_TRY(check_batch(runtime, batch, failed, [](const CopyEnds&) {}));
-  copy_all(batch);
-  return {};
+  std::vector<CopyWay> ways;
+  CANOPY_TRY(check_batch(runtime, batch, failed, [&](const CopyEnds& ends) { ways.push_back(ends.way); }));
+  return copy_all(runtime, batch, ways);
 }
 
 Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* failed,
@@ -145,8 +152,10 @@ Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* 
   const uint64_t frees = runtime.task_memory().frees();
   bool some_pageable = false;
   bool host_to_host = false;
+  std::vector<CopyWay> ways;
   CANOPY_TRY(check_batch(runtime, batch, failed, [&](const CopyEnds& ends) {
     some_pageable = some_pageable || pageable(ends.dst) || pageable(ends.src);
+    ways.push_back(ends.way);
     host_to_host = host_to_host || (!on_device(ends.dst) && !on_device(ends.src));
   }));
   if (host_to_host) {
@@ -154,14 +163,13 @@ Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* 
   }
   if (some_pageable) {
     CANOPY_TRY(stream->synchronize_to_copy());
-    copy_all(batch);
-    return {};
+    return copy_all(runtime, batch, ways);
   }
   stream->post(sizeof(ItemList) + batch.count * sizeof(Item), [&](Sqe& sqe, std::byte* memory) {
     auto* list =
-        new (memory) ItemList{batch.count, &runtime.task_memory(), frees, &stream->strand()};
+        new (memory) ItemList{batch.count, &runtime.task_memory(), frees, &stream->strand(), &runtime};
     for (size_t i = 0; i < batch.count; ++i) {
-      new (list->items() + i) Item{batch.dsts[i], batch.srcs[i], batch.sizes[i]};
+      new (list->items() + i) Item{batch.dsts[i], batch.srcs[i], batch.sizes[i], ways[i]};
     }
     sqe.kind = SqeKind::call;
     sqe.body.call = {run_items, list, "copy batch"};

@@ -19,6 +19,25 @@ Result<> check_pair(Runtime& runtime, const MemoryRange& dst, const MemoryRange&
               dst.mapped || src.mapped ? "aclrtMemSetAccess" : "aclrtDeviceEnablePeerAccess");
 }
 
+Result<CopyWay> way_between(Runtime& runtime, const CopyEnds& ends) {
+  const bool to_remote = ends.dst && ends.dst->remote;
+  const bool from_remote = ends.src && ends.src->remote;
+  if (to_remote && from_remote) {
+    return fail(Errc::not_supported, "a copy from {} to {}, which both are memory of other hosts: one end must be of this one",
+                fmt::ptr(ends.src->base), fmt::ptr(ends.dst->base));
+  }
+  if (to_remote || from_remote) {
+    return CopyWay::remote;
+  }
+  if (!one_device(ends.dst) || !one_device(ends.src) || ends.dst->device == ends.src->device || ends.dst->peer_mapped ||
+      ends.src->peer_mapped) {
+    return CopyWay::direct;
+  }
+  CANOPY_ASSIGN(Driver * driver, runtime.driver());
+  const auto path = driver->machine().link(ends.src->device, ends.dst->device).path;
+  return path == topology::PeerPath::staged ? CopyWay::staged : CopyWay::direct;
+}
+
 }  // namespace
 
 bool may_touch(Runtime& runtime, const MemoryRange& range, int device, Access wanted) {
@@ -29,8 +48,8 @@ bool may_touch(Runtime& runtime, const MemoryRange& range, int device, Access wa
   return range.peer_mapped || runtime.peers().enabled(device, range.device);
 }
 
-Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count,
-                          Access wanted, LookUp when) {
+Result<CopyEnd> check_copy_end(Runtime& runtime, const char* end, const void* address, size_t count,
+                               Access wanted, LookUp when) {
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   CANOPY_ASSIGN(CopyEnd range, find_allocation(runtime, address, when));
   if (!range) {
@@ -53,15 +72,25 @@ Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address
               fmt::ptr(address), end, range->bytes, fmt::ptr(range->base));
 }
 
+Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count,
+                          Access wanted, LookUp when) {
+  CANOPY_ASSIGN(CopyEnd range, check_copy_end(runtime, end, address, count, wanted, when));
+  if (range) {
+    CANOPY_TRY(check_on_this_host(*range, end, address));
+  }
+  return range;
+}
+
 Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src,
                             size_t src_count, LookUp when) {
   CopyEnds ends;
-  CANOPY_ASSIGN(ends.dst, check_end(runtime, "destination", dst, dst_count, Access::read_write, when));
-  CANOPY_ASSIGN(ends.src, check_end(runtime, "source", src, src_count, Access::read, when));
+  CANOPY_ASSIGN(ends.dst, check_copy_end(runtime, "destination", dst, dst_count, Access::read_write, when));
+  CANOPY_ASSIGN(ends.src, check_copy_end(runtime, "source", src, src_count, Access::read, when));
   if (one_device(ends.dst) && one_device(ends.src) &&
       (ends.dst->device != ends.src->device || ends.dst->mapped || ends.src->mapped)) {
     CANOPY_TRY(check_pair(runtime, *ends.dst, *ends.src));
   }
+  CANOPY_ASSIGN(ends.way, way_between(runtime, ends));
   return ends;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/base/result.h"
+#include "runtime/core/copy_way.h"
 #include "runtime/driver/address_space.h"
 
 #include <cstddef>
@@ -18,6 +19,7 @@ using CopyEnd = std::optional<MemoryRange>;
 struct CopyEnds {
   CopyEnd dst;
   CopyEnd src;
+  CopyWay way = CopyWay::direct;
 };
 
 inline bool pageable(const CopyEnd& end) { return !end; }
@@ -35,8 +37,11 @@ bool may_touch(Runtime& runtime, const MemoryRange& range, int device, Access wa
 // lie there, or reaches past the end of one. `end` names it in the sentence.
 Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address, size_t count,
                           Access wanted, LookUp when = LookUp::queued);
+// The same for an end of a copy, which may lie on another host; elsewhere that is Errc::not_supported.
+Result<CopyEnd> check_copy_end(Runtime& runtime, const char* end, const void* address, size_t count,
+                               Access wanted, LookUp when = LookUp::queued);
 // Both ends of a copy, from `dst_count` and `src_count` bytes on: rows and their gaps may differ.
-// Errc::no_permission: two devices without peer access.
+// Errc::no_permission: two devices without peer access; not_supported: both lie on other hosts.
 Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src,
                             size_t src_count, LookUp when = LookUp::queued);
 // Also count <= dst_max.

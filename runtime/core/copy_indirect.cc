@@ -48,10 +48,7 @@ Result<> copy_checked(Runtime& runtime, void* dst, const void* src, size_t count
                 "a copy in stream order from {} to {} needs device or pinned memory at both ends",
                 fmt::ptr(src), fmt::ptr(dst));
   }
-  if (count != 0 && dst != src) {
-    copy_bytes(dst, src, count);
-  }
-  return {};
+  return count != 0 && dst != src ? move_bytes(runtime, ends.way, dst, src, count) : Result<>();
 }
 
 Result<> device_or_pinned(Runtime& runtime, const char* what, const void* address, size_t bytes) {

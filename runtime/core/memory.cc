@@ -87,6 +87,14 @@ Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void*
   return driver->find_memory(address);
 }
 
+Result<> check_on_this_host(const MemoryRange& range, const char* what, const void* address) {
+  if (range.remote) [[unlikely]] {
+    return fail(Errc::not_supported, "{} ({}) is memory of another host: copies (aclrtMemcpy) reach it, and nothing else",
+                fmt::ptr(address), what);
+  }
+  return {};
+}
+
 Result<> check_there(const MemoryRange& range, const char* what, const void* address, Access wanted) {
   if (range.lost) [[unlikely]] {
     return fail(Errc::peer_lost, "{} ({}) is memory of another process, which is gone: close it", fmt::ptr(address), what);
@@ -137,6 +145,7 @@ Result<MemoryRange> device_range(Runtime& runtime, const char* what, const void*
                 "{} bytes at {} ({}) run past the end of their allocation of {} bytes at {}", bytes,
                 fmt::ptr(address), what, range->bytes, fmt::ptr(range->base));
   }
+  CANOPY_TRY(check_on_this_host(*range, what, address));
   CANOPY_TRY(check_there(*range, what, address, wanted));
   return *range;
 }

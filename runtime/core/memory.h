@@ -36,8 +36,9 @@ Result<> free_after_sync(Runtime& runtime, Result<> (*free)(Runtime&, void*), vo
 // The live allocation that `address` lies in; nothing for memory that is not ours.
 Result<std::optional<MemoryRange>> find_allocation(Runtime& runtime, const void* address,
                                                    LookUp when = LookUp::queued);
-// Errc::peer_lost: the process whose memory it is has gone; no_permission: nobody may touch it like that;
-// not_supported: it lies on another host.
+// Errc::not_supported: it lies on another host, where only copies get.
+Result<> check_on_this_host(const MemoryRange& range, const char* what, const void* address);
+// Errc::peer_lost: the process whose memory it is has gone; no_permission: nobody may touch it like that.
 Result<> check_there(const MemoryRange& range, const char* what, const void* address, Access wanted);
 // The same as find_allocation(), but all host memory that is registered with devices counts as pinned.
 Result<std::optional<MemoryRange>> pointer_range(Runtime& runtime, const void* address);

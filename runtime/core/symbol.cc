@@ -37,8 +37,9 @@ Result<> queue(Runtime& runtime, const Copy& copy, const void* other, const Copy
     run_copy(copy);
     return {};
   }
-  post_on_memory(stream, runtime.task_memory(), frees, {other, copy.bytes, nullptr, 0}, run_copy,
-                 copy, "copy");
+  const TouchedRanges touched = other == copy.src ? TouchedRanges{nullptr, 0, other, copy.bytes}
+                                                  : TouchedRanges{other, copy.bytes, nullptr, 0};
+  post_on_memory(stream, runtime.task_memory(), frees, touched, run_copy, copy, "copy");
   return {};
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 // "" or the sentence. Runs on an executor: nobody else takes the sentence from its thread.
 std::string refuse_end(Runtime& runtime, const char* end, const void* address, uint64_t bytes, Access wanted) {
-  const auto range = check_end(runtime, end, address, bytes, wanted, LookUp::running);
+  const auto range = check_copy_end(runtime, end, address, bytes, wanted, LookUp::running);
   if (!range) {
     return error_text::take_newest();
   }

@@ -24,7 +24,7 @@ class TaskMemory : public MemoryWatch {
   Runtime& runtime_;
 };
 
-// Two ranges that a task touches; `src` may be null.
+// Two ranges that a task touches: written and read; either may be null.
 struct TouchedRanges {
   const void* dst;
   uint64_t dst_bytes;

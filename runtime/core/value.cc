@@ -17,6 +17,7 @@ Result<uint64_t*> device_word(Runtime& runtime, void* address, Stream& stream, A
     return fail(Errc::invalid_argument, "stream {}: 8 bytes at {} are not device memory",
                 stream.id(), fmt::ptr(address));
   }
+  CANOPY_TRY(check_on_this_host(*range, "word", address));
   CANOPY_TRY(check_there(*range, "word", address, wanted));
   const int here = stream.context().device().id();
   if (range->kind == MemoryKind::device && !may_touch(runtime, *range, here, wanted)) {

@@ -1,4 +1,5 @@
 // Kernels that touch mapped memory in a way that nobody may.
+#include "tests/unit/api/elsewhere.h"
 #include "tests/unit/api/faults.h"
 #include "tests/unit/api/memory_station.h"
 
@@ -56,6 +57,23 @@ TEST_F(VmmFault, ALoadOfWhatWasUnmappedFailsItsTask) {
   ACL_OK(aclrtUnmapMem(at_));
   EXPECT_EQ(touch(Wrong::load_word), ACL_ERROR_RT_VECTOR_CORE_EXCEPTION);
   EXPECT_NE(std::string(why()).find("reserved addresses where nothing is mapped"), std::string::npos) << why();
+}
+
+TEST_F(VmmFault, ALoadOfMemoryOfAnotherHostFailsItsTaskAndSaysWhy) {
+  Elsewhere elsewhere;
+  aclrtMemFabricHandle fabric = foreign_handle();
+  aclrtDrvMemHandle remote = nullptr;
+  ACL_OK(aclrtMemImportFromShareableHandleV2(&fabric, ACL_MEM_SHARE_HANDLE_TYPE_FABRIC, 0, &remote));
+  ACL_OK(aclrtUnmapMem(at_));
+  ACL_OK(aclrtMapMem(at_, kBytes, 0, remote, 0));
+  for (const Wrong how : {Wrong::load_word, Wrong::store_to_word}) {
+    EXPECT_EQ(touch(how), ACL_ERROR_RT_VECTOR_CORE_EXCEPTION);
+    EXPECT_NE(std::string(why()).find("memory of another host: copies (aclrtMemcpy) reach it, kernels do not"),
+              std::string::npos)
+        << why();
+  }
+  ACL_OK(aclrtUnmapMem(at_));
+  ACL_OK(aclrtFreePhysical(remote));
 }
 
 }  // namespace
