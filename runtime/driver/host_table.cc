@@ -94,7 +94,8 @@ struct HostTable::State {
   std::atomic<bool> forked{false};
 
   Header& header() const { return *reinterpret_cast<Header*>(file.map.base()); }
-  Slot* slots() const { return reinterpret_cast<Slot*>(file.map.base() + sizeof(Header)); }
+  Slot* slots() const { return host_table::slots_of(file.map); }
+  DeviceBook devices() const { return DeviceBook(host_table::devices_of(file.map)); }
   Slot& own() const { return slots()[slot_index]; }
   bool in_child() const { return forked.load(std::memory_order_relaxed); }  // set before any thread
   // Slots from here on are free.
@@ -106,6 +107,7 @@ struct HostTable::State {
   void attach_budget();
   bool is_live(uint32_t index) const;
   void free_slot(uint32_t index);
+  void note_death(uint32_t index);
   void sweep();
   std::pair<uint64_t, int> sum(int device, bool only_live) const;
   void set_used(int device, uint32_t pages);  // REQUIRES: used_mutex
@@ -185,6 +187,7 @@ void HostTable::State::free_slot(uint32_t index) {
   }
   store_relaxed(&slot.broker[0], 0);
   store_relaxed(&slot.broker[1], 0);
+  store_relaxed(&slot.stats_inode, 0);
   // Who slept when it was killed would be woken for ever.
   store_relaxed(&slot.bell.bell.sleepers, 0);
   store_relaxed(&slot.bell.news, 0);
@@ -193,11 +196,23 @@ void HostTable::State::free_slot(uint32_t index) {
   store_release(&slot.state, host_table::kFree);
 }
 
+// Whoever ends without closing his devices: killed, or at exit. One event per device.
+void HostTable::State::note_death(uint32_t index) {
+  const HostOwner owner = host_table::owner_in(slots()[index]);
+  for (int device = 0; device < kMaxDevices; ++device) {
+    const uint64_t held = owner.used_bytes[static_cast<size_t>(device)];
+    if (held != 0 || (owner.open_devices >> device & 1) != 0) {
+      devices().events().add(EventKind::died, device, held, fmt::format("pid {} {}", owner.pid, owner.name));
+    }
+  }
+}
+
 // Frees the slots of the dead. REQUIRES: the mutex is held.
 void HostTable::State::sweep() {
   uint32_t last = end();
   for (uint32_t i = 0; i < last; ++i) {
     if (slots()[i].state == kHeld && !is_live(i)) {
+      note_death(i);
       free_slot(i);
     }
   }
@@ -394,22 +409,22 @@ std::vector<HostOwner> HostTable::owners() const {
   }
   state_->sweep();
   for (uint32_t i = 0; i < state_->end(); ++i) {
-    const Slot& slot = state_->slots()[i];
-    if (slot.state != kHeld) {
-      continue;
+    if (const Slot& slot = state_->slots()[i]; slot.state == kHeld) {
+      list.push_back(host_table::owner_in(slot));
     }
-    HostOwner owner;
-    owner.pid = slot.pid;
-    owner.name.assign(slot.name, ::strnlen(slot.name, sizeof slot.name));
-    // For terminals and JSON, whatever a program calls itself.
-    std::replace_if(owner.name.begin(), owner.name.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-    for (const uint32_t& pages : slot.used_pages) {
-      owner.used_bytes.push_back(load_relaxed(&pages) * host_table::kPageBytes);
-    }
-    owner.open_devices = load_relaxed(&slot.open_devices);
-    list.push_back(std::move(owner));
   }
   return list;
+}
+
+DeviceBook HostTable::devices() const { return state_->devices(); }
+
+void HostTable::announce_stats(int fd, uint64_t inode) {
+  if (state_->in_child()) {
+    return;
+  }
+  store_relaxed(&state_->own().stats_fd, fd);
+  // Release: pairs with owner_in().
+  store_release(&state_->own().stats_inode, inode);
 }
 
 const std::string& HostTable::path() const { return state_->file.path; }

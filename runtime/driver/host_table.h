@@ -14,6 +14,7 @@
 #include "runtime/base/peer_bell.h"
 #include "runtime/base/result.h"
 #include "runtime/driver/broker_name.h"
+#include "runtime/driver/device_book.h"
 
 #include <sys/types.h>
 
@@ -32,6 +33,9 @@ struct HostOwner {
   std::string name;  // of the program
   std::vector<uint64_t> used_bytes;  // per device
   uint64_t open_devices = 0;         // bit d: device d is open
+  // Of the memory file with its statistics (device/engine_stats.h), as the owner itself sees it; inode 0: none.
+  int stats_fd = -1;
+  uint64_t stats_inode = 0;
 };
 
 class HostTable {
@@ -58,6 +62,10 @@ class HostTable {
   // The live owners, this process included; dead slots met on the way are freed.
   std::vector<HostOwner> owners() const;
   const std::string& path() const;
+  // What is known of devices, by the host's numbers (host_id()).
+  DeviceBook devices() const;
+  // From now on others find this process's statistics in its file `fd`.
+  void announce_stats(int fd, uint64_t inode);
 
   // The number of this process's slot, below max_slots(): short, and known to all who share the table.
   uint32_t slot() const;

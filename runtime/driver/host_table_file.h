@@ -1,5 +1,5 @@
 // The host table's file: finding, opening, checking and joining it. Everything here treats what
-// lies at the path as written by others. One user: host_table.cc.
+// lies at the path as written by others. For host_table.cc and host_view.cc.
 #pragma once
 
 #include "runtime/base/env.h"
@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <optional>
 #include <string>
 
@@ -137,6 +138,26 @@ inline bool is_ours(const Header& header) {
          header.header_bytes == sizeof(Header) && header.slot_bytes == sizeof(Slot) &&
          header.slot_count == kSlots && header.devices == kMaxDevices &&
          header.mutex_bytes == sizeof(pthread_mutex_t) && header.high_water <= kSlots;
+}
+
+inline DeviceArea* devices_of(const Mapping& map) { return reinterpret_cast<DeviceArea*>(map.base() + kDevicesOffset); }
+inline Slot* slots_of(const Mapping& map) { return reinterpret_cast<Slot*>(map.base() + kSlotsOffset); }
+
+// What a slot says of its owner.
+inline HostOwner owner_in(const Slot& slot) {
+  HostOwner owner;
+  // Acquire: the descriptor is this inode's; pairs with HostTable::announce_stats().
+  owner.stats_inode = load_acquire(&slot.stats_inode);
+  owner.stats_fd = load_relaxed(&slot.stats_fd);
+  owner.pid = load_relaxed(&slot.pid);
+  owner.name.assign(slot.name, ::strnlen(slot.name, sizeof slot.name));
+  // For terminals and JSON, whatever a program calls itself.
+  std::replace_if(owner.name.begin(), owner.name.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  for (const uint32_t& pages : slot.used_pages) {
+    owner.used_bytes.push_back(load_relaxed(&pages) * kPageBytes);
+  }
+  owner.open_devices = load_relaxed(&slot.open_devices);
+  return owner;
 }
 
 // One opened table: the description that carries the locks, and the mapping.

@@ -5,10 +5,12 @@
 //            64   | spin permits in use on the host      (1 line)    |
 //           128   | robust mutex                         (1 line)    |
 //           192   +--------------------------------------------------+
+//                 | devices: records, traffic, events (device_area.h)|
+//         98624   +--------------------------------------------------+
 //                 | slot 0: owner line, peers' line,                 |
 //                 |         used pages of 64 devices                 |
-//           576   | slot 1                                           |
-//                 | ...                            671 slots in all  |
+//         99008   | slot 1                                           |
+//                 | ...                            415 slots in all  |
 //        258048   +--------------------------------------------------+   (below 256 KiB)
 //
 // Bytes of the file as lock names (OFD locks, range_lock.h; they do not touch the contents):
@@ -17,12 +19,14 @@
 //   byte 1 + i   slot i: held exclusively by its owner for as long as it lives.
 //
 // Who writes: the header's identity whoever holds byte 0 exclusively; high_water and the state, pid
-// and name of slots whoever holds the mutex; used_pages, open_devices, spin_permits and the broker's name of a
-// slot its owner alone, and whoever holds the mutex once the owner's lock is gone; the bell of a slot anybody.
+// and name of slots whoever holds the mutex; used_pages, open_devices, spin_permits, the broker's name and the
+// statistics' place of a slot its owner alone, and whoever holds the mutex once the owner's lock is gone; the bell
+// of a slot, and what there is of devices, anybody.
 #pragma once
 
 #include "runtime/base/cache_line.h"
 #include "runtime/base/peer_bell.h"
+#include "runtime/driver/device_area.h"
 #include "runtime/driver/host_table.h"
 
 #include <pthread.h>
@@ -34,7 +38,7 @@
 namespace canopy::host_table {
 
 inline constexpr uint64_t kMagic = 0x656c626154636e43;  // "CncTable" in the file
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 inline constexpr size_t kNameBytes = 40;
 
 enum SlotState : uint32_t { kFree = 0, kHeld = 1 };
@@ -48,6 +52,8 @@ struct alignas(kCacheLine) Slot {
   char name[kNameBytes];  // of the program, terminated; ends in "~" when it was cut
   alignas(kCacheLine) PeerBell bell;  // rung by processes that changed a word which the owner watches
   uint64_t broker[2];                 // its name; 0: none. [1] before [0], which is released
+  uint64_t stats_inode;               // of stats_fd; 0: none. Released, behind stats_fd
+  int32_t stats_fd;                   // of the memory file of its engine_stats.h
   alignas(kCacheLine) uint32_t used_pages[kMaxDevices];
 };
 inline constexpr uint64_t kPageBytes = 4096;  // the unit of used_pages
@@ -57,6 +63,7 @@ static_assert(offsetof(Slot, open_devices) == 16);
 static_assert(offsetof(Slot, name) == 24);
 static_assert(offsetof(Slot, bell) == kCacheLine);
 static_assert(offsetof(Slot, broker) == 80);
+static_assert(offsetof(Slot, stats_inode) == 96);
 static_assert(offsetof(Slot, used_pages) == 2 * kCacheLine);
 
 struct Header {
@@ -79,8 +86,12 @@ static_assert(offsetof(Header, mutex) == 128);
 
 // One page of 4 KiB less than 256 KiB.
 inline constexpr size_t kFileBytes = 63 * 4096;
-inline constexpr uint32_t kSlots = (kFileBytes - sizeof(Header)) / sizeof(Slot);
-static_assert(kSlots == 671);
+inline constexpr size_t kDevicesOffset = sizeof(Header);
+inline constexpr size_t kSlotsOffset = kDevicesOffset + sizeof(DeviceArea);
+inline constexpr uint32_t kSlots = (kFileBytes - kSlotsOffset) / sizeof(Slot);
+static_assert(kSlotsOffset == 98624 && kSlotsOffset % kCacheLine == 0);
+static_assert(kSlots == 415);
+static_assert(kMaxDevices == kDeviceRecords);
 
 inline constexpr off_t kPresenceByte = 0;
 inline constexpr off_t slot_byte(uint32_t slot) { return 1 + static_cast<off_t>(slot); }

@@ -58,7 +58,7 @@ class HostTableTest : public ::testing::Test {
     ASSERT_EQ(::pwrite(fd.get(), bytes, count, at), static_cast<ssize_t>(count));
   }
   static off_t slot_at(const HostTable& table) {
-    return static_cast<off_t>(sizeof(host_table::Header) + table.slot() * sizeof(host_table::Slot));
+    return static_cast<off_t>(host_table::kSlotsOffset + table.slot() * sizeof(host_table::Slot));
   }
   std::string path_;
 };

@@ -1,0 +1,90 @@
+#include "runtime/driver/host_view.h"
+
+#include "runtime/base/waiter.h"
+#include "runtime/driver/host_table_file.h"
+
+#include <chrono>
+
+namespace canopy {
+namespace {
+
+// A reset takes microseconds.
+constexpr auto kResetPatience = std::chrono::seconds(2);
+
+Result<> be_present(const UniqueFd& fd, const std::string& path) {
+  bool present = false;  // wait_until() may ask again after a yes
+  const auto settled = [&] {
+    return present || (present = range_lock::try_take(fd, F_RDLCK, host_table::kPresenceByte));
+  };
+  if (wait_until(settled, nullptr, BellScope::host, Deadline::after(kResetPatience), [&] {
+        return fmt::format("another process to finish resetting host table {}", path);
+      }) == WaitEnd::deadline) {
+    return fail(Errc::timeout, "host table {}: another process has been resetting it for {} s", path,
+                kResetPatience.count());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<HostView>> HostView::open() {
+  const std::string path = host_table::default_path();
+  auto fd = host_table::open_file(path, 0);
+  if (!fd) {
+    if (fd.error().native == ENOENT) {
+      error_text::take_newest();  // no failure
+      return std::optional<HostView>();
+    }
+    return tl::unexpected(fd.error());
+  }
+  CANOPY_TRY(host_table::check_ownership(*fd, path));
+  CANOPY_TRY(be_present(*fd, path));
+  CANOPY_ASSIGN(const struct stat found, host_table::check_ownership(*fd, path));
+  // What nobody holds is the next process's to reset, whatever it is.
+  const auto refuse = [&]() -> Result<std::optional<HostView>> {
+    if (range_lock::try_take(*fd, F_WRLCK, host_table::kPresenceByte)) {
+      return std::optional<HostView>();
+    }
+    return fail(Errc::busy,
+                "host table {} is damaged or of another version, and other processes hold it; end them, or "
+                "remove the file",
+                path);
+  };
+  if (found.st_nlink == 0) {
+    return std::optional<HostView>();  // removed just now
+  }
+  if (found.st_size != static_cast<off_t>(host_table::kFileBytes)) {
+    return refuse();
+  }
+  CANOPY_ASSIGN(Mapping map, host_table::map_file(*fd, path));
+  if (!map) {
+    return std::optional<HostView>();
+  }
+  if (!host_table::is_ours(*reinterpret_cast<host_table::Header*>(map.base()))) {
+    return refuse();
+  }
+  return std::optional(HostView(path, std::move(*fd), std::move(map)));
+}
+
+std::vector<HostOwner> HostView::owners() const {
+  const auto* header = reinterpret_cast<const host_table::Header*>(map_.base());
+  const host_table::Slot* slots = host_table::slots_of(map_);
+  const uint32_t end = std::min(load_relaxed(&header->high_water), host_table::kSlots);
+  std::vector<HostOwner> list;
+  for (uint32_t i = 0; i < end; ++i) {
+    // Acquire: pairs with the claim of a slot.
+    if (load_acquire(&slots[i].state) != host_table::kHeld) {
+      continue;
+    }
+    HostOwner owner = host_table::owner_in(slots[i]);
+    // Asked behind the reading: who lives now lived then, or is the slot's next owner.
+    if (range_lock::held_by_other(fd_, host_table::slot_byte(i)) && load_relaxed(&slots[i].pid) == owner.pid) {
+      list.push_back(std::move(owner));
+    }
+  }
+  return list;
+}
+
+DeviceBook HostView::devices() const { return DeviceBook(host_table::devices_of(map_)); }
+
+}  // namespace canopy
