@@ -100,7 +100,9 @@ void Executor::loop_once() {
     return;
   }
   count_progress();
-  if (scheduler_.peer_news_.any()) [[unlikely]] {
+  // Not before what is in hand, unless that never ends.
+  const bool in_hand = resume_strand_ != nullptr || woken_.strand != nullptr;
+  if ((!in_hand || progress() % kLoopsPerNews == 0) && scheduler_.peer_news_.any()) [[unlikely]] {
     scheduler_.peer_news_.deal();
   }
   if (resume_strand_ == nullptr && woken_.strand != nullptr) {

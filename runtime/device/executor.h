@@ -98,6 +98,7 @@ class Executor {
 
  private:
   static constexpr uint32_t kFiberBit = 1u << 8;
+  static constexpr uint32_t kLoopsPerNews = 64;
   static constexpr uint32_t kFiberTurns = 64;  // blocks that wake each other must not starve the rest
   // Of the strands in `bits` of ready_bits_; Strand::kPriorities when there are none.
   static uint8_t highest_priority(uint32_t bits) {

@@ -159,7 +159,13 @@ void NotifyCell::set_waiting(bool waiting) {
     return;
   }
   waiting_ = waiting;
-  link()->news->add_waits(waiting ? 1 : -1);
+  PeerNews& news = *link()->news;
+  news.add_waits(waiting ? 1 : -1);
+  if (waiting) {
+    polled_at_ = news.poll_word(&link()->shared->word, word_, link()->bit);
+  } else if (const int where = std::exchange(polled_at_, -1); where >= 0) {
+    news.forget_word(where);
+  }
   // seq_cst: before the next look at the word; see SharedNotify.
   std::atomic_ref(link()->shared->waiting).store(waiting ? 1 : 0, std::memory_order_seq_cst);
 }
@@ -284,6 +290,9 @@ void NotifyCell::look() {
   {
     std::lock_guard lock(lock_);
     over = take_satisfied();
+    if (polled_at_ >= 0) {
+      link()->news->set_seen(polled_at_, word_);
+    }
   }
   resume(let_go(over));
 }

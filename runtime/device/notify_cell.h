@@ -101,6 +101,7 @@ class NotifyCell {
   SpinLock lock_;  // guards all below, and the heads of the strands on the list
   uint32_t word_ = 0;  // with a link: as it was seen last
   bool waiting_ = false;       // link_->shared->waiting is up
+  int polled_at_ = -1;         // where PeerNews polls the word; -1: it does not
   bool orphaned_ = false;      // the last importer is gone
   uint32_t orphaned_imports_ = 0;  // what `imports` was then
   std::atomic<NotifyLink*> link_{nullptr};  // owned; set once, under the lock, released; gone with the last share

@@ -1,5 +1,6 @@
 #include "runtime/device/peer_news.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace canopy {
@@ -16,8 +17,39 @@ void PeerNews::remove(uint64_t bit, PeerWatcher* watcher) {
   std::erase(bucket.watchers, watcher);
 }
 
+int PeerNews::poll_word(const uint32_t* word, uint32_t seen, uint64_t bit) {
+  std::lock_guard lock(polled_mutex_);
+  for (int i = 0; i < kPolledWords; ++i) {
+    if (polled_[i].word.load(std::memory_order_relaxed) == nullptr) {
+      polled_[i].seen.store(seen, std::memory_order_relaxed);
+      polled_[i].bit.store(bit, std::memory_order_relaxed);
+      polled_[i].word.store(word, std::memory_order_release);
+      polled_end_.store(std::max(i + 1, polled_end_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
+      return i;
+    }
+  }
+  return -1;
+}
+
+void PeerNews::set_seen(int where, uint32_t seen) { polled_[where].seen.store(seen, std::memory_order_relaxed); }
+
+void PeerNews::forget_word(int where) {
+  std::lock_guard lock(polled_mutex_);
+  polled_[where].word.store(nullptr, std::memory_order_relaxed);
+  int end = polled_end_.load(std::memory_order_relaxed);
+  while (end > 0 && polled_[end - 1].word.load(std::memory_order_relaxed) == nullptr) {
+    --end;
+  }
+  polled_end_.store(end, std::memory_order_relaxed);
+}
+
 void PeerNews::deal() {
-  uint64_t bits = bell_.load(std::memory_order_acquire)->take();
+  // The bell's line is left alone when a word tells: its changer is about to ring, and what it rings for is then found
+  // to be dealt with.
+  uint64_t bits = changed_bits();
+  if (bits == 0) {
+    bits = bell_.load(std::memory_order_acquire)->take();
+  }
   std::vector<PeerWatcher*> held;
   while (bits != 0) {
     Bucket& bucket = buckets_[static_cast<size_t>(std::countr_zero(bits))];

@@ -41,10 +41,16 @@ class PeerNews {
   void add(uint64_t bit, PeerWatcher* watcher);
   void remove(uint64_t bit, PeerWatcher* watcher);
 
-  // Bits are up.
+  // Has `word` polled as well, which lies in memory that is never unmapped: until it is not `seen`. Returns where, -1 when
+  // enough are. `bit` as in add().
+  int poll_word(const uint32_t* word, uint32_t seen, uint64_t bit);
+  void set_seen(int where, uint32_t seen);
+  void forget_word(int where);
+
+  // Bits are up, or a polled word has changed.
   bool any() const {
     const PeerBell* bell = bell_.load(std::memory_order_relaxed);
-    return bell != nullptr && bell->has_news();
+    return bell != nullptr && (bell->has_news() || changed_bits() != 0);
   }
   // Takes the bits, and has the words behind them looked at.
   void deal();
@@ -54,12 +60,33 @@ class PeerNews {
   bool has_waits() const { return waits_.load(std::memory_order_relaxed) > 0; }
 
  private:
+  static constexpr int kPolledWords = 4;
+  // A reader may see one entry half of a word and half of the next one: then words are looked at for nothing, or the
+  // bell has to do. Relaxed, but for the word itself.
+  struct Polled {
+    std::atomic<const uint32_t*> word{nullptr};
+    std::atomic<uint32_t> seen{0};
+    std::atomic<uint64_t> bit{0};
+  };
+  uint64_t changed_bits() const {
+    uint64_t bits = 0;
+    for (int i = 0, end = polled_end_.load(std::memory_order_relaxed); i < end; ++i) {
+      const uint32_t* word = polled_[i].word.load(std::memory_order_acquire);
+      if (word != nullptr && load_relaxed(word) != polled_[i].seen.load(std::memory_order_relaxed)) {
+        bits |= polled_[i].bit.load(std::memory_order_relaxed);
+      }
+    }
+    return bits;
+  }
   struct Bucket {
     std::mutex mutex;  // guards watchers
     std::vector<PeerWatcher*> watchers;
   };
   std::atomic<PeerBell*> bell_{nullptr};
   std::atomic<int32_t> waits_{0};
+  std::atomic<int> polled_end_{0};  // those behind are not used
+  Polled polled_[kPolledWords];
+  std::mutex polled_mutex_;  // guards changes of polled_ and polled_end_
   std::array<Bucket, 64> buckets_;
 };
 
