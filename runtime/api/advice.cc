@@ -134,6 +134,10 @@ constexpr Advice kAdvice[] = {
      "spread the tasks over several streams, or queue them from a thread that may wait"},
     {ACL_ERROR_RT_SYMBOL_NOT_FOUND, "no variable of the device has this address or name",
      "name it with CANOPY_SYMBOL, and load its binary first"},
+    {ACL_ERROR_RT_LOST_HEARTBEAT, "the device is lost: somebody injected that fault",
+     "`canopy smi` shows it, `canopy smi --clear -i N` ends it"},
+    {ACL_ERROR_RT_LINK_ERROR, "the link between the two devices is down: somebody injected that fault",
+     "`canopy smi topo` shows it, `canopy smi --clear -i N` ends it"},
     {ACL_ERROR_RT_DRV_INTERNAL_ERROR, "another process that took part has died", "see its log"},
 };
 

@@ -126,6 +126,8 @@ aclError code_of(const Error& error) {
     case Errc::parse: return ACL_ERROR_PARSE_FILE;
     case Errc::closed:
     case Errc::peer_lost: return ACL_ERROR_RT_DRV_INTERNAL_ERROR;
+    case Errc::link_down: return ACL_ERROR_RT_LINK_ERROR;
+    case Errc::device_lost: return ACL_ERROR_RT_LOST_HEARTBEAT;
     case Errc::stream_subscribed: return ACL_ERROR_RT_STREAM_SUBSCRIBE;
     case Errc::thread_subscribed: return ACL_ERROR_RT_THREAD_SUBSCRIBE;
     case Errc::no_report_thread: return ACL_ERROR_RT_STREAM_NO_CB_REG;

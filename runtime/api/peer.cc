@@ -83,6 +83,9 @@ aclError aclrtDeviceEnablePeerAccess(int32_t peerDeviceId, uint32_t flags) {
     CANOPY_ASSIGN(Driver * driver, runtime().driver());
     CANOPY_ASSIGN(const int device, runtime().current_device());
     CANOPY_TRY(check_pair(*driver, device, peerDeviceId));
+    CANOPY_TRY(driver->reports().check_usable(device));
+    CANOPY_TRY(driver->reports().check_usable(peerDeviceId));
+    CANOPY_TRY(driver->reports().check_link(device, peerDeviceId));
     return runtime().peers().enable(driver->machine(), device, peerDeviceId);
   });
 }

@@ -197,8 +197,12 @@ aclError aclrtGetDeviceCapability(int32_t deviceId, aclrtDevFeatureType devFeatu
 aclError aclrtQueryDeviceStatus(int32_t deviceId, aclrtDeviceStatus* deviceStatus) {
   CANOPY_ACL_NOT_NULL(deviceStatus);
   return guard_into(deviceStatus, [&] {
-    // A fault of a task is the task's; a simulated device has none of its own.
-    return npu(deviceId).map([](const topology::Npu*) { return ACL_RT_DEVICE_STATUS_NORMAL; });
+    // A fault of a task is the task's; a simulated device has those that canopy smi injects.
+    return npu(deviceId).and_then([](const topology::Npu* device) {
+      return runtime().driver().map([&](const Driver* driver) {
+        return driver->reports().lost(device->id) ? ACL_RT_DEVICE_STATUS_ABNORMAL : ACL_RT_DEVICE_STATUS_NORMAL;
+      });
+    });
   });
 }
 

@@ -54,6 +54,8 @@ std::string_view to_string(Errc code) {
     case Errc::parse: return "parse error";
     case Errc::closed: return "closed";
     case Errc::peer_lost: return "peer lost";
+    case Errc::link_down: return "link down";
+    case Errc::device_lost: return "device lost";
     case Errc::stream_subscribed: return "subscription of the stream";
     case Errc::thread_subscribed: return "subscription of the thread";
     case Errc::no_report_thread: return "nobody has subscribed";

@@ -68,6 +68,7 @@ enum class Errc : uint16_t {
   parse,
   closed,
   peer_lost,
+  link_down,           // between two devices: a fault
   stream_subscribed,   // the stream has a thread for functions of the host, or lacks one
   thread_subscribed,   // the thread serves others, or nobody
   no_report_thread,
@@ -75,6 +76,7 @@ enum class Errc : uint16_t {
   device_aborted,
   abort_refused,  // by a callback of the program's
   // device
+  device_lost,
   kernel_fault,
   internal,
 };

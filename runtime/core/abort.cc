@@ -20,6 +20,9 @@ Result<> Runtime::abort_stream(void* handle) {
                 found->id());
   }
   auto done = found->abort(AbortReason::stream, Deadline::user_default());
+  CANOPY_ASSIGN(const Driver* current, driver());
+  current->reports().error(found->context().device_id(), DeviceError::abort, EventKind::abort,
+                           static_cast<uint64_t>(found->id()), fmt::format("the tasks of stream {}", found->id()));
   drop_pending_callbacks(*found);
   return done;
 }
@@ -64,6 +67,7 @@ Result<> Runtime::abort_device(int device, uint32_t timeout_ms) {
                                 ? Deadline::user_default()
                                 : Deadline::after(std::chrono::milliseconds(timeout_ms));
   CANOPY_TRY(call_abort_callbacks(device, ACL_RT_DEVICE_TASK_ABORT_PRE, timeout_ms));
+  current->reports().error(device, DeviceError::abort, EventKind::abort, 0, "all tasks of this process");
   CANOPY_TRY(abort_tasks(device, deadline));
   return call_abort_callbacks(device, ACL_RT_DEVICE_TASK_ABORT_POST, timeout_ms);
 }

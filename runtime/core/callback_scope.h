@@ -26,6 +26,8 @@ class CallbackScope {
 
   // Whether the thread is inside of a function that a stream called.
   static bool inside() { return t_inside_ != nullptr; }
+  // Or in a kernel.
+  static bool may_not_wait() { return inside() || runs_kernel(); }
   // Errc::not_supported inside of a kernel, which has no thread of its own whose choice `what` could be.
   static Result<> refuse_kernel(const char* what) {
     if (runs_kernel()) {

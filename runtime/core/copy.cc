@@ -76,7 +76,10 @@ Result<CopyEnd> check_fill_words(Runtime& runtime, void* dst, size_t dst_max, si
 
 Result<> copy_now(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count) {
   CANOPY_ASSIGN(const CopyEnds ends, check_copy(runtime, dst, dst_max, src, count));
-  return count != 0 && dst != src ? move_bytes(runtime, ends.way, dst, src, count) : Result<>();
+  if (count == 0 || dst == src) {
+    return {};
+  }
+  return count_copy(runtime, ends, count, move_bytes(runtime, ends.way, dst, src, count));
 }
 
 Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count,
@@ -90,22 +93,25 @@ Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void*
   }
   if (pageable(ends.dst) || pageable(ends.src)) {
     CANOPY_TRY(stream->synchronize_to_copy());
-    return move_bytes(runtime, ends.way, dst, src, count);
+    return count_copy(runtime, ends, count, move_bytes(runtime, ends.way, dst, src, count));
   }
   if (ends.way != CopyWay::direct) {
     post_move(runtime, *stream, frees, ends.way, dst, src, count);
-    return {};
+    return count_copy(runtime, ends, count);
   }
   stream->post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::copy;
     sqe.body.copy = {dst, src, count, &runtime.task_memory(), frees};
   });
-  return {};
+  return count_copy(runtime, ends, count);
 }
 
 Result<> copy_2d_now(Runtime& runtime, const Copy2d& copy) {
   CANOPY_ASSIGN(const CopyEnds ends, check_copy_2d(runtime, copy));
-  return copy.width != 0 ? move_rows(runtime, ends.way, copy) : Result<>();
+  if (copy.width == 0 || copy.height == 0) {
+    return {};
+  }
+  return count_copy(runtime, ends, copy.width * copy.height, move_rows(runtime, ends.way, copy));
 }
 
 Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
@@ -126,17 +132,17 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
   }
   if (pageable(ends.dst) || pageable(ends.src)) {
     CANOPY_TRY(stream->synchronize_to_copy());
-    return move_rows(runtime, ends.way, copy);
+    return count_copy(runtime, ends, copy.width * copy.height, move_rows(runtime, ends.way, copy));
   }
   if (ends.way != CopyWay::direct) {
     post_move_rows(runtime, *stream, frees, ends.way, copy);
-    return {};
+    return count_copy(runtime, ends, copy.width * copy.height);
   }
   const size_t dst_span = copy.dst_pitch * (copy.height - 1) + copy.width;  // as checked
   const size_t src_span = copy.src_pitch * (copy.height - 1) + copy.width;
   post_on_memory(*stream, runtime.task_memory(), frees, {copy.dst, dst_span, copy.src, src_span},
                  run_copy_2d, copy, "copy 2d");
-  return {};
+  return count_copy(runtime, ends, copy.width * copy.height);
 }
 
 Result<> fill_now(Runtime& runtime, void* dst, size_t dst_max, int32_t value, size_t count) {

@@ -130,9 +130,10 @@ Result<> check_batch(Runtime& runtime, const CopyBatch& batch, size_t* failed, U
   return {};
 }
 
-Result<> copy_all(Runtime& runtime, const CopyBatch& batch, const std::vector<CopyWay>& ways) {
+Result<> copy_all(Runtime& runtime, const CopyBatch& batch, const std::vector<CopyEnds>& ends) {
   for (size_t i = 0; i < batch.count; ++i) {
-    CANOPY_TRY(move_bytes(runtime, ways[i], batch.dsts[i], batch.srcs[i], batch.sizes[i]));
+    CANOPY_TRY(count_copy(runtime, ends[i], batch.sizes[i],
+                          move_bytes(runtime, ends[i].way, batch.dsts[i], batch.srcs[i], batch.sizes[i])));
   }
   return {};
 }
@@ -140,9 +141,9 @@ Result<> copy_all(Runtime& runtime, const CopyBatch& batch, const std::vector<Co
 }  // namespace
 
 Result<> copy_batch_now(Runtime& runtime, const CopyBatch& batch, size_t* failed) {
-  std::vector<CopyWay> ways;
-  CANOPY_TRY(check_batch(runtime, batch, failed, [&](const CopyEnds& ends) { ways.push_back(ends.way); }));
-  return copy_all(runtime, batch, ways);
+  std::vector<CopyEnds> all;
+  CANOPY_TRY(check_batch(runtime, batch, failed, [&](const CopyEnds& ends) { all.push_back(ends); }));
+  return copy_all(runtime, batch, all);
 }
 
 Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* failed,
@@ -152,10 +153,10 @@ Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* 
   const uint64_t frees = runtime.task_memory().frees();
   bool some_pageable = false;
   bool host_to_host = false;
-  std::vector<CopyWay> ways;
+  std::vector<CopyEnds> all;
   CANOPY_TRY(check_batch(runtime, batch, failed, [&](const CopyEnds& ends) {
     some_pageable = some_pageable || pageable(ends.dst) || pageable(ends.src);
-    ways.push_back(ends.way);
+    all.push_back(ends);
     host_to_host = host_to_host || (!on_device(ends.dst) && !on_device(ends.src));
   }));
   if (host_to_host) {
@@ -163,17 +164,20 @@ Result<> copy_batch_on_stream(Runtime& runtime, const CopyBatch& batch, size_t* 
   }
   if (some_pageable) {
     CANOPY_TRY(stream->synchronize_to_copy());
-    return copy_all(runtime, batch, ways);
+    return copy_all(runtime, batch, all);
   }
   stream->post(sizeof(ItemList) + batch.count * sizeof(Item), [&](Sqe& sqe, std::byte* memory) {
     auto* list =
         new (memory) ItemList{batch.count, &runtime.task_memory(), frees, &stream->strand(), &runtime};
     for (size_t i = 0; i < batch.count; ++i) {
-      new (list->items() + i) Item{batch.dsts[i], batch.srcs[i], batch.sizes[i], ways[i]};
+      new (list->items() + i) Item{batch.dsts[i], batch.srcs[i], batch.sizes[i], all[i].way};
     }
     sqe.kind = SqeKind::call;
     sqe.body.call = {run_items, list, "copy batch"};
   });
+  for (size_t i = 0; i < batch.count; ++i) {
+    count_copy(runtime, all[i], batch.sizes[i]);
+  }
   return {};
 }
 

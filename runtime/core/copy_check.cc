@@ -8,6 +8,20 @@ namespace {
 
 bool one_device(const CopyEnd& end) { return end && end->kind == MemoryKind::device; }
 
+// Faults on purpose. What another host's devices suffer is that host's to say.
+Result<> check_faults(Runtime& runtime, const CopyEnds& ends) {
+  CANOPY_ASSIGN(const Driver* driver, runtime.driver());
+  const auto of_this_host = [](const CopyEnd& end) { return one_device(end) && !end->remote; };
+  for (const CopyEnd* end : {&ends.dst, &ends.src}) {
+    if (of_this_host(*end)) {
+      CANOPY_TRY(driver->reports().check_usable((*end)->device));
+    }
+  }
+  return of_this_host(ends.dst) && of_this_host(ends.src)
+             ? driver->reports().check_link(ends.src->device, ends.dst->device)
+             : Result<>();
+}
+
 // One of the two devices must be able to do the copy.
 Result<> check_pair(Runtime& runtime, const MemoryRange& dst, const MemoryRange& src) {
   for (const int device : {dst.device, src.device}) {
@@ -83,15 +97,26 @@ Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address
 
 Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src,
                             size_t src_count, LookUp when) {
+  if (when == LookUp::queued) {
+    runtime.device_news().look();
+  }
   CopyEnds ends;
   CANOPY_ASSIGN(ends.dst, check_copy_end(runtime, "destination", dst, dst_count, Access::read_write, when));
   CANOPY_ASSIGN(ends.src, check_copy_end(runtime, "source", src, src_count, Access::read, when));
+  CANOPY_TRY(check_faults(runtime, ends));
   if (one_device(ends.dst) && one_device(ends.src) &&
       (ends.dst->device != ends.src->device || ends.dst->mapped || ends.src->mapped)) {
     CANOPY_TRY(check_pair(runtime, *ends.dst, *ends.src));
   }
   CANOPY_ASSIGN(ends.way, way_between(runtime, ends));
   return ends;
+}
+
+Result<> count_copy(Runtime& runtime, const CopyEnds& ends, uint64_t bytes, Result<> done) {
+  if (const auto driver = runtime.driver(); driver && done) {
+    (*driver)->reports().copied(ends.dst, ends.src, bytes);
+  }
+  return done;
 }
 
 Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src,

@@ -41,11 +41,16 @@ Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address
 Result<CopyEnd> check_copy_end(Runtime& runtime, const char* end, const void* address, size_t count,
                                Access wanted, LookUp when = LookUp::queued);
 // Both ends of a copy, from `dst_count` and `src_count` bytes on: rows and their gaps may differ.
-// Errc::no_permission: two devices without peer access; not_supported: both lie on other hosts.
+// Errc::no_permission: two devices without peer access; not_supported: both lie on other hosts; device_lost: one of
+// the devices; link_down: that between them.
 Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src,
                             size_t src_count, LookUp when = LookUp::queued);
 // Also count <= dst_max.
 Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src,
                             size_t count);
+
+// For the host's counts of traffic: `bytes` of a checked copy that has been made, or queued, unless `done` is a failure.
+// Returns `done`.
+Result<> count_copy(Runtime& runtime, const CopyEnds& ends, uint64_t bytes, Result<> done = {});
 
 }  // namespace canopy

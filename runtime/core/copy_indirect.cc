@@ -48,7 +48,10 @@ Result<> copy_checked(Runtime& runtime, void* dst, const void* src, size_t count
                 "a copy in stream order from {} to {} needs device or pinned memory at both ends",
                 fmt::ptr(src), fmt::ptr(dst));
   }
-  return count != 0 && dst != src ? move_bytes(runtime, ends.way, dst, src, count) : Result<>();
+  if (count == 0 || dst == src) {
+    return {};
+  }
+  return count_copy(runtime, ends, count, move_bytes(runtime, ends.way, dst, src, count));
 }
 
 Result<> device_or_pinned(Runtime& runtime, const char* what, const void* address, size_t bytes) {

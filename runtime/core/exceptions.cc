@@ -2,12 +2,15 @@
 
 #include "runtime/base/signals_blocked.h"
 #include "runtime/base/waiter.h"
+#include "runtime/device/abi/fault_code.h"
+#include "runtime/driver/driver.h"
 
 #include <pthread.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,6 +18,33 @@ namespace canopy {
 namespace {
 
 thread_local bool t_is_telling = false;
+
+// Nothing: no device took part.
+std::optional<DeviceError> error_of(int32_t code) {
+  const bool aicpu = core_of(code) == CoreKind::aicpu;
+  switch (fault_of(code)) {
+    case DeviceFault::trap:
+    case DeviceFault::exception: return aicpu ? DeviceError::aicpu_exception : DeviceError::kernel_fault;
+    case DeviceFault::timeout:
+    case DeviceFault::wait_timeout: return DeviceError::timeout;
+    case DeviceFault::copy: return DeviceError::copy_fault;
+    case DeviceFault::no_report_thread:
+    case DeviceFault::model_abort:
+    case DeviceFault::peer_lost: break;
+  }
+  return std::nullopt;
+}
+
+void report_to_host(const TaskFault& fault) {
+  const auto kind = error_of(fault.code);
+  const auto driver = Driver::current();
+  if (kind && driver) {
+    (*driver)->reports().error(
+        fault.device, *kind, EventKind::task_fault, static_cast<uint64_t>(fault.code),
+        fmt::format("{}: {}", to_string(*kind),
+                    fault.image != nullptr ? fault.image->name : fmt::format("stream {} task {}", fault.stream, fault.task)));
+  }
+}
 
 }  // namespace
 
@@ -59,6 +89,7 @@ void Exceptions::clear() {
 }
 
 void Exceptions::task_failed(TaskFault fault) {
+  report_to_host(fault);
   if (listeners_.load(std::memory_order_relaxed) == 0) {
     return;
   }

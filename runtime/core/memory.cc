@@ -17,8 +17,11 @@ Result<void*> allocate_device(Runtime& runtime, const DeviceRequest& request) {
     return fail(Errc::bad_device,
                 "device {} is not open in this process: call aclrtSetDevice first", id);
   }
+  runtime.device_news().look();
+  CANOPY_TRY(driver->reports().check_usable(id));
   const uint64_t capacity = device->npu().hbm_bytes;
   if (request.bytes > capacity) {
+    driver->reports().out_of_memory(id, request.bytes);
     return fail(Errc::no_memory, "device {}: {} bytes wanted, {} in all", id, request.bytes,
                 capacity);
   }
@@ -28,6 +31,9 @@ Result<void*> allocate_device(Runtime& runtime, const DeviceRequest& request) {
     error_text::take_newest();
     driver->reclaim(id);
     memory = device->memory().allocate(counted, request.pages);
+    if (!memory) {
+      driver->reports().out_of_memory(id, request.bytes);
+    }
   }
   return memory;
 }
@@ -115,7 +121,7 @@ Result<> check_link(const Driver& driver, int owner, int user) {
     return fail(Errc::not_supported, "memory of device {} cannot be used from device {}: the link between them is '{}' ({})",
                 owner, user, topology::to_string(link.link_class), driver.machine().name());
   }
-  return {};
+  return driver.reports().check_link(user, owner);
 }
 
 Result<std::shared_ptr<MemoryObject>> import_memory(Runtime& runtime, Driver& driver, const SharedKey& key, int user) {

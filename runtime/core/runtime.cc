@@ -45,6 +45,14 @@ Runtime::Runtime() : program_(Module::of_program()) {
 
 // ---- Devices and contexts.
 
+Result<Device*> Runtime::open_device(int device) {
+  CANOPY_ASSIGN(Driver * current, driver());
+  if (current->find_device(device) == nullptr) {
+    device_news_.begin(current->reports(), device);
+  }
+  return current->open_device(device);
+}
+
 // REQUIRES: mutex_ held.
 Result<void*> Runtime::make_context(Device& device, bool primary) {
   CANOPY_ASSIGN(Driver * current, driver());
@@ -133,11 +141,12 @@ Result<> Runtime::set_device(int device) {
   CANOPY_TRY(CallbackScope::refuse_kernel("setting a device"));
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
+  device_news_.look();
   device_callbacks_.call(device, ACL_RT_DEVICE_STATE_SET_PRE);
   void* created = nullptr;
   {
     std::lock_guard lock(mutex_);
-    CANOPY_ASSIGN(Device * opened, current->open_device(device));
+    CANOPY_ASSIGN(Device * opened, open_device(device));
     CANOPY_ASSIGN(created, make_primary(*opened));
     Primary& primary = primaries_[static_cast<size_t>(device)];
     ++primary.references;
@@ -221,11 +230,13 @@ Result<void*> Runtime::create_context(int device) {
   CANOPY_TRY(CallbackScope::refuse_kernel("making a context"));
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
+  device_news_.look();
   void* handle;
   void* primary;
   {
     std::unique_lock lock(mutex_);
-    CANOPY_ASSIGN(Device * opened, current->open_device(device));
+    CANOPY_ASSIGN(Device * opened, open_device(device));
+    CANOPY_TRY(device_news_.check(device));
     // A device that nobody has set gets a default stream of its own as well; it goes with the device.
     CANOPY_ASSIGN(primary, make_primary(*opened));
     auto made = make_context(*opened, false);

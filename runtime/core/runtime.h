@@ -12,6 +12,7 @@
 #include "runtime/core/context.h"
 #include "runtime/core/core_limits.h"
 #include "runtime/core/device_limits.h"
+#include "runtime/core/device_news.h"
 #include "runtime/core/event.h"
 #include "runtime/core/exceptions.h"
 #include "runtime/core/host_registration.h"
@@ -120,7 +121,8 @@ class Runtime {
       return stream_slow(handle);
     }
     Stream* found = handle == nullptr ? context->default_stream_object() : streams_.find(handle);
-    if (found == nullptr || found->accepts_from() != context || CallbackScope::inside()) [[unlikely]] {
+    if (found == nullptr || found->accepts_from() != context || CallbackScope::inside() ||
+        device_news_.unseen()) [[unlikely]] {
       return stream_slow(handle);
     }
     return found;
@@ -212,6 +214,10 @@ class Runtime {
   MemoryHandles& memory_handles() { return memory_handles_; }
   DeviceLimits& device_limits() { return device_limits_; }
   Utilization& utilization() { return utilization_; }
+  // What others have done to devices. The second two: for its use.
+  DeviceNews& device_news() { return device_news_; }
+  Result<> drop_tasks(int device) { return abort_tasks(device, Deadline::user_default()); }
+  void reopen_streams(int device);
 
  private:
   static constexpr uint32_t kStreamsPerDevice = 1984;
@@ -220,6 +226,8 @@ class Runtime {
   Runtime();
   Result<Stream*> stream_slow(void* handle);
   Result<void*> keep_shared_event(int device, uint32_t flags, std::shared_ptr<SharedEvent> shared);
+  // REQUIRES: mutex_ held.
+  Result<Device*> open_device(int device);
   Result<void*> make_context(Device& device, bool primary);
   // The primary context, if it had to be made; null when it was there. REQUIRES: mutex_ held.
   Result<void*> make_primary(Device& device);
@@ -309,6 +317,7 @@ class Runtime {
   SystemParameters system_parameters_;
   DeviceLimits device_limits_;
   Utilization utilization_;
+  DeviceNews device_news_{*this};
   StreamAllocators stream_allocators_;
   NamedCallbacks<aclrtDeviceStateCallback> device_callbacks_{"device state"};
   NamedCallbacks<aclrtStreamStateCallback> stream_callbacks_{"stream state"};

@@ -33,12 +33,13 @@ Stream::Stream(Context& context, Scheduler& scheduler, DeviceCores& device, int3
 }
 
 void Stream::reopen() {
-  if (!stored() && !context_.stopped()) {
+  if (!stored() && !context_.stopped() && !Runtime::instance().device_news().lost(context_.device_id())) {
     accepts_from_.store(&context_, std::memory_order_relaxed);
   }
 }
 
 Result<> Stream::check_accepts() const {
+  CANOPY_TRY(Runtime::instance().device_news().check(context_.device_id()));
   CANOPY_TRY(context_.check_running());
   if ((aborts_.load(std::memory_order_acquire) & 1) != 0 && reason_.load(std::memory_order_relaxed) == AbortReason::device) {
     return fail(Errc::device_aborted, "device {} stream {}: the device's tasks are being aborted", strand_.device().device(),

@@ -16,6 +16,9 @@ Result<> Stream::check_aborts(uint32_t before) const {
     return {};
   }
   const bool of_device = reason_.load(std::memory_order_relaxed) == AbortReason::device;
+  if (of_device) {
+    CANOPY_TRY(Runtime::instance().device_news().check(strand_.device().device()));
+  }
   return fail(of_device ? Errc::device_aborted : Errc::stream_aborted,
               "device {} stream {}: its tasks were aborted while they were waited for",
               strand_.device().device(), id());

@@ -276,6 +276,9 @@ Result<> StreamPools::grow(void* handle, uint64_t bytes, uint64_t growths) {
     error_text::take_newest();
     driver->reclaim(device);
     base = memory->allocate(chunk, PageKind::huge);
+    if (!base) {
+      driver->reports().out_of_memory(device, bytes);
+    }
   }
   std::lock_guard lock(mutex_);
   const auto pool = pool_of(handle);

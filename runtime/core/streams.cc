@@ -40,6 +40,8 @@ Result<void*> Runtime::make_stream(Context& context, uint8_t priority, uint32_t 
 
 Result<void*> Runtime::create_stream(uint32_t priority, uint32_t flags) {
   CANOPY_ASSIGN(Context * context, current_context());
+  device_news_.look();
+  CANOPY_TRY(device_news_.check(context->device_id()));
   CANOPY_ASSIGN(void* handle, make_stream(*context, static_cast<uint8_t>(priority), flags, false));
   stream_callbacks_.call(handle, ACL_RT_STREAM_STATE_CREATE_POST);
   return handle;
@@ -119,6 +121,7 @@ void Runtime::drain_all_streams() {
 }
 
 Result<Stream*> Runtime::stream_slow(void* handle) {
+  device_news_.look();
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
   CANOPY_TRY(found->check_accepts());
   return found;
@@ -144,11 +147,23 @@ Result<Stream*> Runtime::live_stream(void* handle) {
 
 Result<> Runtime::synchronize_stream(void* handle, Deadline deadline) {
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
+  device_news_.look();
+  CANOPY_TRY(device_news_.check(found->context().device_id()));
   auto done = found->synchronize(deadline);
   if (pools_.any()) [[unlikely]] {
     pools_.after_synchronize(found->context().device_id());
   }
   return done;
+}
+
+void Runtime::reopen_streams(int device) {
+  for (void* handle : streams_.handles()) {
+    with_stream(handle, [&](Stream& stream) {
+      if (stream.context().device_id() == device) {
+        stream.reopen();
+      }
+    });
+  }
 }
 
 bool Runtime::stream_reached(void* handle, uint64_t ticket) {
@@ -170,6 +185,8 @@ Result<> Runtime::order_after(Stream& later, void* earlier) {
 
 Result<> Runtime::synchronize_device(Deadline deadline) {
   CANOPY_ASSIGN(Context * context, current_context());
+  device_news_.look();
+  CANOPY_TRY(device_news_.check(context->device_id()));
   Result<> first;
   bool in_time = true;  // what there is to say of all waits is said once
   for (void* handle : context->streams()) {

@@ -83,12 +83,16 @@ Result<> Driver::check_device(int device) const {
 
 Result<PhysicalMemory> Driver::allocate_physical(int device, uint64_t bytes) {
   CANOPY_TRY(check_device(device));
+  CANOPY_TRY(reports_.check_usable(device));
   const uint64_t capacity = machine_.npu(device).hbm_bytes;
   auto memory = PhysicalMemory::allocate(*host_table_, device, bytes, capacity);
   if (!memory && memory.error().code == Errc::no_memory) {
     error_text::take_newest();
     reclaim(device);
     memory = PhysicalMemory::allocate(*host_table_, device, bytes, capacity);
+    if (!memory && memory.error().code == Errc::no_memory) {
+      reports_.out_of_memory(device, bytes);
+    }
   }
   return memory;
 }
@@ -130,8 +134,10 @@ Result<Device*> Driver::open_device(int id) {
   if (Device* device = find_device(id)) {
     return device;
   }
+  CANOPY_TRY(reports_.check_usable(id));
   std::unique_ptr<Device>& made = made_[static_cast<size_t>(id)];
   if (made == nullptr) {
+    reports_.starting(id);
     const topology::Npu& npu = machine_.npu(id);
     CANOPY_ASSIGN(std::unique_ptr<MemoryPool> memory, MemoryPool::create(*host_table_, id, npu.hbm_bytes));
     if (scheduler_ == nullptr) {
@@ -141,6 +147,7 @@ Result<Device*> Driver::open_device(int id) {
     scheduler_->add_device(&made->cores());
   }
   host_table_->set_open(id, true);
+  reports_.opened(machine_.npu(id));
   // Release (both): the device is whole before it can be found.
   ever_open_[id].store(made.get(), std::memory_order_release);
   devices_[id].store(made.get(), std::memory_order_release);
@@ -151,8 +158,9 @@ void Driver::close_device(int id) {
   std::lock_guard lock(mutex_);
   Device* device = devices_[id].exchange(nullptr, std::memory_order_acq_rel);
   if (device != nullptr) {
-    host_table_->set_open(id, false);
     device->memory().release_all();
+    host_table_->set_open(id, false);
+    reports_.closed(id);
   }
 }
 

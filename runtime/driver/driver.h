@@ -8,6 +8,7 @@
 #include "runtime/base/result.h"
 #include "runtime/driver/address_space.h"
 #include "runtime/driver/device.h"
+#include "runtime/driver/device_reports.h"
 #include "runtime/driver/host_table.h"
 #include "runtime/driver/managed_memory.h"
 #include "runtime/driver/physical_memory.h"
@@ -39,6 +40,8 @@ class Driver {
   const topology::Machine& machine() const { return machine_; }
   HostTable& host_table() { return *host_table_; }
   AddressSpace& address_space() { return address_space_; }
+  // What this process and the host tell each other of devices.
+  const DeviceReports& reports() const { return reports_; }
   // Reserved addresses, and what is mapped there.
   VirtualMemory& virtual_memory() { return virtual_memory_; }
   // What other processes of the host use of this one, and this one of theirs.
@@ -53,7 +56,7 @@ class Driver {
   Result<std::pair<uint64_t, uint64_t>> memory_info(int device) const;
   Result<> check_device(int device) const;
 
-  // Opens a device in this process (idempotent); it stays open until close_device().
+  // Opens a device in this process (idempotent); it stays open until close_device(). Errc::device_lost.
   Result<Device*> open_device(int device);
   // REQUIRES: no stream of the device is left. Memory still allocated goes with it. The object stays for the
   // next open_device(): executors that look for blocks, and threads that look an address up, go through all
@@ -101,6 +104,7 @@ class Driver {
 
   topology::Machine machine_;
   std::unique_ptr<HostTable> host_table_;
+  const DeviceReports reports_{*host_table_};
   SyncPages sync_pages_;  // before what leases its pages
   Sharing sharing_{*host_table_};
   AddressSpace address_space_;

@@ -1,0 +1,59 @@
+#include "runtime/core/device_news.h"
+
+#include "runtime/base/log.h"
+#include "runtime/core/callback_scope.h"
+#include "runtime/core/runtime.h"
+
+namespace canopy {
+
+void DeviceNews::begin(const DeviceReports& reports, int device) {
+  Known& known = known_[static_cast<size_t>(device)];
+  known.resets.store(reports.resets(device), std::memory_order_relaxed);
+  known.lost.store(false, std::memory_order_release);
+  news_.store(reports.news_word(), std::memory_order_relaxed);  // the word stays, so any order will do
+}
+
+Result<> DeviceNews::check(int device) const {
+  if (lost(device)) [[unlikely]] {
+    CANOPY_ASSIGN(const Driver* driver, runtime_.driver());
+    return driver->reports().refuse_lost(device);
+  }
+  return {};
+}
+
+void DeviceNews::look_closely() {
+  if (CallbackScope::may_not_wait()) {
+    return;  // the next call of another thread looks
+  }
+  std::lock_guard lock(mutex_);
+  // Acquire: what the news are of; pairs with DeviceBook::announce().
+  const uint32_t now = load_acquire(news_.load(std::memory_order_relaxed));
+  const auto driver = runtime_.driver();
+  if (!driver || now == seen_.load(std::memory_order_relaxed)) {
+    return;
+  }
+  for (int device = 0; device < (*driver)->machine().count(); ++device) {
+    if ((*driver)->find_device(device) != nullptr) {
+      compare((*driver)->reports(), device);
+    }
+  }
+  seen_.store(now, std::memory_order_relaxed);  // late for other threads: they wait for mutex_ and find it done
+}
+
+void DeviceNews::compare(const DeviceReports& reports, int device) {
+  Known& known = known_[static_cast<size_t>(device)];
+  const uint32_t resets = reports.resets(device);
+  const bool lost = reports.lost(device);
+  const bool was_reset = known.resets.exchange(resets, std::memory_order_relaxed) != resets;
+  const bool was_lost = known.lost.exchange(lost, std::memory_order_acq_rel);
+  if (was_reset || (lost && !was_lost)) {
+    log(LogLevel::warn, "device {} was {}: the work of this process on it is dropped", device, lost ? "lost" : "reset");
+    if (!runtime_.drop_tasks(device)) {
+      log(LogLevel::warn, "{}", error_text::take_newest());
+    }
+  } else if (was_lost && !lost) {
+    runtime_.reopen_streams(device);
+  }
+}
+
+}  // namespace canopy
