@@ -21,6 +21,7 @@ void add_info(CLI::App& app, int& code);
 void add_trace(CLI::App& app, int& code);
 void add_cluster(CLI::App& app, int& code);
 void add_bench(CLI::App& app, int& code);
+void add_smi(CLI::App& app, int& code);
 
 // Prints "canopy COMMAND: SENTENCE" to stderr; returns kExitUsage.
 int complain(std::string_view command, std::string_view sentence);

@@ -41,6 +41,7 @@ int run(int argc, char** argv) {
   add_trace(app, code);
   add_cluster(app, code);
   add_bench(app, code);
+  add_smi(app, code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

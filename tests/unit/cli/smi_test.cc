@@ -1,0 +1,297 @@
+// canopy smi beside processes that use devices, run and die.
+#include "runtime/base/clock.h"
+#include "runtime/driver/driver.h"
+#include "runtime/driver/host_view.h"
+#include "tests/unit/driver/child_process.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace canopy {
+namespace {
+
+using nlohmann::json;
+using test::ChildProcess;
+using test::Line;
+
+constexpr uint64_t kMiB = 1u << 20;
+
+struct Ran {
+  int code = -1;
+  std::string out;  // both streams
+};
+
+Ran smi(const std::string& arguments) {
+  Ran ran;
+  const std::string command = std::string(CANOPY_COMMAND) + " smi " + arguments + " 2>&1";
+  FILE* pipe = ::popen(command.c_str(), "r");
+  std::array<char, 4096> buffer;
+  for (size_t got; pipe != nullptr && (got = std::fread(buffer.data(), 1, buffer.size(), pipe)) != 0;) {
+    ran.out.append(buffer.data(), got);
+  }
+  const int status = pipe != nullptr ? ::pclose(pipe) : -1;
+  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return ran;
+}
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+class SmiTest : public ::testing::Test {
+ protected:
+  SmiTest() : folder_(std::filesystem::temp_directory_path() / fmt::format("canopy-smi-{}", ::getpid())) {
+    std::filesystem::create_directories(folder_);
+    ::setenv("CANOPY_HOST_TABLE", (folder_ / "table").c_str(), 1);
+    ::setenv("CANOPY_SOC_SPEC", "atlas-800t-a2", 1);  // 8 devices
+  }
+  ~SmiTest() override { std::filesystem::remove_all(folder_); }
+
+  // Has device `id` open, and 2 * (id + 1) MiB of it.
+  static std::unique_ptr<ChildProcess> user_of(int id) {
+    auto child = std::make_unique<ChildProcess>([id](Line& line) {
+      auto driver = Driver::create();
+      auto device = driver ? (*driver)->open_device(id) : Result<Device*>(tl::unexpected(driver.error()));
+      const auto memory = device ? (*device)->memory().allocate(2 * kMiB * static_cast<uint64_t>(id + 1))
+                                 : Result<void*>(tl::unexpected(device.error()));
+      line.say(memory ? "open" : error_text::newest());
+      line.hear();
+    });
+    EXPECT_EQ(child->line().hear(), "open");
+    return child;
+  }
+  static json all() {
+    const Ran ran = smi("--json");
+    EXPECT_EQ(ran.code, 0) << ran.out;
+    return json::parse(ran.out, nullptr, false);
+  }
+  static json device(int id) { return json::parse(smi(fmt::format("--json -i {}", id)).out, nullptr, false)["devices"][0]; }
+
+  const std::filesystem::path folder_;
+};
+
+TEST_F(SmiTest, NothingRunsAndNothingIsMade) {
+  const Ran ran = smi("");
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_TRUE(has(ran.out, "nothing runs")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "no process uses a device")) << ran.out;
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+  EXPECT_EQ(all()["table"], nullptr);
+  EXPECT_EQ(all()["devices"].size(), 8u);
+  EXPECT_TRUE(has(smi("topo").out, "hccs:d"));
+  EXPECT_EQ(smi("--inject lost -i 0").code, 2);
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
+TEST_F(SmiTest, ShowsDevicesAndWhoUsesThem) {
+  auto user = user_of(3);
+  const Ran ran = smi("");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_TRUE(has(ran.out, fmt::format("{}", user->pid()))) << ran.out;
+  EXPECT_TRUE(has(ran.out, "8 MiB")) << ran.out;
+  const json found = all();
+  ASSERT_EQ(found["processes"].size(), 1u);
+  EXPECT_EQ(found["processes"][0]["device"], 3);
+  EXPECT_EQ(found["processes"][0]["pid"], user->pid());
+  EXPECT_EQ(found["processes"][0]["name"], "smi_test");
+  EXPECT_EQ(found["processes"][0]["hbm_used_bytes"], 8 * kMiB);
+  EXPECT_EQ(found["devices"][3]["state"], "ready");
+  EXPECT_EQ(found["devices"][3]["health"], "normal");
+  EXPECT_EQ(found["devices"][3]["hbm_used_bytes"], 8 * kMiB);
+  EXPECT_EQ(found["devices"][4]["state"], "off");
+}
+
+TEST_F(SmiTest, OneDeviceHasDetailsAndAMissingOneIsAnError) {
+  auto user = user_of(3);
+  const Ran ran = smi("-i 3");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_TRUE(has(ran.out, "errors: out_of_memory")) << ran.out;
+  EXPECT_EQ(json::parse(smi("-i 2 --json").out)["processes"].size(), 0u);
+  const Ran wrong = smi("-i 9");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_TRUE(has(wrong.out, "canopy smi: device 9: the machine 'atlas-800t-a2'")) << wrong.out;
+  EXPECT_TRUE(has(wrong.out, "has devices 0 to 7")) << wrong.out;
+}
+
+TEST_F(SmiTest, FaultsAreInjectedShownAndCleared) {
+  auto user = user_of(1);
+  EXPECT_EQ(smi("-i 1 --inject lost").code, 0);
+  EXPECT_EQ(device(1)["health"], "abnormal");
+  EXPECT_EQ(device(1)["faults"], json::array({"lost"}));
+  EXPECT_TRUE(has(smi("").out, "abnormal (lost)"));
+  EXPECT_EQ(smi("-i 1 --clear").code, 0);
+  EXPECT_EQ(device(1)["health"], "normal");
+  EXPECT_EQ(smi("-i 1 --inject ecc").code, 0);
+  EXPECT_EQ(device(1)["health"], "warning");
+  EXPECT_EQ(device(1)["errors"]["ecc"], 1);
+  EXPECT_EQ(smi("-i 1 --inject link 2 down").code, 0);
+  EXPECT_EQ(device(2)["faults"], json::array({"link 1"}));
+  EXPECT_TRUE(has(smi("topo").out, ":DOWN"));
+  EXPECT_EQ(smi("-i 1 --clear").code, 0);
+  EXPECT_EQ(device(2)["health"], "normal");
+  EXPECT_FALSE(has(smi("topo").out, ":DOWN"));
+}
+
+TEST_F(SmiTest, WrongFaultsAreErrors) {
+  auto user = user_of(1);
+  for (const char* wrong : {"-i 1 --inject flood", "-i 1 --inject link", "-i 1 --inject link 1 down", "-i 1 --inject link 9 down",
+                            "-i 1 --inject link x down", "-i 1 --inject link 2 up", "--inject lost", "--clear", "--reset",
+                            "-i 1 --clear --reset", "-i 1 --force", "--watch --reset -i 1", "--watch 0", "--watch x", "--count 2",
+                            "-i 9 --inject lost", "-i -1 --clear", "--frob", "top"}) {
+    const Ran ran = smi(wrong);
+    EXPECT_EQ(ran.code, 2) << wrong << ": " << ran.out;
+    EXPECT_TRUE(has(ran.out, "canopy smi: ")) << wrong << ": " << ran.out;
+  }
+  EXPECT_EQ(device(1)["health"], "normal");
+}
+
+TEST_F(SmiTest, ResetIsRefusedWhileTheDeviceIsInUse) {
+  auto user = user_of(1);
+  smi("-i 1 --inject ecc");
+  const Ran refused = smi("-i 1 --reset");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(has(refused.out, fmt::format("in use by pid {} (smi_test)", user->pid()))) << refused.out;
+  EXPECT_EQ(device(1)["resets"], 0);
+  EXPECT_EQ(smi("-i 1 --reset --force").code, 0);
+  EXPECT_EQ(device(1)["resets"], 1);
+  EXPECT_EQ(device(1)["health"], "normal");
+  EXPECT_EQ(device(1)["errors"]["ecc"], 0);
+  EXPECT_EQ(device(1)["state"], "ready");
+  EXPECT_EQ(smi("-i 2 --reset").code, 0);  // of nobody
+  EXPECT_EQ(device(2)["resets"], 1);
+}
+
+TEST_F(SmiTest, EventsTellWhatHappened) {
+  auto user = user_of(1);
+  smi("-i 1 --inject lost");
+  const Ran ran = smi("--events");
+  EXPECT_TRUE(has(ran.out, "start: Ascend")) << ran.out;
+  EXPECT_TRUE(has(ran.out, fmt::format("device 1 pid {} open: smi_test", user->pid()))) << ran.out;
+  EXPECT_TRUE(has(ran.out, "inject: lost")) << ran.out;
+  EXPECT_EQ(smi("--events -i 2").out, "no events\n");
+  const json events = json::parse(smi("--events --json").out);
+  EXPECT_EQ(events["events"].back()["kind"], "inject");
+  EXPECT_EQ(events["missing"], 0);
+}
+
+TEST_F(SmiTest, LogsOfARunGoIntoAFolder) {
+  auto user = user_of(1);
+  const auto logs = folder_ / "a" / "logs";
+  const Ran ran = smi("--export-log " + logs.string());
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  std::ifstream file(logs / "snapshot.json");
+  const json snapshot = json::parse(file, nullptr, false);
+  EXPECT_EQ(snapshot["processes"].size(), 1u);
+  EXPECT_EQ(snapshot["log"]["events"].size(), 2u);
+  EXPECT_GT(std::filesystem::file_size(logs / "device-1.log"), 0u);
+  EXPECT_TRUE(std::filesystem::exists(logs / "device-7.log"));
+  EXPECT_TRUE(std::filesystem::exists(logs / "events.log"));
+  const Ran wrong = smi("--export-log /proc/nowhere");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_TRUE(has(wrong.out, "cannot make the folder /proc/nowhere")) << wrong.out;
+}
+
+TEST_F(SmiTest, WatchLooksAgain) {
+  auto user = user_of(1);
+  const Ran ran = smi("--watch 0.01 --count 3 --json");
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  size_t looks = 0;
+  for (size_t at = ran.out.find("canopy_smi"); at != std::string::npos; at = ran.out.find("canopy_smi", at + 1)) {
+    ++looks;
+  }
+  EXPECT_EQ(looks, 3u);
+}
+
+TEST_F(SmiTest, DamagedTableThatIsHeldIsAnError) {
+  auto user = user_of(1);
+  std::filesystem::resize_file(folder_ / "table", 4096 * 64);
+  const Ran ran = smi("");
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_TRUE(has(ran.out, "is damaged or of another version")) << ran.out;
+}
+
+// Whoever is dead before the look does not show, whoever lives does, with what he holds.
+TEST_F(SmiTest, RightWhileEightProcessesRunAndDie) {
+  std::mt19937 random(3);
+  std::vector<std::unique_ptr<ChildProcess>> users;
+  for (int id = 0; id < 8; ++id) {
+    users.push_back(user_of(id));
+  }
+  for (int round = 0; round < 24; ++round) {
+    const size_t victim = random() % 8;
+    users[victim]->kill();
+    const bool replaced = round % 2 == 0;
+    if (replaced) {
+      users[victim] = user_of(static_cast<int>(victim));
+    }
+    const json found = all();
+    ASSERT_EQ(found["processes"].size(), replaced ? 8u : 7u) << found.dump(1);
+    for (const json& process : found["processes"]) {
+      const auto id = process["device"].get<size_t>();
+      ASSERT_EQ(process["pid"], users[id]->pid());
+      ASSERT_EQ(process["hbm_used_bytes"], 2 * kMiB * (id + 1));
+      ASSERT_EQ(found["devices"][id]["hbm_used_bytes"], 2 * kMiB * (id + 1));
+      ASSERT_EQ(found["devices"][id]["health"], "normal");
+    }
+    if (!replaced) {
+      ASSERT_EQ(found["devices"][victim]["hbm_used_bytes"], 0);
+      users[victim] = user_of(static_cast<int>(victim));
+    }
+  }
+}
+
+// Killed at a point of their own while smi looks: each look succeeds, and what it shows is one of the possible.
+TEST_F(SmiTest, LooksSucceedBesideProcessesThatAreKilledAnywhere) {
+  auto anchor = user_of(0);
+  for (int round = 0; round < 10; ++round) {
+    std::vector<std::unique_ptr<ChildProcess>> users;
+    for (int i = 0; i < 7; ++i) {
+      users.push_back(std::make_unique<ChildProcess>([i](Line& line) {
+        line.say("go");
+        for (;;) {
+          auto driver = Driver::create();
+          if (driver) {
+            (void)(*driver)->open_device(1 + i);
+          }
+        }
+      }));
+      ASSERT_EQ(users.back()->line().hear(), "go");
+    }
+    for (int look = 0; look < 3; ++look) {
+      const json found = all();
+      ASSERT_FALSE(found.is_discarded());
+      ASSERT_GE(found["processes"].size(), 1u);
+      ASSERT_LE(found["processes"].size(), 8u);
+      users.pop_back();
+    }
+    users.clear();
+    ASSERT_EQ(all()["processes"].size(), 1u);
+  }
+}
+
+TEST_F(SmiTest, IsQuick) {
+  std::vector<std::unique_ptr<ChildProcess>> users;
+  for (int id = 0; id < 8; ++id) {
+    users.push_back(user_of(id));
+  }
+  uint64_t best = ~uint64_t{0};
+  for (int i = 0; i < 10; ++i) {
+    const uint64_t begin = monotonic_ns();
+    ASSERT_EQ(smi("").code, 0);
+    best = std::min(best, monotonic_ns() - begin);
+  }
+  RecordProperty("smi_ms", fmt::format("{:.1f}", static_cast<double>(best) / 1e6));
+  EXPECT_LT(best, 500'000'000u);  // the target, 20 ms, is for an idle machine and an optimised build
+}
+
+}  // namespace
+}  // namespace canopy
