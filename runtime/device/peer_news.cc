@@ -50,23 +50,30 @@ void PeerNews::deal() {
   if (bits == 0) {
     bits = bell_.load(std::memory_order_acquire)->take();
   }
-  std::vector<PeerWatcher*> held;
+  constexpr size_t kAtOnce = 16;
+  PeerWatcher* held[kAtOnce];
   while (bits != 0) {
     Bucket& bucket = buckets_[static_cast<size_t>(std::countr_zero(bits))];
     bits &= bits - 1;
-    // Looked at outside of the lock: a look may end the watcher, which then takes itself out of the bucket.
-    {
-      std::lock_guard lock(bucket.mutex);
-      for (PeerWatcher* watcher : bucket.watchers) {
-        if (watcher->hold()) {
-          held.push_back(watcher);
+    // Looked at outside of the lock: a look may end the watcher, which then takes itself out of the bucket. From the last
+    // one down: when some go meanwhile, others are looked at twice, and none is left out. (Who comes meanwhile looks by
+    // itself.)
+    size_t end = ~size_t{0};
+    do {
+      size_t count = 0;
+      {
+        std::lock_guard lock(bucket.mutex);
+        end = std::min(end, bucket.watchers.size());
+        while (end > 0 && count < kAtOnce) {
+          --end;
+          held[count] = bucket.watchers[end];
+          count += held[count]->hold() ? 1 : 0;
         }
       }
-    }
-    for (PeerWatcher* watcher : held) {
-      watcher->look();
-    }
-    held.clear();
+      for (size_t i = 0; i < count; ++i) {
+        held[i]->look();
+      }
+    } while (end > 0);
   }
 }
 

@@ -24,7 +24,7 @@ CANOPY_KERNEL(notify_gate)
 namespace canopy::bench {
 namespace {
 
-constexpr size_t kTurns = 32;  // few enough that all are queued before the gate opens
+constexpr size_t kTurns = 400;  // few enough that all are queued before the gate opens; most of them after hosts have gone to sleep
 constexpr uint64_t kIdleNs = 2'000'000;
 
 // In memory that both processes have had since before their runtimes: stamps are not what is
