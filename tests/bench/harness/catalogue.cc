@@ -158,6 +158,10 @@ std::vector<Entry> sharing_entries() {
       bare(std::move(import), "SCM_RIGHTS and mmap"),
       bare(limited("ipc_notify_us", "us", 0.3), "cache line ping-pong"),
       bare(beats_peer("ipc_notify_asleep_us", "us", 1 / 1.2), "futex wake"),
+      {{limited("smi_ms", "ms", 20)},
+       {"sharing_bench", {}, 0, {{"CANOPY_SOC_SPEC", "atlas-800t-a2"}}},
+       {},
+       ""},
   };
 }
 

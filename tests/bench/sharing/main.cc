@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
   } const benchmarks[] = {{"ipc_import_us", ipc_import_us},
                           {"p2p_copy_GBps", p2p_copy},
                           {"ipc_notify_us", ipc_notify_us},
-                          {"ipc_notify_asleep_us", ipc_notify_asleep_us}};
+                          {"ipc_notify_asleep_us", ipc_notify_asleep_us},
+                          {"smi_ms", smi_ms}};
   if (argc != 2) {
     std::fprintf(stderr, "usage: sharing_bench NAME\n");
     return 2;

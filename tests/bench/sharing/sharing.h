@@ -74,5 +74,6 @@ void ipc_import_us(double ns_per_tick);
 void p2p_copy(double ns_per_tick);
 void ipc_notify_us(double ns_per_tick);
 void ipc_notify_asleep_us(double ns_per_tick);
+void smi_ms(double ns_per_tick);
 
 }  // namespace canopy::bench
