@@ -1,5 +1,6 @@
 #include "launcher/cli/smi_snapshot.h"
 
+#include "launcher/cli/smi_load.h"
 #include "runtime/base/env.h"
 #include "topology/model/spec_file.h"
 
@@ -83,9 +84,11 @@ SmiSnapshot take_snapshot(const SmiMachine& machine, const std::optional<HostVie
   if (!view) {
     return snapshot;
   }
-  for (const HostOwner& owner : view->owners()) {
+  const std::vector<HostOwner> owners = view->owners();
+  for (const HostOwner& owner : owners) {
     add_owner(&snapshot, owner);
   }
+  measure_load(owners, &snapshot.devices);
   std::stable_sort(snapshot.processes.begin(), snapshot.processes.end(),
                    [](const SmiProcess& a, const SmiProcess& b) { return std::pair(a.device, a.pid) < std::pair(b.device, b.pid); });
   snapshot.link_bytes.resize(static_cast<size_t>(snapshot.machine.count()));

@@ -29,7 +29,7 @@ struct SmiDevice {
   uint64_t hbm_bytes = 0;
   uint64_t used_bytes = 0;
   DeviceReading reading;
-  std::optional<SmiShares> shares;  // nothing: not known
+  std::optional<SmiShares> shares;  // nothing: a process that uses it cannot be looked into
   uint64_t errors() const;
 };
 

@@ -65,7 +65,7 @@ void AiCpuEngine::open(Launch* launch) {
     (last_ != nullptr ? last_->next_open : first_) = launch;
     last_ = launch;
     waiting_blocks_ += launch->blocks;
-    start_threads(std::min<uint64_t>(cores_, uint64_t{waiting_blocks_} + busy_));
+    start_threads(std::min<uint64_t>(cores_, uint64_t{waiting_blocks_} + clock_.active()));
   }
   bell_.ring(BellScope::process);
 }
@@ -82,12 +82,6 @@ void AiCpuEngine::start_threads(uint32_t wanted) {
   }
 }
 
-void AiCpuEngine::count_time() {
-  const uint64_t now = ticks();
-  busy_ticks_ += (now - counted_until_) * busy_;
-  counted_until_ = now;
-}
-
 bool AiCpuEngine::claim(Core& core, Block* block) {
   std::lock_guard lock(mutex_);
   if (first_ == nullptr) {
@@ -96,8 +90,7 @@ bool AiCpuEngine::claim(Core& core, Block* block) {
   block->launch = first_;
   block->index = first_->next_block++;
   --waiting_blocks_;
-  count_time();
-  ++busy_;
+  clock_.begin(ticks());
   core.block = block;
   running_.push_back(&core);
   if (first_->next_block == first_->end_block) {
@@ -111,8 +104,7 @@ void AiCpuEngine::note_ended(Core& core) {
   std::lock_guard lock(mutex_);
   std::erase(running_, &core);
   core.block = nullptr;
-  count_time();
-  --busy_;
+  clock_.end(ticks());
 }
 
 void AiCpuEngine::thread_main(uint32_t index) {

@@ -7,7 +7,9 @@
 // (fault_handler.h). Thread-safe.
 #pragma once
 
+#include "runtime/base/clock.h"
 #include "runtime/base/doorbell.h"
+#include "runtime/device/busy_clock.h"
 #include "runtime/device/fault.h"
 #include "runtime/device/launch.h"
 
@@ -22,7 +24,8 @@ namespace canopy {
 
 class AiCpuEngine {
  public:
-  AiCpuEngine(int device, uint32_t cores) : device_(device), cores_(cores) {}
+  // REQUIRES: `clock` outlives it.
+  AiCpuEngine(int device, uint32_t cores, BusyClock& clock) : device_(device), cores_(cores), clock_(clock) {}
   // REQUIRES: nothing is open.
   ~AiCpuEngine();
   AiCpuEngine(const AiCpuEngine&) = delete;
@@ -35,8 +38,7 @@ class AiCpuEngine {
   // Core ticks spent in blocks so far.
   uint64_t busy_ticks() {
     std::lock_guard lock(mutex_);
-    count_time();
-    return busy_ticks_;
+    return clock_.busy(ticks());
   }
 
   // The block of an AI CPU that this thread runs; null on all other threads.
@@ -59,8 +61,6 @@ class AiCpuEngine {
   bool claim(Core& core, Block* block);
   void note_ended(Core& core);
   static void end_block(const Block& block);
-  // REQUIRES: mutex_ held. Before every change of busy_.
-  void count_time();
   bool work_waits() {
     std::lock_guard lock(mutex_);
     return first_ != nullptr;
@@ -68,15 +68,13 @@ class AiCpuEngine {
 
   const int device_;
   const uint32_t cores_;
+  BusyClock& clock_;  // changed with mutex_ held
   std::atomic<bool> stopping_{false};
   Doorbell bell_;
   std::mutex mutex_;  // guards all below, and the open launches
   Launch* first_ = nullptr;
   Launch* last_ = nullptr;
   uint32_t waiting_blocks_ = 0;
-  uint32_t busy_ = 0;
-  uint64_t busy_ticks_ = 0;     // until counted_until_
-  uint64_t counted_until_ = 0;  // ticks()
   std::vector<Core*> running_;  // those with a block
   std::vector<std::jthread> threads_;
 };

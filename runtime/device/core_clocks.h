@@ -1,22 +1,23 @@
 // CoreClocks: how long the cores of a device have been busy, counted while somebody wants to know
 // (TraceBuffer::watch_cores()).
 //
-// A core's clock has one writer at a time, the block that holds the core; readers come any time,
+// A core's clock has one writer at a time, the block that holds the core; readers come any time, from other processes, too,
 // and may see a block that ends just then counted twice or not at all.
 #pragma once
 
 #include "runtime/base/cache_line.h"
 #include "runtime/base/clock.h"
+#include "runtime/device/engine_stats.h"
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 
 namespace canopy {
 
 class CoreClocks {
  public:
-  explicit CoreClocks(uint32_t cores) : clocks_(new Clock[cores]) {}
+  // REQUIRES: `clocks` outlive it.
+  explicit CoreClocks(CoreClock* clocks) : clocks_(clocks) {}
 
   // Relaxed throughout: numbers, nothing else.
   void begin(uint32_t core) { clocks_[core].begun.store(ticks(), std::memory_order_relaxed); }
@@ -28,7 +29,7 @@ class CoreClocks {
   }
   // Nothing when nobody watched yet when the block began, nor since.
   void end(uint32_t core) {
-    Clock& clock = clocks_[core];
+    CoreClock& clock = clocks_[core];
     const uint64_t begun = clock.begun.load(std::memory_order_relaxed);
     if (begun != 0) {
       clock.busy.store(clock.busy.load(std::memory_order_relaxed) + ticks() - begun,
@@ -38,18 +39,14 @@ class CoreClocks {
   }
   // Ticks until `now`, of a core that is `taken` or not.
   uint64_t busy(uint32_t core, bool taken, uint64_t now) const {
-    const Clock& clock = clocks_[core];
+    const CoreClock& clock = clocks_[core];
     const uint64_t begun = clock.begun.load(std::memory_order_relaxed);
     return clock.busy.load(std::memory_order_relaxed) +
            (taken && begun != 0 && now > begun ? now - begun : 0);
   }
 
  private:
-  struct alignas(kCacheLine) Clock {
-    std::atomic<uint64_t> begun{0};  // ticks(); 0: no block that is counted
-    std::atomic<uint64_t> busy{0};   // by blocks that have ended
-  };
-  const std::unique_ptr<Clock[]> clocks_;
+  CoreClock* const clocks_;
 };
 
 }  // namespace canopy

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "runtime/base/cache_line.h"
+#include "runtime/device/engine_stats.h"
 
 #include <algorithm>
 #include <atomic>
@@ -17,14 +18,16 @@ namespace canopy {
 
 class CorePool {
  public:
-  // About `wanted_groups`, more when they would have over 64 cores each.
-  explicit CorePool(uint32_t cores, uint32_t wanted_groups = 1)
-      : cores_(cores),
-        shift_(group_shift(cores, wanted_groups)),
-        groups_((cores + (1u << shift_) - 1) >> shift_),
-        free_(new Group[groups_]) {
+  explicit CorePool(uint32_t cores, uint32_t wanted_groups = 1) : CorePool(CoreGroups::of(cores, wanted_groups), nullptr) {}
+  // The groups lie at `place`, which outlives the pool; null: in memory of its own.
+  CorePool(const CoreGroups& layout, CoreGroup* place)
+      : cores_(layout.cores),
+        shift_(layout.shift),
+        groups_(layout.groups),
+        own_(place == nullptr ? new CoreGroup[groups_] : nullptr),
+        free_(place == nullptr ? own_.get() : place) {
     for (uint32_t g = 0; g < groups_; ++g) {
-      const uint32_t left = std::min(cores - (g << shift_), 1u << shift_);
+      const uint32_t left = std::min(cores_ - (g << shift_), 1u << shift_);
       free_[g].bits.store(left == 64 ? ~0ull : (1ull << left) - 1, std::memory_order_relaxed);
     }
   }
@@ -76,20 +79,11 @@ class CorePool {
   }
 
  private:
-  struct alignas(kCacheLine) Group {
-    std::atomic<uint64_t> bits{0};
-  };
-
-  // Of the cores per group: a power of two, at most 64.
-  static uint32_t group_shift(uint32_t cores, uint32_t groups) {
-    const uint32_t per_group = cores / std::max(groups, 1u);
-    return std::min(6, std::max(0, static_cast<int>(std::bit_width(per_group + 1)) - 1));
-  }
-
   const uint32_t cores_;
   const uint32_t shift_;
   const uint32_t groups_;
-  const std::unique_ptr<Group[]> free_;
+  const std::unique_ptr<CoreGroup[]> own_;
+  CoreGroup* const free_;
 };
 
 // What an executor has of the cores: the one that its last block has left stays with it for the next one, so that

@@ -22,6 +22,26 @@ namespace {
 constexpr uint32_t kRotateTasks = 64;
 constexpr uint64_t kRotateNs = 100'000;
 
+// Counts the time of a copy engine, if anybody wants to know.
+class DmaScope {
+ public:
+  explicit DmaScope(DeviceCores& device) : clock_(TraceBuffer::cores_watched() ? &device.dma_clock() : nullptr) {
+    if (clock_ != nullptr) [[unlikely]] {
+      clock_->begin(ticks());
+    }
+  }
+  ~DmaScope() {
+    if (clock_ != nullptr) [[unlikely]] {
+      clock_->end(ticks());
+    }
+  }
+  DmaScope(const DmaScope&) = delete;
+  DmaScope& operator=(const DmaScope&) = delete;
+
+ private:
+  BusyClock* const clock_;
+};
+
 // Of a copy or fill: false, and the task has failed, when its memory was freed since it was queued.
 template <class Body>
 bool may_touch(Strand& strand, const Body& body, const void* src) {
@@ -225,6 +245,7 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
     case SqeKind::copy: {
       self->give_core_back();
       TraceScope span("copy", strand->device().device(), strand->device().dma_track(), -1);
+      const DmaScope busy(strand->device());
       const auto& copy = sqe->body.copy;
       if (may_touch(*strand, copy, copy.src)) [[likely]] {
         copy_bytes(copy.dst, copy.src, copy.bytes);
@@ -234,6 +255,7 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
     case SqeKind::fill: {
       self->give_core_back();
       TraceScope span("fill", strand->device().device(), strand->device().dma_track(), -1);
+      const DmaScope busy(strand->device());
       const auto& fill = sqe->body.fill;
       if (may_touch(*strand, fill, nullptr)) [[likely]] {
         fill_bytes(fill.dst, fill.value, fill.bytes);

@@ -11,6 +11,7 @@
 #include "runtime/device/aicpu_engine.h"
 #include "runtime/device/core_clocks.h"
 #include "runtime/device/core_pool.h"
+#include "runtime/device/engine_stats.h"
 #include "runtime/device/event_bank.h"
 #include "runtime/device/launch.h"
 
@@ -32,13 +33,18 @@ class DeviceCores {
               uint32_t aicpu_cores = 1)
       : device_(device),
         ub_bytes_(ub_bytes),
-        cube_(cube_cores, executors_here()),
-        vector_(vector_cores, executors_here()),
-        aicpu_(device, aicpu_cores),
-        clocks_(vector_cores + cube_cores),
+        place_(cube_cores, vector_cores, aicpu_cores, executors_here()),
+        cube_(place_.entry().cube, place_.entry().cube_groups()),
+        vector_(place_.entry().vector, place_.entry().vector_groups()),
+        aicpu_(device, aicpu_cores, place_.entry().aicpu),
+        clocks_(place_.entry().clocks()),
         events_(EventBank::open(kEventLimit)) {}
 
   int device() const { return device_; }
+  // What other processes know the device as, if they look at what it does (engine_stats.h).
+  void show_as(int host_device) { place_.show_as(host_device); }
+  // Of copies that streams make, while cores are watched.
+  BusyClock& dma_clock() { return place_.entry().dma; }
   uint32_t ub_bytes() const { return ub_bytes_; }
   EventBank& events() { return *events_; }
   AiCpuEngine& aicpu() { return aicpu_; }
@@ -82,6 +88,7 @@ class DeviceCores {
   static constexpr uint32_t kEventLimit = 65536;
   const int device_;
   const uint32_t ub_bytes_;
+  EnginePlace place_;  // before what lies there
   CorePool cube_;
   CorePool vector_;
   AiCpuEngine aicpu_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/base/clock.h"
+#include "runtime/device/observer_page.h"
 
 #include <atomic>
 #include <cstdint>
@@ -24,16 +25,18 @@ struct TraceEvent {
 class TraceBuffer {
  public:
   // One relaxed load when nothing is recorded.
-  static bool recording() { return (observers_.load(std::memory_order_relaxed) & kTimeline) != 0; }
+  static bool recording() { return (observers() & ObserverPage::kTimeline) != 0; }
   static void set_recording(bool on) {
-    on ? observers_.fetch_or(kTimeline, std::memory_order_relaxed)
-       : observers_.fetch_and(~kTimeline, std::memory_order_relaxed);
+    std::atomic<uint32_t>& word = g_observer_page.observers;
+    on ? word.fetch_or(ObserverPage::kTimeline, std::memory_order_relaxed)
+       : word.fetch_and(~uint32_t{ObserverPage::kTimeline}, std::memory_order_relaxed);
   }
   // From here on the clocks of cores (core_clocks.h) run.
-  static void watch_cores() { observers_.fetch_or(kClocks, std::memory_order_relaxed); }
-  static bool cores_watched() { return (observers_.load(std::memory_order_relaxed) & kClocks) != 0; }
-  // Either.
-  static bool observed() { return observers_.load(std::memory_order_relaxed) != 0; }
+  static void watch_cores() { g_observer_page.observers.fetch_or(ObserverPage::kClocks, std::memory_order_relaxed); }
+  // For this process or another.
+  static bool cores_watched() { return (observers() & (ObserverPage::kClocks | ObserverPage::kWatched)) != 0; }
+  // Any of these.
+  static bool observed() { return observers() != 0; }
 
   void add(const TraceEvent& event) {
     std::lock_guard lock(mutex_);  // uncontended: readers come when recording is over
@@ -45,9 +48,7 @@ class TraceBuffer {
   }
 
  private:
-  static constexpr uint32_t kTimeline = 1;
-  static constexpr uint32_t kClocks = 2;
-  static inline std::atomic<uint32_t> observers_{0};
+  static uint32_t observers() { return g_observer_page.observers.load(std::memory_order_relaxed); }
   std::mutex mutex_;
   std::deque<TraceEvent> events_;
 };

@@ -2,6 +2,7 @@
 
 #include "runtime/base/check.h"
 #include "runtime/base/env.h"
+#include "runtime/device/engine_stats.h"
 #include "runtime/device/scheduler.h"
 #include "topology/model/spec_file.h"
 #include "topology/model/visible.h"
@@ -144,6 +145,8 @@ Result<Device*> Driver::open_device(int id) {
       scheduler_ = std::make_unique<Scheduler>(Scheduler::Options{.stack_bytes = block_stack_.load(std::memory_order_relaxed)});
     }
     made = std::make_unique<Device>(npu, std::move(memory));
+    made->cores().show_as(host_table_->host_id(id));
+    host_table_->announce_stats(EngineStats::instance().fd(), EngineStats::instance().inode());
     scheduler_->add_device(&made->cores());
   }
   host_table_->set_open(id, true);

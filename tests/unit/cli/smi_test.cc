@@ -107,6 +107,7 @@ TEST_F(SmiTest, ShowsDevicesAndWhoUsesThem) {
   EXPECT_EQ(found["devices"][3]["state"], "ready");
   EXPECT_EQ(found["devices"][3]["health"], "normal");
   EXPECT_EQ(found["devices"][3]["hbm_used_bytes"], 8 * kMiB);
+  EXPECT_EQ(found["devices"][3]["utilization"]["cube_percent"], 0);
   EXPECT_EQ(found["devices"][4]["state"], "off");
 }
 

@@ -1,0 +1,171 @@
+// How busy devices are, as another process sees it: here, the same process with another's eyes.
+#include "runtime/driver/engine_view.h"
+#include "runtime/base/clock.h"
+#include "runtime/device/trace_buffer.h"
+#include "runtime/driver/host_view.h"
+#include "tests/unit/api/gate.h"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+namespace canopy::test {
+namespace {
+
+class EngineViewTest : public AclTest {
+ protected:
+  void SetUp() override {
+    AclTest::SetUp();
+    auto opened = HostView::open();
+    ASSERT_TRUE(opened && *opened) << error_text::newest();
+    const auto owners = (**opened).owners();
+    const auto self = std::find_if(owners.begin(), owners.end(), [](const HostOwner& one) { return one.pid == ::getpid(); });
+    ASSERT_NE(self, owners.end());
+    owner_ = *self;
+    view_ = EngineView::open(owner_);
+    ASSERT_TRUE(view_);
+  }
+  std::optional<EngineReading> reading(int device) {
+    for (EngineReading& one : view_->read()) {
+      if (one.host_device == device) {
+        return std::move(one);
+      }
+    }
+    return std::nullopt;
+  }
+  // Of device 0, over the time that body() takes.
+  template <class Body>
+  EngineShares shares_while(Body&& body) {
+    view_->watch(monotonic_ns() + 1'000'000);
+    const auto before = reading(0);
+    body();
+    const auto after = reading(0);
+    EXPECT_TRUE(before && after);
+    return shares_between(*before, *after);
+  }
+  static void pass_ms(uint64_t ms) {
+    const uint64_t end = monotonic_ns() + ms * 1'000'000;
+    while (monotonic_ns() < end) {
+      std::this_thread::yield();
+    }
+  }
+
+  HostOwner owner_;
+  std::optional<EngineView> view_;
+};
+
+TEST_F(EngineViewTest, IdleDeviceIsNotBusy) {
+  const EngineShares shares = shares_while([] { pass_ms(3); });
+  EXPECT_EQ(shares.cube + shares.vector + shares.aicpu + shares.dma, 0);
+}
+
+TEST_F(EngineViewTest, KernelThatRanBeforeAnybodyLookedCounts) {
+  const aclrtStream stream = make_stream();
+  Gate gate;
+  ACL_OK(gate.close(stream));
+  const OpenAtEnd open(gate, stream);
+  const auto busy = [&] {
+    const EngineShares shares = shares_while([] { pass_ms(5); });
+    return shares.cube * 24 + shares.vector * 48;  // in cores
+  };
+  double cores = 0;
+  for (int tries = 0; tries < 100 && cores < 0.9; ++tries) {  // until the kernel has begun
+    cores = busy();
+  }
+  EXPECT_NEAR(cores, 1, 0.1);
+}
+
+TEST_F(EngineViewTest, CopiesOfStreamsCount) {
+  constexpr size_t kBytes = size_t{32} << 20;
+  void* from = zeroed_memory(kBytes);
+  void* to = zeroed_memory(kBytes);
+  const aclrtStream stream = make_stream();
+  const EngineShares shares = shares_while([&] {
+    for (int i = 0; i < 4; ++i) {
+      ACL_OK(aclrtMemcpyAsync(to, kBytes, from, kBytes, ACL_MEMCPY_DEVICE_TO_DEVICE, stream));
+    }
+    ACL_OK(aclrtSynchronizeStream(stream));
+  });
+  EXPECT_GT(shares.dma, 0.3);
+  EXPECT_LE(shares.dma, 1);
+}
+
+TEST_F(EngineViewTest, ClocksStopWithTheLastOneWhoLooks) {
+  auto other = EngineView::open(owner_);
+  ASSERT_TRUE(other);
+  const uint64_t first = monotonic_ns() + 2'000'000;
+  const uint64_t second = first + 5'000'000;
+  view_->watch(first);
+  other->watch(second);
+  EXPECT_TRUE(TraceBuffer::cores_watched());
+  while (monotonic_ns() < first) {
+    std::this_thread::yield();
+  }
+  view_->leave();
+  EXPECT_TRUE(TraceBuffer::cores_watched() || monotonic_ns() >= second);
+  while (monotonic_ns() < second) {
+    std::this_thread::yield();
+  }
+  other->leave();
+  const bool by_this_process = (g_observer_page.observers.load() & ObserverPage::kClocks) != 0;
+  EXPECT_EQ(TraceBuffer::cores_watched(), by_this_process);
+}
+
+TEST_F(EngineViewTest, EachDeviceHasItsOwnReading) {
+  ACL_OK(aclrtSetDevice(1));
+  ASSERT_TRUE(reading(0));
+  ASSERT_TRUE(reading(1));
+  EXPECT_EQ(reading(1)->cores.size(), 72u);
+  EXPECT_EQ(reading(1)->vector_cores, 48u);
+  EXPECT_EQ(reading(1)->aicpu_cores, 6u);
+}
+
+TEST_F(EngineViewTest, FileThatIsAnotherIsLeftAlone) {
+  HostOwner wrong = owner_;
+  wrong.stats_inode += 1;
+  EXPECT_FALSE(EngineView::open(wrong));
+  wrong = owner_;
+  wrong.stats_fd = 0;
+  EXPECT_FALSE(EngineView::open(wrong));
+  wrong = owner_;
+  wrong.pid = 1;
+  EXPECT_FALSE(EngineView::open(wrong));
+  wrong = owner_;
+  wrong.stats_inode = 0;
+  EXPECT_FALSE(EngineView::open(wrong));
+}
+
+TEST(EngineShares, AreOfTheCoresOfAKind) {
+  EngineReading before;
+  before.at = 1000;
+  before.vector_cores = 2;
+  before.aicpu_cores = 4;
+  before.cores = {0, 100, 7, 7};
+  EngineReading after = before;
+  after.at = 2000;
+  after.cores = {500, 1100, 7, 1007};
+  after.aicpu = 1000;
+  after.dma = 250;
+  const EngineShares shares = shares_between(before, after);
+  EXPECT_DOUBLE_EQ(shares.vector, 0.75);
+  EXPECT_DOUBLE_EQ(shares.cube, 0.5);
+  EXPECT_DOUBLE_EQ(shares.aicpu, 0.25);
+  EXPECT_DOUBLE_EQ(shares.dma, 0.25);
+}
+
+TEST(EngineShares, NonsenseBetweenTwoStepsOfAClockIsNone) {
+  EngineReading before;
+  before.at = 1000;
+  before.vector_cores = 1;
+  before.aicpu_cores = 1;
+  before.cores = {900};
+  EngineReading after = before;
+  after.at = 2000;
+  after.cores = {100};
+  after.aicpu = ~uint64_t{0} / 2;
+  const EngineShares shares = shares_between(before, after);
+  EXPECT_EQ(shares.vector + shares.aicpu, 0);
+}
+
+}  // namespace
+}  // namespace canopy::test
