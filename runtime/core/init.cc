@@ -86,6 +86,16 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
     lock.lock();
   };
   tell(ACL_RT_DEVICE_STATE_RESET_PRE);
+  // All streams before the first device closes: those of one device may be at work on another's memory.
+  lock.unlock();
+  for (void* handle : streams_.handles()) {
+    with_stream(handle, [](Stream& stream) {
+      if (!stream.stored()) {
+        stream.drain_for_good();
+      }
+    });
+  }
+  lock.lock();
   for (Primary& primary : primaries_) {
     primary = Primary{};
   }

@@ -79,5 +79,36 @@ TEST_F(Peer, WhatCannotBeMappedIsRefused) {
   ACL_OK(aclrtFreeHost(pinned));
 }
 
+// The other device's context comes first, and so would its end.
+TEST_F(Peer, FinalizingWaitsForCopiesIntoAnotherDevicesMemory) {
+  constexpr size_t kBytes = 32u << 20;
+  void* far = nullptr;
+  void* near = nullptr;
+  struct Last {
+    const volatile uint64_t* far;
+    std::atomic<uint64_t> seen;
+  } last{nullptr, 0};
+  ACL_OK(aclrtResetDevice(0));
+  ACL_OK(aclrtSetDevice(kNear));
+  ACL_OK(aclrtMalloc(&far, kBytes, ACL_MEM_MALLOC_HUGE_FIRST));
+  ACL_OK(aclrtSetDevice(0));
+  ACL_OK(aclrtDeviceEnablePeerAccess(kNear, 0));
+  ACL_OK(aclrtMalloc(&near, kBytes, ACL_MEM_MALLOC_HUGE_FIRST));
+  ACL_OK(aclrtMemset(near, kBytes, 0x5A, kBytes));
+  aclrtStream stream = make_stream();
+  for (int i = 0; i < 30; ++i) {
+    ACL_OK(aclrtMemcpyAsync(far, kBytes, near, kBytes, ACL_MEMCPY_DEVICE_TO_DEVICE, stream));
+  }
+  last.far = static_cast<const uint64_t*>(far);
+  ACL_OK(aclrtLaunchHostFunc(stream, [](void* p) {
+    auto* at = static_cast<Last*>(p);
+    at->seen = *at->far;  // the device is still there
+  }, &last));
+  ACL_OK(aclFinalize());
+  EXPECT_EQ(last.seen.load(), 0x5A5A5A5A5A5A5A5Au);
+  ACL_OK(aclInit(nullptr));
+  ACL_OK(aclrtSetDevice(0));
+}
+
 }  // namespace
 }  // namespace canopy::test
