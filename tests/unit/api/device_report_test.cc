@@ -79,9 +79,9 @@ TEST_F(DeviceReport, CopiesAreCountedByTheirEnds) {
   ACL_OK(aclrtMemcpyAsync(pinned, kBytes, here, 3, ACL_MEMCPY_DEFAULT, stream_));
   ACL_OK(aclrtMemcpyAsync(pageable_.data(), kBytes, here, 4, ACL_MEMCPY_DEFAULT, stream_));
   ACL_OK(aclrtMemcpyAsync(there, kBytes, here, 1000, ACL_MEMCPY_DEFAULT, stream_));
+  ACL_OK(aclrtSynchronizeStream(stream_));
   ACL_OK(aclrtMemcpy(here, kBytes, there, 500, ACL_MEMCPY_DEFAULT));
   ACL_OK(aclrtMemcpy2d(there, 64, here, 128, 32, 10, ACL_MEMCPY_DEFAULT));
-  ACL_OK(aclrtSynchronizeStream(stream_));
   EXPECT_EQ(device(0).from_host, 120u);
   EXPECT_EQ(device(0).to_host, 7u);
   EXPECT_EQ(book().link_bytes(0, 1), 1320u);
