@@ -53,6 +53,13 @@ Result<Mapping> Mapping::reserve(size_t bytes, size_t alignment) {
 
 Result<Mapping> Mapping::reserve_at(uintptr_t address, size_t bytes) {
   void* wanted = reinterpret_cast<void*>(address);
+#if defined(__SANITIZE_THREAD__)
+  // Elsewhere it ends the process instead of failing.
+  constexpr uintptr_t kShadowed = 0x7e8000000000, kEnd = 0x800000000000;
+  if (address < kShadowed || address >= kEnd || bytes > kEnd - address) {
+    return fail(Errc::busy, "address {} is not one that ThreadSanitizer can follow", fmt::ptr(wanted));
+  }
+#endif
   void* raw = ::mmap(wanted, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
   if (raw == MAP_FAILED) {
     return fail_errno(errno == EEXIST ? Errc::busy : Errc::no_memory, errno, "cannot reserve {} bytes of address space at {}",

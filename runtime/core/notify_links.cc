@@ -11,9 +11,11 @@ namespace canopy {
 Result<> NotifyExport::attach(Driver& driver, NotifyCell& cell, int device, uint32_t id, bool listed_only) {
   std::unique_ptr<NotifyExport> link(new NotifyExport(driver, cell, id, listed_only));
   CANOPY_ASSIGN(link->page_, driver.sync_pages().take());
-  auto* shared = new (link->page_->base()) SharedNotify{
-      .magic = SharedNotify::kMagic, .id = id, .device = driver.host_table().host_id(device), .imports = 0, .word = 0,
-      .waiting = 0};
+  // The word is not touched here: executors may have a last look at it for who had the page before.
+  auto* shared = reinterpret_cast<SharedNotify*>(link->page_->base());  // zeroed
+  shared->id = id;
+  shared->device = driver.host_table().host_id(device);
+  shared->magic = SharedNotify::kMagic;
   link->shared = shared;
   link->news = &driver.scheduler().peer_news();
   Export object{.fd = link->page_->fd(),
@@ -26,10 +28,10 @@ Result<> NotifyExport::attach(Driver& driver, NotifyCell& cell, int device, uint
                 .pids = {},
                 .owner = link->page_};
   link->key_.secret = object.secret;
+  link->bit = PeerBell::bit_of(object.secret.bits[0]);  // which importers know as well
   NotifyExport* const raw = link.get();
   // Nobody has the key yet, so nobody imports before the cell is ready for it.
   CANOPY_ASSIGN(raw->key_.id, driver.sharing().share(std::move(object), [raw](const Sharing::Importer& who) { raw->on_importer_lost(who); }));
-  raw->bit = PeerBell::bit_of(raw->key_.id >> 16);
   driver.scheduler().listen_to_peers(&driver.host_table().bell());
   raw->news->add(raw->bit, raw);
   cell.share(std::move(link));
@@ -55,7 +57,7 @@ void NotifyExport::on_importer_lost(const Sharing::Importer& who) {
     return;
   }
   NotifyCell& cell = cell_;
-  const bool last = driver_.sharing().importers(key_.id) == 0;
+  const bool last = driver_.sharing().importers(who.object) == 0;
   cell.lose_peer(fmt::format("process {}, which had imported notify {}, is gone", who.pid, id_), last);
   cell.drop_reference();
 }
@@ -83,7 +85,7 @@ Result<NotifyCell*> NotifyImport::make(Driver& driver, const std::string& text) 
   std::atomic_ref(shared->imports).fetch_add(1, std::memory_order_relaxed);
   link->shared = shared;
   link->creator = &driver.host_table().bell_of(import.exporter);
-  link->bit = PeerBell::bit_of(key.id >> 16);
+  link->bit = PeerBell::bit_of(key.secret.bits[0]);
   NotifyCell* cell = NotifyCell::make();
   cell->share(std::move(link));
   return cell;

@@ -29,17 +29,16 @@ struct RecordStep {
 Result<std::shared_ptr<SharedEvent>> SharedEvent::create(Driver& driver, int device) {
   std::shared_ptr<SharedEvent> event(new SharedEvent(driver));
   CANOPY_ASSIGN(event->own_page_, driver.sync_pages().take());
-  auto* page = new (event->own_page_->base()) Page{};
+  auto* page = reinterpret_cast<Page*>(event->own_page_->base());  // zeroed
   page->device = driver.host_table().host_id(device);
   page->magic = Page::kMagic;
   event->page_ = page;
   return event;
 }
 
-// Peers' rings are heard from here on. `number`: what all sides know the event by.
-void SharedEvent::attach(Page* page, uint64_t number) {
-  page_ = page;
-  news_bit_ = PeerBell::bit_of(number >> 16);
+// Peers' rings are heard from here on. All sides know the secret, and the bit by it.
+void SharedEvent::attach(const Secret& secret) {
+  news_bit_ = PeerBell::bit_of(secret.bits[0]);
   news_ = &driver_.scheduler().peer_news();
   driver_.scheduler().listen_to_peers(&driver_.host_table().bell());
   news_->add(news_bit_, this);
@@ -52,13 +51,15 @@ Result<std::string> SharedEvent::handle() {
   }
   std::lock_guard lock(mutex_);
   if (key_.id == 0) {
-    SharedKey key{.id = 0, .secret = Secret::random()};
+    SharedKey key{.id = 0, .secret = secret_};
     Export object{.fd = own_page_->fd(), .bytes = SyncPages::kPageBytes, .offset = own_page_->offset(),
                   .kind = ObjectKind::event, .device = page_->device, .secret = key.secret, .pids = {}, .owner = own_page_};
+    if (news_ == nullptr) {  // not so after a try that failed
+      attach(key.secret);
+    }
     CANOPY_ASSIGN(key.id, driver_.sharing().share(std::move(object), [this](const Sharing::Importer& who) {
       lose_records_of({who.slot, who.age});
     }));
-    attach(page_, key.id);
     key_ = key;
   }
   return key_.text(ObjectKind::event);
@@ -78,7 +79,8 @@ Result<std::shared_ptr<SharedEvent>> SharedEvent::open(Driver& driver, const std
   if (page->magic != Page::kMagic) {
     return fail(Errc::io, "what {} names is no event of this version", handle);
   }
-  event->attach(page, key.id);
+  event->page_ = page;
+  event->attach(key.secret);
   return event;
 }
 
@@ -280,15 +282,15 @@ bool SharedEvent::hold() {
   if (self == nullptr) {
     return false;
   }
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(held_lock_);
   held_.push_back(std::move(self));
   return true;
 }
 
 void SharedEvent::look() {
   see_to_pending();
-  std::shared_ptr<SharedEvent> last;  // this object may go with it, but not under its own mutex
-  std::lock_guard lock(mutex_);
+  std::shared_ptr<SharedEvent> last;  // this object may go with it, but not under its own lock
+  std::lock_guard lock(held_lock_);
   last = std::move(held_.back());
   held_.pop_back();
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "runtime/base/mapping.h"
+#include "runtime/base/spin_lock.h"
 #include "runtime/core/shared_event_page.h"
 #include "runtime/device/event_bank.h"
 #include "runtime/device/peer_news.h"
@@ -55,7 +56,7 @@ class SharedEvent final : public std::enable_shared_from_this<SharedEvent>, priv
     std::shared_ptr<SharedEvent> kept;  // let go last
   };
   explicit SharedEvent(Driver& driver) : driver_(driver) {}
-  void attach(SharedEventPage* page, uint64_t number);
+  void attach(const Secret& secret);
   SharedEventPage::Phase phase_of(uint64_t number) const;
   tl::unexpected<Error> lost_error() const;
   Result<uint64_t> begin_record();
@@ -76,6 +77,7 @@ class SharedEvent final : public std::enable_shared_from_this<SharedEvent>, priv
   std::shared_ptr<SyncPage> own_page_;  // the creator's
   Mapping mapped_;                      // an opener's
   Import import_;
+  const Secret secret_ = Secret::random();  // of a creator's
   uint64_t news_bit_ = 0;
   PeerNews* news_ = nullptr;
   std::mutex mutex_;  // guards all below
@@ -84,6 +86,7 @@ class SharedEvent final : public std::enable_shared_from_this<SharedEvent>, priv
   bool creator_is_gone_ = false;
   std::vector<Pending> pending_;
   std::shared_ptr<SharedEvent> kept_;  // this object, while something is pending: waits outlive the handle
+  SpinLock held_lock_;  // guards held_; a leaf, also inside of the lock of PeerNews
   std::vector<std::shared_ptr<SharedEvent>> held_;  // by looks under way
 };
 

@@ -117,7 +117,7 @@ Result<Broker*> Sharing::broker() {
   options.on_lost = [this](uint64_t tag) { on_lost(tag); };
   options.on_left = options.on_lost;
   options.on_lease_lost = [this](uint64_t id, pid_t pid, uint64_t identity) {
-    on_lease_lost(id, {pid, static_cast<uint32_t>(identity & 0xFFFF), static_cast<uint8_t>(identity >> 16)});
+    on_lease_lost(id, {pid, static_cast<uint32_t>(identity & 0xFFFF), static_cast<uint8_t>(identity >> 16), id});
   };
   options.identity = uint64_t{table_.age()} << 16 | table_.slot();
   options.tag = static_cast<uint16_t>(table_.slot() + 1);

@@ -67,6 +67,7 @@ class Sharing {
     pid_t pid = 0;
     uint32_t slot = 0;
     uint8_t age = 0;  // of the slot
+    uint64_t object = 0;  // what it had imported
   };
   using ImporterLost = std::function<void(const Importer&)>;
   Result<uint64_t> share(Export object, ImporterLost on_importer_lost = {});

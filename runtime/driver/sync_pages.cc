@@ -1,6 +1,6 @@
 #include "runtime/driver/sync_pages.h"
 
-#include <cstring>
+#include "runtime/base/cache_line.h"
 
 namespace canopy {
 
@@ -32,7 +32,11 @@ Result<std::shared_ptr<SyncPage>> SyncPages::take() {
   }
   Free last = std::move(free_.back());
   free_.pop_back();
-  std::memset(last.file->map.base() + last.offset, 0, kPageBytes);
+  // Atomically: an executor may still look at a word of who had the page before (PeerNews).
+  auto* words = reinterpret_cast<uint32_t*>(last.file->map.base() + last.offset);
+  for (uint64_t i = 0; i < kPageBytes / sizeof *words; ++i) {
+    store_relaxed(&words[i], 0);
+  }
   return std::shared_ptr<SyncPage>(new SyncPage(*this, std::move(last.file), last.offset));
 }
 

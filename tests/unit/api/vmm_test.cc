@@ -2,6 +2,8 @@
 #include "tests/unit/api/gate.h"
 #include "tests/unit/api/memory_station.h"
 
+#include <sys/mman.h>
+
 #include <array>
 #include <vector>
 
@@ -10,6 +12,14 @@ namespace {
 
 constexpr size_t kGranule = size_t{2} << 20;
 constexpr size_t kBytes = 2 * kGranule;
+
+// Where the system has just had room, on a granule's boundary.
+void* free_address(size_t bytes) {
+  void* raw = ::mmap(nullptr, bytes + kGranule, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  EXPECT_NE(raw, MAP_FAILED);
+  ::munmap(raw, bytes + kGranule);
+  return reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(raw) + kGranule - 1) / kGranule * kGranule);
+}
 
 class Vmm : public AclTest {
  protected:
@@ -71,7 +81,7 @@ TEST_F(Vmm, AddressesAreAlignedDistinctAndNotTouchable) {
 
 TEST_F(Vmm, AWishIsGrantedWhereTheAddressIsFree) {
   std::byte* at = reserved();
-  void* const somewhere = reinterpret_cast<void*>(uintptr_t{0x5123'4560'0000});
+  void* const somewhere = free_address(kBytes);
   void* there = nullptr;
   ACL_OK(aclrtReserveMemAddress(&there, kBytes, 0, somewhere, 1));
   EXPECT_EQ(there, somewhere);
