@@ -129,10 +129,15 @@ TEST(Blocks, ACoreIsThereForOthersWhileItsExecutorDoesSomethingElse) {
 TEST(Blocks, ACoreThatIsGivenBackWakesWhoWaitsForIt) {
   struct Scene {
     Rig& rig;
+    std::atomic<bool> queued{false};  // what follows the kernel: else its executor goes idle in between, and gives the core back
     std::atomic<bool> keeps{false};
     std::atomic<uint32_t> raised{0};
   };
-  const KernelImage nothing = image_of("nothing", [](const void*) {});
+  const KernelImage hold = image_of("hold", [](const void* args) {
+    while (!(*static_cast<Scene* const*>(args))->queued.load()) {
+      ::sched_yield();
+    }
+  });
   const KernelImage raise = image_of("raise", [](const void* args) {
     (*static_cast<Scene* const*>(args))->raised.store(1);
   });
@@ -142,7 +147,7 @@ TEST(Blocks, ACoreThatIsGivenBackWakesWhoWaitsForIt) {
     Scene* args = &scene;
     RigStream keeps(rig);
     RigStream wants(rig);
-    keeps.kernel(nothing, 1, &args);
+    keeps.kernel(hold, 1, &args);
     keeps.post([&](Sqe& sqe) {  // a step keeps the core
       sqe.kind = SqeKind::step;
       sqe.body.step = {[](Strand&, void* raw, bool) {
@@ -163,6 +168,7 @@ TEST(Blocks, ACoreThatIsGivenBackWakesWhoWaitsForIt) {
           }
         },
         &scene);
+    scene.queued = true;
     rig.await([&] { return scene.keeps.load(); }, nullptr, "the core to be kept");
     wants.kernel(raise, 1, &args);
   }
