@@ -1,14 +1,10 @@
 // device_bench NAME...: the benchmarks of the device runtime; each prints one RESULT line.
 #include "tests/bench/device/bench.h"
-
-#include <cstring>
+#include "tests/bench/support/named.h"
 
 int main(int argc, char** argv) {
   using namespace canopy::bench;
-  struct {
-    const char* name;
-    void (*run)(double ns_per_tick);
-  } const benchmarks[] = {
+  const NamedBenchmark benchmarks[] = {
       {"launch_ns", launch_ns},
       {"launch_rate", launch_rate},
       {"launch_sync_us", launch_sync_us},
@@ -41,19 +37,5 @@ int main(int argc, char** argv) {
       {"memcpy_d2h64m_GBps", memcpy_d2h64m},
       {"memcpy_d2d64m_GBps", memcpy_d2d64m},
   };
-  const double ns_per_tick = bench_ns_per_tick();
-  for (int i = 1; i < argc; ++i) {
-    bool found = false;
-    for (const auto& benchmark : benchmarks) {
-      if (std::strcmp(benchmark.name, argv[i]) == 0) {
-        found = true;
-        benchmark.run(ns_per_tick);
-      }
-    }
-    if (!found) {
-      std::fprintf(stderr, "device_bench: no benchmark is called %s\n", argv[i]);
-      return 2;
-    }
-  }
-  return 0;
+  return run_named("device_bench", benchmarks, argc, argv);
 }

@@ -2,6 +2,7 @@
 // a cache line between two cores, a futex between two processes. Usage: bare_sharing_bench
 // METRIC...
 #include "tests/bench/support/pair.h"
+#include "tests/bench/support/named.h"
 #include "tests/bench/support/report.h"
 #include "tests/bench/support/ticks.h"
 
@@ -182,25 +183,8 @@ void wake_of_a_sleeper(double ns_per_tick) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  struct {
-    const char* name;
-    void (*run)(double ns_per_tick);
-  } const benchmarks[] = {{"ipc_import_us", import},
-                          {"ipc_notify_us", line_between_cores},
-                          {"ipc_notify_asleep_us", wake_of_a_sleeper}};
-  const double ns_per_tick = bench_ns_per_tick();
-  for (int i = 1; i < argc; ++i) {
-    bool found = false;
-    for (const auto& benchmark : benchmarks) {
-      if (std::strcmp(benchmark.name, argv[i]) == 0) {
-        found = true;
-        benchmark.run(ns_per_tick);
-      }
-    }
-    if (!found) {
-      std::fprintf(stderr, "bare_sharing_bench: no benchmark is called %s\n", argv[i]);
-      return 2;
-    }
-  }
-  return 0;
+  const NamedBenchmark benchmarks[] = {{"ipc_import_us", import},
+                                       {"ipc_notify_us", line_between_cores},
+                                       {"ipc_notify_asleep_us", wake_of_a_sleeper}};
+  return run_named("bare_sharing_bench", benchmarks, argc, argv);
 }
