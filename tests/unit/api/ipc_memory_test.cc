@@ -1,5 +1,4 @@
 // Device memory of one process in others, by keys: every order of closing, freeing and dying.
-#include "runtime/base/waiter.h"
 #include "tests/unit/api/gate.h"
 #include "tests/unit/api/memory_station.h"
 
@@ -25,18 +24,6 @@ class IpcMemoryTest : public AclTest {
     char key[65] = {};
     EXPECT_EQ(aclrtIpcMemGetExportKey(address, bytes, key, sizeof key, flags), ACL_SUCCESS) << why();
     return key;
-  }
-  static uint64_t used() {
-    size_t free = 0;
-    size_t total = 0;
-    EXPECT_EQ(aclrtGetMemInfo(ACL_HBM_MEM, &free, &total), ACL_SUCCESS);
-    return total - free;
-  }
-  // Another process's doing, which takes its time to be noticed.
-  template <class Done>
-  static bool soon(Done done) {
-    return wait_until(done, nullptr, BellScope::process, Deadline::after(std::chrono::seconds(10)),
-                      [] { return std::string("the test"); }) == WaitEnd::ready;
   }
   // What `other` has exported of 4 MiB of its own.
   static std::string export_of(MemoryProcess& other, uint64_t flags = 1) {
@@ -295,31 +282,31 @@ TEST_F(IpcMemoryTest, TheExportersCloseStopsNewImportsOnly) {
 TEST_F(IpcMemoryTest, MemoryFreedByItsExporterLivesAndCountsUntilTheLastImporterHasClosedIt) {
   MemoryProcess other;
   MemoryProcess third;
-  const uint64_t before = used();
+  const uint64_t before = used_bytes();
   const std::string key = export_of(other);
-  const uint64_t after = used();
+  const uint64_t after = used_bytes();
   EXPECT_GE(after, before + kBytes);
   std::byte* there = import(key);
-  EXPECT_EQ(used(), after) << "an import counts nothing";
+  EXPECT_EQ(used_bytes(), after) << "an import counts nothing";
   ASSERT_EQ(other.ask("free"), "0");
   EXPECT_EQ(third.ask("import {} 0", key), std::to_string(ACL_ERROR_RT_INVALID_HANDLE)) << "freed";
-  EXPECT_EQ(used(), after) << "in use by the importer";
+  EXPECT_EQ(used_bytes(), after) << "in use by the importer";
   ACL_OK(aclrtMemset(there, kBytes, 1, kBytes));
   ACL_OK(aclrtIpcMemClose(key.c_str()));
-  EXPECT_TRUE(soon([&] { return used() == before; })) << used() << " instead of " << before;
+  EXPECT_TRUE(soon([&] { return used_bytes() == before; })) << used_bytes() << " instead of " << before;
   EXPECT_EQ(other.ask("close {}", key), "0") << "its own end of the key";
 }
 
 TEST_F(IpcMemoryTest, AnImporterThatDiesGivesTheMemoryBack) {
   const std::string key = key_of(memory_, kBytes);
-  const uint64_t before = used();
+  const uint64_t before = used_bytes();
   MemoryProcess other;
   ASSERT_EQ(other.ask("import {} 0", key), "0");
   ASSERT_EQ(other.ask("store 7 7"), "0");
   other.process.kill();
   EXPECT_EQ(memory_[7], std::byte{7});
   ACL_OK(aclrtFree(memory_));
-  EXPECT_TRUE(soon([&] { return used() + kBytes <= before; }));
+  EXPECT_TRUE(soon([&] { return used_bytes() + kBytes <= before; }));
   ACL_OK(aclrtIpcMemClose(key.c_str()));
 }
 

@@ -17,6 +17,18 @@ CANOPY_KERNEL(store_byte)
 
 namespace canopy::test {
 
+uint64_t used_bytes() {
+  size_t free = 0;
+  size_t total = 0;
+  EXPECT_EQ(aclrtGetMemInfo(ACL_HBM_MEM, &free, &total), ACL_SUCCESS);
+  return total - free;
+}
+
+bool soon(FunctionRef<bool()> done) {
+  return wait_until(done, nullptr, BellScope::process, Deadline::after(std::chrono::seconds(10)),
+                    [] { return std::string("the test"); }) == WaitEnd::ready;
+}
+
 uint64_t inode_at(const void* address) {
   std::ifstream maps("/proc/self/maps");
   const auto wanted = reinterpret_cast<uintptr_t>(address);
@@ -216,10 +228,7 @@ std::string MemoryStation::obey(const std::string& order) {
     return told(aclrtDeviceEnablePeerAccess(static_cast<int>(number()), 0));
   }
   if (verb == "used") {
-    size_t free = 0;
-    size_t total = 0;
-    const aclError code = aclrtGetMemInfo(ACL_HBM_MEM, &free, &total);
-    return told(code, std::to_string(total - free));
+    return told(ACL_SUCCESS, std::to_string(used_bytes()));
   }
   const uint64_t fact = verb == "inode"   ? inode_at(memory_)
                         : verb == "where" ? reinterpret_cast<uint64_t>(memory_)

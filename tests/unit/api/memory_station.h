@@ -4,6 +4,7 @@
 // Every answer begins with the code of the call, and is "107000" or "0", or "0 KEY" where there is something to tell.
 #pragma once
 
+#include "runtime/base/waiter.h"
 #include "tests/unit/api/second_process.h"
 
 #include "acl/acl.h"
@@ -17,6 +18,11 @@
 #include <vector>
 
 namespace canopy::test {
+
+// Bytes in use on the current device.
+uint64_t used_bytes();
+// Another process's doing, which takes its time to be noticed: whether done() turns true within 10 s.
+bool soon(FunctionRef<bool()> done);
 
 // What lies at an address, as the operating system tells it; 0: nothing.
 uint64_t inode_at(const void* address);

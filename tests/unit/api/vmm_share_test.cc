@@ -1,5 +1,4 @@
 // Physical memory in the hands of several processes.
-#include "runtime/base/waiter.h"
 #include "tests/unit/api/gate.h"
 #include "tests/unit/api/memory_station.h"
 
@@ -29,21 +28,10 @@ class VmmShare : public AclTest {
     EXPECT_EQ(aclrtMemExportToShareableHandle(handle, ACL_MEM_HANDLE_TYPE_NONE, flags, &id), ACL_SUCCESS) << why();
     return id;
   }
-  static uint64_t used() {
-    size_t free = 0;
-    size_t total = 0;
-    EXPECT_EQ(aclrtGetMemInfo(ACL_HBM_MEM, &free, &total), ACL_SUCCESS);
-    return total - free;
-  }
-  template <class Done>
-  static bool soon(Done done) {
-    return wait_until(done, nullptr, BellScope::process, Deadline::after(std::chrono::seconds(10)),
-                      [] { return std::string("the test"); }) == WaitEnd::ready;
-  }
 };
 
 TEST_F(VmmShare, TheNumberMeansTheSameMemoryInEveryProcess) {
-  const uint64_t before = used();
+  const uint64_t before = used_bytes();
   aclrtDrvMemHandle handle = physical();
   std::byte* at = map(handle);
   const uint64_t id = share(handle);
@@ -56,7 +44,7 @@ TEST_F(VmmShare, TheNumberMeansTheSameMemoryInEveryProcess) {
     ASSERT_EQ(other.ask("store {} {}", i, i + 40), "0");
     EXPECT_EQ(at[i], std::byte(i + 40)) << "seen without any call in between";
   }
-  EXPECT_EQ(used(), before + kBytes) << "counted once";
+  EXPECT_EQ(used_bytes(), before + kBytes) << "counted once";
 }
 
 TEST_F(VmmShare, AHandleIsExportedOnce) {
@@ -147,7 +135,7 @@ TEST_F(VmmShare, TheDevicesLinkDecides) {
 }
 
 TEST_F(VmmShare, MemoryLivesUntilEveryProcessHasLetGo) {
-  const uint64_t before = used();
+  const uint64_t before = used_bytes();
   aclrtDrvMemHandle handle = physical();
   std::byte* at = map(handle);
   const uint64_t id = share(handle);
@@ -161,15 +149,15 @@ TEST_F(VmmShare, MemoryLivesUntilEveryProcessHasLetGo) {
   ASSERT_EQ(third.ask("drop"), "0");
   ACL_OK(aclrtUnmapMem(at));
   EXPECT_EQ(third.ask("take {}", id), std::to_string(ACL_ERROR_RT_INVALID_HANDLE));
-  EXPECT_EQ(used(), before + kBytes);
+  EXPECT_EQ(used_bytes(), before + kBytes);
   ASSERT_EQ(other.ask("store 0 5"), "0");
   ASSERT_EQ(other.ask("read 0"), "0 5");
   ASSERT_EQ(other.ask("unmap"), "0");
-  EXPECT_TRUE(soon([&] { return used() == before; }));
+  EXPECT_TRUE(soon([&] { return used_bytes() == before; }));
 }
 
 TEST_F(VmmShare, AnImporterThatDiesLetsGo) {
-  const uint64_t before = used();
+  const uint64_t before = used_bytes();
   aclrtDrvMemHandle handle = physical();
   const uint64_t id = share(handle);
   {
@@ -178,7 +166,7 @@ TEST_F(VmmShare, AnImporterThatDiesLetsGo) {
     ASSERT_EQ(other.ask("map {}", kBytes), "0");
   }
   ACL_OK(aclrtFreePhysical(handle));
-  EXPECT_TRUE(soon([&] { return used() == before; }));
+  EXPECT_TRUE(soon([&] { return used_bytes() == before; }));
 }
 
 TEST_F(VmmShare, MemoryOfADeadExporterIs507899) {

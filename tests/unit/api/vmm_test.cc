@@ -53,12 +53,6 @@ class Vmm : public AclTest {
     EXPECT_EQ(aclrtMemGetAccess(at, &location, &flags), ACL_SUCCESS) << why();
     return flags;
   }
-  static uint64_t used() {
-    size_t free = 0;
-    size_t total = 0;
-    EXPECT_EQ(aclrtGetMemInfo(ACL_HBM_MEM, &free, &total), ACL_SUCCESS);
-    return total - free;
-  }
 };
 
 // ---- Addresses.
@@ -121,21 +115,21 @@ TEST_F(Vmm, GranularityIsThatOfThePages) {
 }
 
 TEST_F(Vmm, PhysicalMemoryCountsOnceHoweverOftenItIsMapped) {
-  const uint64_t before = used();
+  const uint64_t before = used_bytes();
   aclrtDrvMemHandle handle = nullptr;
   std::byte* at = mapped(&handle);
-  EXPECT_EQ(used(), before + kBytes);
+  EXPECT_EQ(used_bytes(), before + kBytes);
   std::byte* again = reserved();
   ACL_OK(aclrtMapMem(again, kBytes, 0, handle, 0));
-  EXPECT_EQ(used(), before + kBytes);
+  EXPECT_EQ(used_bytes(), before + kBytes);
   at[5] = std::byte{9};
   EXPECT_EQ(again[5], std::byte{9}) << "one memory at two addresses";
   EXPECT_EQ(inode_at(at), inode_at(again));
   ACL_OK(aclrtFreePhysical(handle));
   ACL_OK(aclrtUnmapMem(at));
-  EXPECT_EQ(used(), before + kBytes) << "still mapped";
+  EXPECT_EQ(used_bytes(), before + kBytes) << "still mapped";
   ACL_OK(aclrtUnmapMem(again));
-  EXPECT_EQ(used(), before);
+  EXPECT_EQ(used_bytes(), before);
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemset(at, kBytes, 0, 1)) << "unmapped";
 }
 
@@ -153,7 +147,7 @@ TEST_F(Vmm, HandlesAreDeadWhenFreed) {
 }
 
 TEST_F(Vmm, RetainGivesOneMoreReference) {
-  const uint64_t before = used();
+  const uint64_t before = used_bytes();
   aclrtDrvMemHandle handle = nullptr;
   std::byte* at = mapped(&handle);
   aclrtDrvMemHandle retained = nullptr;
@@ -168,9 +162,9 @@ TEST_F(Vmm, RetainGivesOneMoreReference) {
   ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtFreePhysical(handle));
   ACL_OK(aclrtMemRetainAllocationHandle(at, &retained)) << "mapped still: a new handle";
   ACL_OK(aclrtUnmapMem(at));
-  EXPECT_EQ(used(), before + kBytes);
+  EXPECT_EQ(used_bytes(), before + kBytes);
   ACL_OK(aclrtFreePhysical(retained));
-  EXPECT_EQ(used(), before);
+  EXPECT_EQ(used_bytes(), before);
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemRetainAllocationHandle(at, &retained));
 }
 
@@ -195,13 +189,13 @@ TEST_F(Vmm, PhysicalMemoryThatCannotBeIsRefused) {
 }
 
 TEST_F(Vmm, HostMemoryIsCountedOnNoDevice) {
-  const uint64_t before = used();
+  const uint64_t before = used_bytes();
   aclrtPhysicalMemProp prop{};
   prop.memAttr = ACL_MEM_HUGE;
   prop.location = {0, ACL_MEM_LOCATION_TYPE_HOST};
   aclrtDrvMemHandle handle = nullptr;
   ACL_OK(aclrtMallocPhysical(&handle, kBytes, &prop, 0));
-  EXPECT_EQ(used(), before);
+  EXPECT_EQ(used_bytes(), before);
   std::byte* at = reserved();
   ACL_OK(aclrtMapMem(at, kBytes, 0, handle, 0));
   aclrtPtrAttributes attributes{};
@@ -367,19 +361,19 @@ TEST_F(Vmm, GrantsThatCannotBeAreRefused) {
 // ---- Ends.
 
 TEST_F(Vmm, ResettingTheDeviceUnmapsAndFreesItsMemory) {
-  const uint64_t before = used();
+  const uint64_t before = used_bytes();
   aclrtDrvMemHandle handle = nullptr;
   std::byte* at = mapped(&handle);
   ACL_OK(aclrtResetDevice(0));
   ACL_OK(aclrtSetDevice(0));
-  EXPECT_EQ(used(), before);
+  EXPECT_EQ(used_bytes(), before);
   ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtFreePhysical(handle));
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtUnmapMem(at));
   ACL_OK(aclrtReleaseMemAddress(at));
 }
 
 TEST_F(Vmm, ThousandsOfRoundsLeaveNothing) {
-  const uint64_t before = used();
+  const uint64_t before = used_bytes();
   size_t fds = 0;
   size_t maps = 0;
   for (int round = 0; round < 2000; ++round) {
@@ -394,7 +388,7 @@ TEST_F(Vmm, ThousandsOfRoundsLeaveNothing) {
       maps = mappings();
     }
   }
-  EXPECT_EQ(used(), before);
+  EXPECT_EQ(used_bytes(), before);
   EXPECT_EQ(descriptors(), fds);
   EXPECT_LE(mappings(), maps + 2);
 }
