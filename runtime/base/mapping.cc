@@ -8,6 +8,10 @@
 
 #include <cerrno>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace canopy {
 
 size_t page_size() {
@@ -78,6 +82,10 @@ Result<Mapping> Mapping::shared(const UniqueFd& fd, size_t bytes, uint64_t offse
   if (raw == MAP_FAILED) {
     return fail_errno(Errc::no_memory, errno, "cannot map {} bytes of fd {}", bytes, fd.get());
   }
+#if defined(__SANITIZE_ADDRESS__)
+  // In a child of fork the stack of a thread that it does not have may have been here, with its red zones.
+  ASAN_UNPOISON_MEMORY_REGION(raw, bytes);
+#endif
   return Mapping(raw, bytes);
 }
 
