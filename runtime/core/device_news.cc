@@ -1,8 +1,14 @@
 #include "runtime/core/device_news.h"
 
 #include "runtime/base/log.h"
+#include "runtime/base/signals_blocked.h"
 #include "runtime/core/callback_scope.h"
 #include "runtime/core/runtime.h"
+
+#include <pthread.h>
+
+#include <system_error>
+#include <thread>
 
 namespace canopy {
 
@@ -11,6 +17,25 @@ void DeviceNews::begin(const DeviceReports& reports, int device) {
   known.resets.store(reports.resets(device), std::memory_order_relaxed);
   known.lost.store(false, std::memory_order_release);
   news_.store(reports.news_word(), std::memory_order_relaxed);  // the word stays, so any order will do
+  std::call_once(watched_, [&] { start_watching(reports); });
+}
+
+// Never joined: it touches nothing but what stays for ever, and sleeps through the end of the process.
+void DeviceNews::start_watching(const DeviceReports& reports) {
+  const SignalsBlocked blocked;
+  try {
+    std::thread([this, &reports] { watch(reports); }).detach();
+  } catch (const std::system_error& error) {
+    log(LogLevel::warn, "no thread to watch for lost and reset devices ({}): they are noticed with the next call", error.what());
+  }
+}
+
+void DeviceNews::watch(const DeviceReports& reports) {
+  pthread_setname_np(pthread_self(), "canopy-news");
+  while (!Driver::halted()) {
+    look();
+    reports.await_news(seen_.load(std::memory_order_relaxed));
+  }
 }
 
 Result<> DeviceNews::check(int device) const {

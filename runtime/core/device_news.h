@@ -2,9 +2,11 @@
 // resets it (canopy smi).
 //
 // The process notices at its next call that submits, copies, allocates or synchronises: each of these
-// compares two numbers. A device that was reset drops all work of the process, as aclrtDeviceTaskAbort
-// does, without asking the abort's callbacks. One that was lost does so, too, and its streams take no tasks
-// until that is cleared: Errc::device_lost. Thread-safe.
+// compares two numbers. Who makes no call, because he sleeps in a synchronisation, is served by a thread that
+// starts with the first device and sleeps until there are news, whatever the process does. A device that was
+// reset drops all work of the process, as aclrtDeviceTaskAbort does, without asking the abort's callbacks.
+// One that was lost does so, too, and its streams take no tasks until that is cleared: Errc::device_lost.
+// Thread-safe.
 #pragma once
 
 #include "runtime/base/cache_line.h"
@@ -37,7 +39,7 @@ class DeviceNews {
       look_closely();
     }
   }
-  // The device is about to be opened: what happened to it before is of no concern.
+  // The device is about to be opened: what happened to it before is of no concern. `reports` stay for ever.
   void begin(const DeviceReports& reports, int device);
   // Errc::device_lost, as last looked.
   Result<> check(int device) const;
@@ -50,6 +52,8 @@ class DeviceNews {
   };
   void look_closely();
   void compare(const DeviceReports& reports, int device);
+  void start_watching(const DeviceReports& reports);
+  void watch(const DeviceReports& reports);
 
   static constexpr uint32_t kNone = 0;
   Runtime& runtime_;
@@ -57,6 +61,7 @@ class DeviceNews {
   std::atomic<uint32_t> seen_{0};
   std::mutex mutex_;  // one thread brings the process up to date
   std::array<Known, kMaxDevices> known_;
+  std::once_flag watched_;
 };
 
 }  // namespace canopy

@@ -5,6 +5,7 @@
 
 #include "acl/rt/event.h"
 #include "runtime/base/clock.h"
+#include "runtime/core/runtime.h"
 #include "runtime/core/stream.h"
 #include "runtime/device/launch_board.h"
 #include "runtime/device/timed_event_wait.h"
@@ -384,6 +385,9 @@ Result<> Event::synchronize_with(EventCell* cell, Deadline deadline) {
   const bool made = cell->complete();
   const bool failed = cell->failed();
   cell->drop_reference();
+  if (failed || (end == WaitEnd::ready && !made)) {
+    CANOPY_TRY(Runtime::instance().device_news().check(device_));
+  }
   if (failed) {
     return fail(Errc::peer_lost, "the process that was to make the event's record is gone, or has dropped it");
   }

@@ -1,10 +1,12 @@
 #include "runtime/driver/device_book.h"
 
+#include "runtime/base/doorbell.h"
 #include "runtime/driver/text_words.h"
 
 #include <fmt/format.h>
 
 #include <chrono>
+#include <climits>
 
 namespace canopy {
 
@@ -108,8 +110,16 @@ void DeviceBook::count_error(int device, DeviceError kind) const {
   add(&area_->devices[device].errors[static_cast<size_t>(kind)], 1);
 }
 
-// Release: the words that have changed; pairs with who looks at them because the news have changed.
-void DeviceBook::announce() const { std::atomic_ref(area_->news).fetch_add(1, std::memory_order_release); }
+// Release: the words that have changed; pairs with who looks at them because the news have changed. News are rare, so
+// the wake is made whether anybody sleeps or not.
+void DeviceBook::announce() const {
+  std::atomic_ref(area_->news).fetch_add(1, std::memory_order_release);
+  futex_wake(&area_->news, INT_MAX, BellScope::host);
+}
+
+void DeviceBook::await_news(uint32_t seen) const {
+  futex_wait(&area_->news, seen, BellScope::host, std::chrono::nanoseconds::max());
+}
 
 void DeviceBook::inject_lost(int device) const {
   std::atomic_ref(area_->devices[device].faults).fetch_or(host_table::kLost, std::memory_order_release);

@@ -83,6 +83,9 @@ class DeviceBook {
   uint32_t resets(int device) const { return load_acquire(&area_->devices[device].resets); }
   // Changes behind every change of these three.
   const uint32_t* news() const { return &area_->news; }
+  // Sleeps while it is `seen`. May return early for no reason. The word itself is the futex, so that a sleeper costs
+  // nobody anything and needs no membarrier.
+  void await_news(uint32_t seen) const;
 
   // ---- Faults on purpose, each with an event.
   void inject_lost(int device) const;

@@ -36,6 +36,7 @@ class DeviceReports {
   // Changes with every fault, clearing and reset on the host.
   // The word stays where it is.
   const uint32_t* news_word() const { return book_.news(); }
+  void await_news(uint32_t seen) const { book_.await_news(seen); }
   bool lost(int device) const;
   // How often the device has been reset; see DeviceBook::resets().
   uint32_t resets(int device) const;

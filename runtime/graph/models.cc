@@ -124,6 +124,7 @@ Result<> Models::run_on(void* handle, void* stream_handle) {
 Result<> Models::run(void* handle, Deadline deadline) {
   CANOPY_TRY(CallbackScope::refuse("running a model"));
   CANOPY_ASSIGN(const std::shared_ptr<Model> model, find(handle));
+  runtime_.device_news().look();
   CANOPY_TRY(model->context().default_stream_object()->check_accepts());
   CANOPY_ASSIGN(ModelRuns * runs, model->runs());
   const std::shared_ptr<RunResult> result = runs->start();
@@ -133,6 +134,7 @@ Result<> Models::run(void* handle, Deadline deadline) {
     return fail(Errc::stream_timeout, "{}", describe());
   }
   if (result->device_aborted) {
+    CANOPY_TRY(runtime_.device_news().check(model->context().device_id()));
     return fail(Errc::device_aborted, "model {}: the tasks of its device were aborted",
                 model->id());
   }
