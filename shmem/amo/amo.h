@@ -25,84 +25,109 @@ inline transport::Amo amo_of(AmoOp op, T value, T compare = T{}) {
 // The cold side, by value: the hot one keeps its operands in registers.
 template <class T>
 [[gnu::cold, gnu::noinline]] T amo_far(T* dest, AmoOp op, T value, T compare, int pe,
-                                       const char* routine) {
-  return from_bits<T>(far_amo(dest, amo_of(op, value, compare), pe, routine));
+                                       const char* routine, const Hot& hot) {
+  return from_bits<T>(far_amo(dest, amo_of(op, value, compare), pe, routine, hot));
+}
+template <class T>
+[[gnu::cold, gnu::noinline]] void amo_far_nbi(T* fetch, T* dest, AmoOp op, T value, T compare,
+                                              int pe, const char* routine, const Hot& hot) {
+  far_amo_nbi(fetch, dest, amo_of(op, value, compare), pe, routine, hot);
 }
 
-// Applies `change` to the atomic of (dest, pe) and wakes the target; `op` with its operands is the
-// same for a transport.
-template <class Side, class T, class Change>
-inline T amo(T* dest, AmoOp op, T value, T compare, int pe, const char* routine, Change&& change) {
+// What each operation is for the CPU.
+template <AmoOp kOp, class T>
+inline T change_word(std::atomic_ref<T>& word, T value, T compare) {
+  if constexpr (kOp == AmoOp::fetch) {
+    return word.load(kAmoOrder);
+  } else if constexpr (kOp == AmoOp::set) {
+    word.store(value, kAmoOrder);
+    return T{};
+  } else if constexpr (kOp == AmoOp::swap) {
+    return word.exchange(value, kAmoOrder);
+  } else if constexpr (kOp == AmoOp::compare_swap) {
+    word.compare_exchange_strong(compare, value, kAmoOrder);
+    return compare;
+  } else if constexpr (kOp == AmoOp::add) {
+    return word.fetch_add(value, kAmoOrder);
+  } else if constexpr (kOp == AmoOp::bit_and) {
+    return word.fetch_and(value, kAmoOrder);
+  } else if constexpr (kOp == AmoOp::bit_or) {
+    return word.fetch_or(value, kAmoOrder);
+  } else {
+    static_assert(kOp == AmoOp::bit_xor);
+    return word.fetch_xor(value, kAmoOrder);
+  }
+}
+
+template <AmoOp kOp, class T>
+inline T change_word_at(const Remote& to, T value, T compare) {
   static_assert(std::atomic_ref<T>::is_always_lock_free,
                 "a lock would not reach into other processes");
-  T old;
-  if (const Remote to = translate_one(current_hot(), dest, pe); to.direct) [[likely]] {
-    std::atomic_ref<T> word(*reinterpret_cast<T*>(to.at));
-    old = change(word);
+  std::atomic_ref<T> word(*reinterpret_cast<T*>(to.at));
+  const T old = change_word<kOp>(word, value, compare);
+  if constexpr (kOp != AmoOp::fetch) {
     to.ring();
+  }
+  return old;
+}
+
+// Returns the old value.
+template <class Side, AmoOp kOp, class T>
+inline T amo(const Hot& hot, T* dest, T value, T compare, int pe, const char* routine) {
+  T old;
+  if (const Remote to = translate_one(hot, dest, pe); to.direct) [[likely]] {
+    old = change_word_at<kOp>(to, value, compare);
   } else {
-    old = amo_far(dest, op, value, compare, pe, routine);
+    old = amo_far(dest, kOp, value, compare, pe, routine, hot);
   }
   Side::count(Op::amo);
   return old;
 }
 
-template <class Side, class T>
-inline T amo_fetch(const T* source, int pe, const char* routine) {
-  if (const Remote from = translate_one(current_hot(), source, pe); from.direct) [[likely]] {
-    Side::count(Op::amo);
-    return std::atomic_ref<T>(*reinterpret_cast<T*>(from.at)).load(kAmoOrder);
+// The old value is in *fetch at quiet.
+template <class Side, AmoOp kOp, class T>
+inline void amo_nbi(const Hot& hot, T* fetch, T* dest, T value, T compare, int pe,
+                    const char* routine) {
+  if (const Remote to = translate_one(hot, dest, pe); to.direct) [[likely]] {
+    *fetch = change_word_at<kOp>(to, value, compare);
+  } else {
+    amo_far_nbi(fetch, dest, kOp, value, compare, pe, routine, hot);
   }
   Side::count(Op::amo);
-  return amo_far(const_cast<T*>(source), AmoOp::fetch, T{}, T{}, pe, routine);
 }
 
+// On the default context.
+template <class Side, class T>
+inline T amo_fetch(const T* source, int pe, const char* routine) {
+  return amo<Side, AmoOp::fetch>(current_hot(), const_cast<T*>(source), T{}, T{}, pe, routine);
+}
 template <class Side, class T>
 inline void amo_set(T* dest, T value, int pe, const char* routine) {
-  amo<Side>(dest, AmoOp::set, value, T{}, pe, routine, [&](std::atomic_ref<T>& word) {
-    word.store(value, kAmoOrder);
-    return T{};
-  });
+  amo<Side, AmoOp::set>(current_hot(), dest, value, T{}, pe, routine);
 }
-
 template <class Side, class T>
 inline T amo_swap(T* dest, T value, int pe, const char* routine) {
-  return amo<Side>(dest, AmoOp::swap, value, T{}, pe, routine,
-                   [&](std::atomic_ref<T>& word) { return word.exchange(value, kAmoOrder); });
+  return amo<Side, AmoOp::swap>(current_hot(), dest, value, T{}, pe, routine);
 }
-
 template <class Side, class T>
 inline T amo_compare_swap(T* dest, T cond, T value, int pe, const char* routine) {
-  return amo<Side>(dest, AmoOp::compare_swap, value, cond, pe, routine,
-                   [&](std::atomic_ref<T>& word) {
-                     T expected = cond;
-                     word.compare_exchange_strong(expected, value, kAmoOrder);
-                     return expected;
-                   });
+  return amo<Side, AmoOp::compare_swap>(current_hot(), dest, value, cond, pe, routine);
 }
-
 template <class Side, class T>
 inline T amo_fetch_add(T* dest, T value, int pe, const char* routine) {
-  return amo<Side>(dest, AmoOp::add, value, T{}, pe, routine,
-                   [&](std::atomic_ref<T>& word) { return word.fetch_add(value, kAmoOrder); });
+  return amo<Side, AmoOp::add>(current_hot(), dest, value, T{}, pe, routine);
 }
-
 template <class Side, class T>
 inline T amo_fetch_and(T* dest, T value, int pe, const char* routine) {
-  return amo<Side>(dest, AmoOp::bit_and, value, T{}, pe, routine,
-                   [&](std::atomic_ref<T>& word) { return word.fetch_and(value, kAmoOrder); });
+  return amo<Side, AmoOp::bit_and>(current_hot(), dest, value, T{}, pe, routine);
 }
-
 template <class Side, class T>
 inline T amo_fetch_or(T* dest, T value, int pe, const char* routine) {
-  return amo<Side>(dest, AmoOp::bit_or, value, T{}, pe, routine,
-                   [&](std::atomic_ref<T>& word) { return word.fetch_or(value, kAmoOrder); });
+  return amo<Side, AmoOp::bit_or>(current_hot(), dest, value, T{}, pe, routine);
 }
-
 template <class Side, class T>
 inline T amo_fetch_xor(T* dest, T value, int pe, const char* routine) {
-  return amo<Side>(dest, AmoOp::bit_xor, value, T{}, pe, routine,
-                   [&](std::atomic_ref<T>& word) { return word.fetch_xor(value, kAmoOrder); });
+  return amo<Side, AmoOp::bit_xor>(current_hot(), dest, value, T{}, pe, routine);
 }
 
 }  // namespace canopy::shmem

@@ -1,35 +1,50 @@
 #include "shmem/rma/far_ops.h"
 
+#include "shmem/context/open_context.h"
 #include "shmem/rma/rma.h"
 #include "shmem/sync/wait.h"
 #include "shmem/world/far_paths.h"
 #include "shmem/world/world.h"
 #include "transport/base/blocking.h"
 
+#include <algorithm>
+#include <array>
+
 namespace canopy::shmem {
 namespace {
-
-// One operation, as the public routine was called.
-struct FarCall {
-  const Hot& hot;
-  int pe;
-  const char* routine;
-};
 
 using transport::Amo;
 using transport::AmoOp;
 using transport::Target;
+
+// One operation, as the public routine was called.
+struct FarCall {
+  const Hot& hot;
+  int pe;  // of the context
+  const char* routine;
+};
+
+int job_pe(const Hot& hot, int pe) {
+  return hot.context != nullptr ? hot.context->job_pe(pe) : pe;
+}
+
+// The posting side of the context towards a PE of the job.
+transport::Context& way_of(const Hot& hot, int job_pe) {
+  return hot.context != nullptr ? *hot.context->way_to(job_pe) : *hot.far->way_to(job_pe);
+}
 
 // Where the elements are for a transport. Ends the job when they are nowhere.
 Target locate(const FarCall& call, const void* address, size_t nelems, size_t element_bytes) {
   const Hot& hot = call.hot;
   size_t nbytes = 0;
   if (static_cast<uint32_t>(call.pe) < hot.n_pes && hot.far != nullptr &&
-      hot.far->way_to(call.pe) != nullptr &&
       !__builtin_mul_overflow(nelems, element_bytes, &nbytes)) {
+    const int pe = job_pe(hot, call.pe);
     const uint64_t offset = reinterpret_cast<uintptr_t>(address) - hot.base;
-    if (const auto target = hot.far->locate(call.pe, offset, nbytes)) {
-      return *target;
+    if (hot.far->way_to(pe) != nullptr) {
+      if (const auto target = hot.far->locate(pe, offset, nbytes)) {
+        return *target;
+      }
     }
   }
   bad_target(hot, address, nelems, element_bytes, call.pe, call.routine);
@@ -69,8 +84,9 @@ transport::SignalOp signal_op_of(SignalChange change) {
 }
 
 // A signal of 4 bytes: the transports' own have 8, so it is an amo behind a fence.
-void signal_narrow(World& world, const Target& at, uint64_t value, SignalChange change,
+void signal_narrow(const Hot& hot, const Target& at, uint64_t value, SignalChange change,
                    const char* routine) {
+  World& world = *hot.world;
   const Amo amo{change == SignalChange::set ? AmoOp::set : AmoOp::add, 4, value, 0};
   FarPaths& far = *world.far();
   if (in_kernel()) {
@@ -78,20 +94,21 @@ void signal_narrow(World& world, const Target& at, uint64_t value, SignalChange 
     far.requests().post_amo(at, amo, routine);
     return;
   }
-  transport::Transport& way = *far.way_to(at.peer);
+  transport::Context& way = way_of(hot, at.peer);
   way.fence();
   const PostedWait wait{world, at.peer, routine};
   check(world, post_patiently(way, wait, [&] { return way.post_amo(at, amo, nullptr, nullptr); }),
         at.peer, routine);
 }
 
-uint64_t amo_at(World& world, const Target& at, const Amo& amo, const char* routine) {
+uint64_t amo_at(const Hot& hot, const Target& at, const Amo& amo, const char* routine) {
+  World& world = *hot.world;
   FarPaths& far = *world.far();
   if (in_kernel()) {
     return far.requests().amo(at, amo, routine);
   }
   const PostedWait wait{world, at.peer, routine};
-  const auto old = transport::amo(*far.way_to(at.peer), at, amo, wait);
+  const auto old = transport::amo(way_of(hot, at.peer), at, amo, wait);
   if (!old) {
     world.far_failed(at.peer, routine, old.error().code);
   }
@@ -100,15 +117,15 @@ uint64_t amo_at(World& world, const Target& at, const Amo& amo, const char* rout
 
 // Transports know words of 4 and 8 bytes: a narrower one changes within its word, by
 // compare-and-swap until nobody has come between.
-uint64_t add_narrow(World& world, Target at, const Amo& amo, const char* routine) {
+uint64_t add_narrow(const Hot& hot, Target at, const Amo& amo, const char* routine) {
   const auto shift = static_cast<unsigned>(at.offset % 4) * 8;
   const uint64_t mask = amo.width == 1 ? 0xFF : 0xFFFF;
   at.offset -= at.offset % 4;
-  uint64_t seen = amo_at(world, at, {AmoOp::fetch, 4, 0, 0}, routine);
+  uint64_t seen = amo_at(hot, at, {AmoOp::fetch, 4, 0, 0}, routine);
   for (;;) {
     const uint64_t old = seen >> shift & mask;
     const uint64_t wanted = (seen & ~(mask << shift)) | ((old + amo.value) & mask) << shift;
-    const uint64_t found = amo_at(world, at, {AmoOp::compare_swap, 4, wanted, seen}, routine);
+    const uint64_t found = amo_at(hot, at, {AmoOp::compare_swap, 4, wanted, seen}, routine);
     if (found == seen) {
       return old;
     }
@@ -118,27 +135,47 @@ uint64_t add_narrow(World& world, Target at, const Amo& amo, const char* routine
 
 }  // namespace
 
-void far_put(void* dest, const void* source, size_t nelems, int pe, const char* routine,
-             size_t element_bytes, Completion completion) {
-  const FarCall call{current_hot(), pe, routine};
-  if (nelems == 0 && static_cast<uint32_t>(call.pe) < call.hot.n_pes) {
-    return;  // an operation of nothing may point anywhere
-  }
-  const Target to = locate(call, dest, nelems, element_bytes);
-  const size_t nbytes = nelems * element_bytes;
+namespace {
+
+// Source complete on return, or with nbi at quiet.
+void put_at(const FarCall& call, const Target& to, const void* source, size_t nbytes, bool nbi) {
   World& world = *call.hot.world;
-  FarPaths& far = *call.hot.far;
-  const bool nbi = completion == Completion::nbi;
   if (in_kernel()) {
-    far.requests().put(to, source, nbytes, nbi, call.routine);
+    call.hot.far->requests().put(to, source, nbytes, nbi, call.routine);
     return;
   }
-  transport::Transport& way = *far.way_to(call.pe);
-  const PostedWait wait{world, call.pe, call.routine};
+  transport::Context& way = way_of(call.hot, to.peer);
+  const PostedWait wait{world, to.peer, call.routine};
   check(world,
         nbi ? post_patiently(way, wait, [&] { return way.post_put(to, source, nbytes, nullptr); })
             : transport::put(way, to, source, nbytes, wait),
-        call.pe, call.routine);
+        to.peer, call.routine);
+}
+
+void get_at(const FarCall& call, void* dest, const Target& from, size_t nbytes, bool nbi) {
+  World& world = *call.hot.world;
+  if (in_kernel()) {
+    call.hot.far->requests().get(dest, from, nbytes, nbi, call.routine);
+    return;
+  }
+  transport::Context& way = way_of(call.hot, from.peer);
+  const PostedWait wait{world, from.peer, call.routine};
+  check(world,
+        nbi ? post_patiently(way, wait, [&] { return way.post_get(dest, from, nbytes, nullptr); })
+            : transport::get(way, dest, from, nbytes, wait),
+        from.peer, call.routine);
+}
+
+}  // namespace
+
+void far_put(void* dest, const void* source, size_t nelems, int pe, const char* routine,
+             size_t element_bytes, Completion completion, const Hot& hot) {
+  if (nelems == 0 && static_cast<uint32_t>(pe) < hot.n_pes) {
+    return;  // an operation of nothing may point anywhere
+  }
+  const FarCall call{hot, pe, routine};
+  const Target to = locate(call, dest, nelems, element_bytes);
+  put_at(call, to, source, nelems * element_bytes, completion == Completion::nbi);
 }
 
 void far_get_from(World& world, void* dest, const Target& from, uint64_t nbytes,
@@ -154,62 +191,55 @@ void far_get_from(World& world, void* dest, const Target& from, uint64_t nbytes,
 }
 
 void far_get(void* dest, const void* source, size_t nelems, int pe, const char* routine,
-             size_t element_bytes, Completion completion) {
-  const FarCall call{current_hot(), pe, routine};
-  if (nelems == 0 && static_cast<uint32_t>(call.pe) < call.hot.n_pes) {
+             size_t element_bytes, Completion completion, const Hot& hot) {
+  if (nelems == 0 && static_cast<uint32_t>(pe) < hot.n_pes) {
     return;
   }
+  const FarCall call{hot, pe, routine};
   const Target from = locate(call, source, nelems, element_bytes);
-  const size_t nbytes = nelems * element_bytes;
-  World& world = *call.hot.world;
-  if (completion == Completion::blocking) {
-    far_get_from(world, dest, from, nbytes, call.routine);
-    return;
-  }
-  FarPaths& far = *call.hot.far;
-  if (in_kernel()) {
-    far.requests().get(dest, from, nbytes, true, call.routine);
-    return;
-  }
-  transport::Transport& way = *far.way_to(call.pe);
-  const PostedWait wait{world, call.pe, call.routine};
-  check(world, post_patiently(way, wait, [&] { return way.post_get(dest, from, nbytes, nullptr); }),
-        call.pe, call.routine);
+  get_at(call, dest, from, nelems * element_bytes, completion == Completion::nbi);
 }
 
-void far_signal_at(World& world, const Target& at, uint64_t value, SignalChange change,
-                   const char* routine) {
-  FarPaths& far = *world.far();
+namespace {
+
+void signal_on(const Hot& hot, const Target& at, uint64_t value, SignalChange change,
+               const char* routine) {
   if (in_kernel()) {
-    far.requests().signal(at, signal_op_of(change), value, routine);
+    hot.far->requests().signal(at, signal_op_of(change), value, routine);
     return;
   }
-  check(world,
-        transport::signal(*far.way_to(at.peer), at, signal_op_of(change), value,
-                          PostedWait{world, at.peer, routine}),
+  check(*hot.world,
+        transport::signal(way_of(hot, at.peer), at, signal_op_of(change), value,
+                          PostedWait{*hot.world, at.peer, routine}),
         at.peer, routine);
 }
 
+}  // namespace
+
+void far_signal_at(World& world, const Target& at, uint64_t value, SignalChange change,
+                   const char* routine) {
+  signal_on(world.hot(), at, value, change, routine);
+}
+
 void far_signal(void* word, uint64_t value, SignalChange change, int pe, const char* routine,
-                uint8_t width) {
-  const FarCall call{current_hot(), pe, routine};
-  const Target at = locate(call, word, 1, width);
+                uint8_t width, const Hot& hot) {
+  const Target at = locate({hot, pe, routine}, word, 1, width);
   if (width == sizeof(uint64_t)) {
-    far_signal_at(*call.hot.world, at, value, change, call.routine);
+    signal_on(hot, at, value, change, routine);
   } else {
-    signal_narrow(*call.hot.world, at, value, change, call.routine);
+    signal_narrow(hot, at, value, change, routine);
   }
 }
 
 void far_put_signal(void* dest, const void* source, size_t nelems, void* word, uint64_t value,
-                    SignalChange change, int pe, const char* routine, FarPutSignal kind) {
+                    SignalChange change, int pe, const char* routine, FarPutSignal kind,
+                    const Hot& hot) {
   const auto [element_bytes, completion, width] = kind;
-  const FarCall call{current_hot(), pe, routine};
-  const Hot& hot = call.hot;
+  const FarCall call{hot, pe, routine};
   const bool reached = static_cast<uint32_t>(call.pe) < hot.n_pes && hot.peers[call.pe].bytes != 0;
   if (!reached) {
-    far_put(dest, source, nelems, pe, routine, element_bytes, completion);
-    far_signal(word, value, change, pe, routine, width);
+    far_put(dest, source, nelems, pe, routine, element_bytes, completion, hot);
+    far_signal(word, value, change, pe, routine, width, hot);
     return;
   }
   // A PE that loads and stores do reach: only an operation of nothing, which may point anywhere, is
@@ -233,42 +263,230 @@ void far_put_signal(void* dest, const void* source, size_t nelems, void* word, u
   there.ring();
 }
 
-uint64_t far_amo(void* word, const Amo& amo, int pe, const char* routine) {
-  const FarCall call{current_hot(), pe, routine};
-  const Target at = locate(call, word, 1, amo.width);
-  World& world = *call.hot.world;
-  return amo.width < 4 ? add_narrow(world, at, amo, call.routine)
-                       : amo_at(world, at, amo, call.routine);
+uint64_t far_amo(void* word, const Amo& amo, int pe, const char* routine, const Hot& hot) {
+  const Target at = locate({hot, pe, routine}, word, 1, amo.width);
+  return amo.width < 4 ? add_narrow(hot, at, amo, routine) : amo_at(hot, at, amo, routine);
 }
 
-void far_fence(const char* routine) {
-  FarPaths* far = current_hot().far;
-  if (far == nullptr) {
+namespace {
+
+PendingFetches& fetches_of(const Hot& hot) {
+  return hot.context != nullptr ? hot.context->fetches() : hot.far->fetches();
+}
+
+void store_old(void* fetch, uint64_t old, uint8_t width) {
+  if (width == sizeof(uint64_t)) {
+    *static_cast<uint64_t*>(fetch) = old;
+  } else {
+    *static_cast<uint32_t*>(fetch) = static_cast<uint32_t>(old);
+  }
+}
+
+}  // namespace
+
+void far_amo_nbi(void* fetch, void* word, const Amo& amo, int pe, const char* routine,
+                 const Hot& hot) {
+  const Target at = locate({hot, pe, routine}, word, 1, amo.width);
+  if (in_kernel()) {
+    store_old(fetch, hot.far->requests().amo(at, amo, routine), amo.width);
     return;
   }
-  if (in_kernel()) {
-    far->requests().fence(routine);
-  } else {
-    post_kernel_requests(*current_hot().world, routine);
-    far->fence();
+  uint64_t* old = static_cast<uint64_t*>(fetch);
+  transport::Ticket* ticket = nullptr;
+  if (amo.width != sizeof(uint64_t)) {  // transports write 8 bytes
+    PendingFetches::Fetch& pending = fetches_of(hot).add(static_cast<uint32_t*>(fetch));
+    old = &pending.old;
+    ticket = &pending.ticket;
+  }
+  transport::Context& way = way_of(hot, at.peer);
+  const PostedWait wait{*hot.world, at.peer, routine};
+  check(*hot.world,
+        post_patiently(way, wait, [&] { return way.post_amo(at, amo, old, ticket); }), at.peer,
+        routine);
+}
+
+namespace {
+
+// From the first byte of the first block to the last of the last; nothing when that is no number.
+std::optional<size_t> extent(const StridedBlocks& blocks, size_t step) {
+  size_t bytes = 0;
+  if (blocks.n_blocks == 0 || blocks.block_bytes == 0) {
+    return bytes;
+  }
+  if (__builtin_mul_overflow(blocks.n_blocks - 1, step, &bytes) ||
+      __builtin_add_overflow(bytes, blocks.block_bytes, &bytes)) {
+    return std::nullopt;
+  }
+  return bytes;
+}
+
+Target locate_blocks(const FarCall& call, const void* address, const StridedBlocks& blocks,
+                     size_t step) {
+  return locate(call, address, extent(blocks, step).value_or(~size_t{0}), 1);
+}
+
+bool nothing_to_move(const StridedBlocks& blocks, int pe, const Hot& hot) {
+  return (blocks.n_blocks == 0 || blocks.block_bytes == 0) &&
+         static_cast<uint32_t>(pe) < hot.n_pes;
+}
+
+}  // namespace
+
+void far_put_strided(void* dest, const void* source, const StridedBlocks& blocks, int pe,
+                     const char* routine, const Hot& hot) {
+  if (nothing_to_move(blocks, pe, hot)) {
+    return;
+  }
+  const FarCall call{hot, pe, routine};
+  Target to = locate_blocks(call, dest, blocks, blocks.to_step);
+  const auto* from = static_cast<const std::byte*>(source);
+  // Sources of small puts are copied by the transport, so none of these waits.
+  for (size_t i = 0; i < blocks.n_blocks; ++i) {
+    put_at(call, to, from, blocks.block_bytes, false);
+    to.offset += blocks.to_step;
+    from += blocks.from_step;
   }
 }
 
-void far_quiet(const char* routine) {
-  const Hot& hot = current_hot();
+namespace {
+
+// Gets that are under way together: the round trips of up to kMost of them overlap.
+class OverlappingGets {
+ public:
+  explicit OverlappingGets(const FarCall& call, int job_pe)
+      : call_(call), way_(way_of(call.hot, job_pe)), wait_{*call.hot.world, job_pe, call.routine} {}
+
+  void post(std::byte* dest, const Target& from, size_t nbytes) {
+    if (count_ == kMost) {
+      finish();
+    }
+    transport::Ticket& ticket = tickets_[count_++];
+    ticket = {};
+    check(*call_.hot.world,
+          post_patiently(way_, wait_, [&] { return way_.post_get(dest, from, nbytes, &ticket); }),
+          from.peer, call_.routine);
+  }
+  void finish() {
+    const auto begin = tickets_.begin();
+    const auto end = begin + static_cast<ptrdiff_t>(count_);
+    const auto settled = [&] {
+      return std::all_of(begin, end, [](const transport::Ticket& t) { return t.settled(); });
+    };
+    if (!settled()) {
+      wait_([&] {
+        way_.progress();
+        return settled();
+      });
+    }
+    for (auto ticket = begin; ticket != end; ++ticket) {
+      if (const Errc code = ticket->error(); code != Errc::ok) {
+        check(*call_.hot.world, fail(code, "get failed: {}", way_.trouble(wait_.pe)), wait_.pe,
+              call_.routine);
+      }
+    }
+    count_ = 0;
+  }
+
+ private:
+  static constexpr size_t kMost = 64;
+  const FarCall& call_;
+  transport::Context& way_;
+  const PostedWait wait_;
+  std::array<transport::Ticket, kMost> tickets_;
+  size_t count_ = 0;
+};
+
+}  // namespace
+
+void far_get_strided(void* dest, const void* source, const StridedBlocks& blocks, int pe,
+                     const char* routine, const Hot& hot) {
+  if (nothing_to_move(blocks, pe, hot)) {
+    return;
+  }
+  const FarCall call{hot, pe, routine};
+  Target from = locate_blocks(call, source, blocks, blocks.from_step);
+  auto* to = static_cast<std::byte*>(dest);
+  const auto each = [&](auto&& get_block) {
+    for (size_t i = 0; i < blocks.n_blocks; ++i) {
+      get_block();
+      from.offset += blocks.from_step;
+      to += blocks.to_step;
+    }
+  };
+  if (in_kernel()) {
+    each([&] { get_at(call, to, from, blocks.block_bytes, false); });
+    return;
+  }
+  OverlappingGets gets(call, from.peer);
+  each([&] { gets.post(to, from, blocks.block_bytes); });
+  gets.finish();
+}
+
+void far_fence(const Hot& hot, const char* routine) {
   if (hot.far == nullptr) {
     return;
   }
-  World& world = *hot.world;
+  if (in_kernel()) {
+    hot.far->requests().fence(routine);
+  } else if (hot.context != nullptr) {
+    for (const auto& way : hot.context->ways()) {
+      way->fence();
+    }
+  } else {
+    post_kernel_requests(*hot.world, routine);
+    hot.far->fence();
+  }
+}
+
+namespace {
+
+void quiet_way(const Hot& hot, transport::Context& way, int job_pe, const char* routine) {
+  const int pe = job_pe == transport::kAllPeers ? -1 : job_pe;
+  const PostedWait wait{*hot.world, pe, routine};
+  check(*hot.world, transport::quiet(way, job_pe, wait), pe, routine);
+}
+
+}  // namespace
+
+void far_quiet(const Hot& hot, const char* routine) {
+  if (hot.far == nullptr) {
+    return;
+  }
   if (in_kernel()) {
     hot.far->requests().quiet(routine);
     return;
   }
-  post_kernel_requests(world, routine);
-  for (const auto& way : hot.far->transports()) {
-    const PostedWait wait{world, -1, routine};
-    check(world, transport::quiet(*way, transport::kAllPeers, wait), transport::kAllPeers, routine);
+  if (hot.context != nullptr) {
+    for (const auto& way : hot.context->ways()) {
+      quiet_way(hot, *way, transport::kAllPeers, routine);
+    }
+  } else {
+    post_kernel_requests(*hot.world, routine);
+    for (const auto& way : hot.far->transports()) {
+      quiet_way(hot, *way, transport::kAllPeers, routine);
+    }
   }
+  fetches_of(hot).hand_out();
+}
+
+void far_quiet_pes(const Hot& hot, std::span<const int> pes, const char* routine) {
+  if (hot.far == nullptr) {
+    return;
+  }
+  if (in_kernel()) {
+    hot.far->requests().quiet(routine);
+    return;
+  }
+  if (hot.context == nullptr) {
+    post_kernel_requests(*hot.world, routine);
+  }
+  for (const int pe : pes) {
+    const int there = job_pe(hot, pe);
+    if (hot.far->way_to(there) != nullptr) {
+      quiet_way(hot, way_of(hot, there), there, routine);
+    }
+  }
+  fetches_of(hot).hand_out();
 }
 
 void far_poll() {

@@ -12,6 +12,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 namespace canopy::shmem {
@@ -20,16 +21,18 @@ enum class Completion : uint8_t { blocking, nbi };
 enum class SignalChange : uint8_t { set, add };
 
 // Arguments come in the order of the public routines', and what is the same for all calls from one
-// place last: so the hot path has nothing to move before it has failed.
+// place last: so the hot path has nothing to move before it has failed. The Hot names the context, and so what
+// the number of the PE means.
 [[gnu::cold, gnu::noinline]] void far_put(void* dest, const void* source, size_t nelems, int pe,
                                           const char* routine, size_t element_bytes,
-                                          Completion completion);
+                                          Completion completion, const Hot& hot);
 [[gnu::cold, gnu::noinline]] void far_get(void* dest, const void* source, size_t nelems, int pe,
                                           const char* routine, size_t element_bytes,
-                                          Completion completion);
+                                          Completion completion, const Hot& hot);
 // A word of 4 or 8 bytes; visible only after this thread's earlier puts to the same PE.
 [[gnu::cold, gnu::noinline]] void far_signal(void* word, uint64_t value, SignalChange change,
-                                             int pe, const char* routine, uint8_t width);
+                                             int pe, const char* routine, uint8_t width,
+                                             const Hot& hot);
 // Put-with-signal of which at least one target is not within reach: both are looked at here.
 struct FarPutSignal {
   size_t element_bytes;
@@ -38,14 +41,33 @@ struct FarPutSignal {
 };
 [[gnu::cold, gnu::noinline]] void far_put_signal(void* dest, const void* source, size_t nelems,
                                                  void* word, uint64_t value, SignalChange change,
-                                                 int pe, const char* routine, FarPutSignal kind);
+                                                 int pe, const char* routine, FarPutSignal kind,
+                                                 const Hot& hot);
 // The old value, as bits. amo.width may also be 1 or 2, with AmoOp::add.
 [[gnu::cold, gnu::noinline]] uint64_t far_amo(void* word, const transport::Amo& amo, int pe,
-                                              const char* routine);
+                                              const char* routine, const Hot& hot);
+// The old value, of 4 or 8 bytes, is in *fetch after a quiet.
+[[gnu::cold, gnu::noinline]] void far_amo_nbi(void* fetch, void* word, const transport::Amo& amo,
+                                              int pe, const char* routine, const Hot& hot);
+// Blocks of elements at strides, in bytes.
+struct StridedBlocks {
+  size_t block_bytes;
+  size_t to_step, from_step;  // between the starts of blocks
+  size_t n_blocks;
+};
+[[gnu::cold, gnu::noinline]] void far_put_strided(void* dest, const void* source,
+                                                  const StridedBlocks& blocks, int pe,
+                                                  const char* routine, const Hot& hot);
+[[gnu::cold, gnu::noinline]] void far_get_strided(void* dest, const void* source,
+                                                  const StridedBlocks& blocks, int pe,
+                                                  const char* routine, const Hot& hot);
 
-// What the default contexts have under way; nothing where every PE is within reach.
-[[gnu::cold, gnu::noinline]] void far_fence(const char* routine);
-[[gnu::cold, gnu::noinline]] void far_quiet(const char* routine);
+// What the context has under way; nothing where every PE is within reach.
+[[gnu::cold, gnu::noinline]] void far_fence(const Hot& hot, const char* routine);
+[[gnu::cold, gnu::noinline]] void far_quiet(const Hot& hot, const char* routine);
+// The same towards these PEs of the context only.
+[[gnu::cold, gnu::noinline]] void far_quiet_pes(const Hot& hot, std::span<const int> pes,
+                                                const char* routine);
 // One look at what is under way, from a test that has failed.
 [[gnu::cold, gnu::noinline]] void far_poll();
 
@@ -80,13 +102,15 @@ T from_bits(uint64_t bits) {
 
 // Scalars by value, so that the hot path need not keep them in memory.
 template <class T>
-[[gnu::cold, gnu::noinline]] void far_p(T* dest, T value, int pe, const char* routine) {
-  far_put(dest, &value, 1, pe, routine, sizeof(T), Completion::blocking);
+[[gnu::cold, gnu::noinline]] void far_p(T* dest, T value, int pe, const char* routine,
+                                        const Hot& hot) {
+  far_put(dest, &value, 1, pe, routine, sizeof(T), Completion::blocking, hot);
 }
 template <class T>
-[[gnu::cold, gnu::noinline]] T far_g(const T* source, int pe, const char* routine) {
+[[gnu::cold, gnu::noinline]] T far_g(const T* source, int pe, const char* routine,
+                                     const Hot& hot) {
   T value;
-  far_get(&value, source, 1, pe, routine, sizeof(T), Completion::blocking);
+  far_get(&value, source, 1, pe, routine, sizeof(T), Completion::blocking, hot);
   return value;
 }
 

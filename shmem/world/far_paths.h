@@ -5,6 +5,7 @@
 // may be called by any thread.
 #pragma once
 
+#include "shmem/context/pending_fetches.h"
 #include "shmem/device/kernel_requests.h"
 #include "transport/base/transport.h"
 
@@ -45,6 +46,8 @@ class FarPaths {
   bool hears();
   void fence();
   KernelRequests& requests() { return requests_; }
+  // Of the default context.
+  PendingFetches& fetches() { return fetches_; }
 
  private:
   uint64_t host_bytes_ = 0;
@@ -52,6 +55,7 @@ class FarPaths {
   uint64_t device_bytes_ = 0;
   std::vector<std::unique_ptr<transport::Transport>> transports_;
   std::vector<transport::Transport*> ways_;  // by PE
+  PendingFetches fetches_;
   KernelRequests requests_;                  // last: its thread uses the rest
 };
 

@@ -1,6 +1,7 @@
 #include "shmem/world/hot.h"
 
 #include "runtime/base/log.h"
+#include "shmem/context/context_slots.h"
 #include "shmem/world/world.h"
 
 #include <pthread.h>
@@ -11,13 +12,14 @@
 namespace canopy::shmem {
 namespace {
 
-Hot nothing;
+Hot nothing{.my_pe = -1};
 // What a forked child sees: as nothing, but the sentence differs.
-Hot forked;
+Hot forked{.my_pe = -1};
 
 void forget_in_child() {
   std::atomic_ref<Hot*>(hot_detail::process_hot).store(&forked, std::memory_order_relaxed);
   hot_detail::thread_hot = nullptr;
+  forget_slots();
   store_relaxed(&hot_detail::far_worlds, 0);  // the child has one thread, and no World
 }
 
@@ -43,9 +45,13 @@ void set_current(Hot* hot, bool for_thread) {
 
 void bad_target(const Hot& hot, const void* address, size_t nelems, size_t element_bytes, int pe,
                 const char* routine) {
+  if (is_dead(hot) && current_hot().world != nullptr) {
+    World& world = *current_hot().world;
+    world.fail_job(kMisuseStatus, fmt::format("pe {}: {}", world.my_pe(), dead_context_sentence(routine)));
+  }
   if (hot.world == nullptr) {
     report(
-        &hot == &forked
+        &current_hot() == &forked
             ? fmt::format("{} was called in a forked child (pid {}): a child is no PE of the job",
                           routine, ::getpid())
             : fmt::format("{} was called before init or after finalize", routine));
@@ -53,8 +59,9 @@ void bad_target(const Hot& hot, const void* address, size_t nelems, size_t eleme
   }
   std::string sentence;
   if (static_cast<uint32_t>(pe) >= hot.n_pes) {
-    sentence = fmt::format("pe {}: {}: PE {} does not exist, the job has PEs 0 to {}", hot.my_pe,
-                           routine, pe, hot.n_pes - 1);
+    sentence = fmt::format("pe {}: {}: PE {} does not exist, {} has PEs 0 to {}", hot.my_pe, routine,
+                           pe, hot.context != nullptr ? "the team of the context" : "the job",
+                           hot.n_pes - 1);
   } else if (const auto at = reinterpret_cast<uintptr_t>(address); at - hot.base < hot.bytes) {
     sentence = fmt::format(
         "pe {}: {}: {} elements of {} bytes at {} reach past the end of the symmetric heap, where "

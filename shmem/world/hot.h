@@ -1,6 +1,6 @@
 // Hot: all that a put, a get, an AMO or a signal reads of the World, in two cache lines plus one
 // entry per PE. Written at init and when the last finalize takes it back; read without locks by any
-// thread.
+// thread. Every open context (shmem/context) has one of its own, which differs where the context does.
 //
 // A symmetric address becomes an address of PE `pe` by one subtract, one compare and one add:
 //
@@ -25,6 +25,7 @@ namespace canopy::shmem {
 
 class World;
 class FarPaths;
+class OpenContext;
 
 struct alignas(32) PeerEntry {
   uintptr_t base = 0;        // of the PE's user area, here; 0: not in our address space
@@ -35,12 +36,13 @@ static_assert(sizeof(PeerEntry) == 32, "one shift finds the entry, and none stra
 
 struct Hot {
   uintptr_t base = 0;
-  const PeerEntry* peers = nullptr;
+  const PeerEntry* peers = nullptr;  // by the number that callers use
   uint32_t n_pes = 0;
-  int32_t my_pe = -1;
+  int32_t my_pe = 0;  // in the job; -1 where there is none
   World* world = nullptr;
   size_t bytes = 0;         // of this PE's user area
   FarPaths* far = nullptr;  // the way to those without bytes; null: there are none
+  OpenContext* context = nullptr;  // null: the default one
 };
 
 namespace hot_detail {

@@ -172,7 +172,7 @@ void World::make_barrier() {
 
 void World::barrier_all() {
   if (far_ != nullptr) {
-    far_quiet("barrier_all");
+    far_quiet(hot_, "barrier_all");
   }
   meet("barrier_all");
 }
@@ -261,8 +261,9 @@ Result<> World::finalize() {
   if (std::exchange(finalized_, true)) {
     return {};
   }
+  contexts_.destroy_all("finalize");
   if (far_ != nullptr) {
-    far_quiet("finalize");
+    far_quiet(hot_, "finalize");
   }
   store_load_fence();
   const std::vector<int> host = mapped_pes();
@@ -276,7 +277,7 @@ Result<> World::finalize() {
   if (!plan_.all_near() && group.front() == my_pe()) {
     far_barrier_.announce_leaving(*this);
     if (far_ != nullptr) {
-      far_quiet("finalize");
+      far_quiet(hot_, "finalize");
     }
   }
   wait_until_left(host);

@@ -14,6 +14,7 @@
 #include "runtime/base/result.h"
 #include "runtime/driver/broker.h"
 #include "runtime/driver/physical_memory.h"
+#include "shmem/context/open_context.h"
 #include "shmem/heap/symmetric_heap.h"
 #include "shmem/sync/barrier.h"
 #include "shmem/sync/far_barrier.h"
@@ -83,6 +84,9 @@ class World {
   // of the default context, that makes barrier_all.
   void sync() { meet("sync_all"); }
   void barrier_all();
+
+  // The contexts that the program has created.
+  Contexts& contexts() { return contexts_; }
 
   SymmetricHeap& host_heap() { return *host_heap_; }
   // Collective at its first call, when it makes the heap (`bytes` 0: CANOPY_DEVICE_HEAP_SIZE, 256
@@ -165,6 +169,7 @@ class World {
   std::unique_ptr<FarPaths> far_;
   transport::Transport* network_ = nullptr;  // of far_'s: to other hosts
   transport::Transport* posted_ = nullptr;   // of far_'s: on mapped memory
+  Contexts contexts_{*this};                 // after far_: they go before its transports
   // Last, so that it goes first: its thread calls deaths_.
   std::unique_ptr<Broker> broker_;
 };
