@@ -1,5 +1,6 @@
 #include "shmem/sync/compare.h"
 
+#include "shmem/sync/wait_sets.h"
 #include "shmem/world/world.h"
 
 namespace canopy::shmem {
@@ -29,6 +30,17 @@ std::string describe_wait(const World& world, const void* word, const std::strin
                           Compare compare, const std::string& now, const char* routine) {
   return fmt::format("pe {} waits for *{} {} {}, now {} ({})", world.my_pe(), fmt::ptr(word),
                      symbol_of(compare), value, now, routine);
+}
+
+size_t next_start(size_t nelems) {
+  static thread_local size_t calls = 0;
+  return nelems == 0 ? 0 : calls++ % nelems;
+}
+
+std::string describe_set(const World& world, const void* words, size_t nelems, Compare compare,
+                         const std::string& value, const char* routine) {
+  return fmt::format("pe {} waits for one of {} words from {} on to be {} {} ({})", world.my_pe(),
+                     nelems, fmt::ptr(words), symbol_of(compare), value, routine);
 }
 
 }  // namespace canopy::shmem

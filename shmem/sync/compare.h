@@ -57,7 +57,7 @@ constexpr AwaitedWord::Test test_of(Compare compare) {
 }
 
 template <class T>
-[[gnu::noinline]] void wait_long(T* word, Compare compare, T value, T* seen, const char* routine) {
+[[gnu::noinline]] void wait_long(const T* word, Compare compare, T value, T* seen, const char* routine) {
   World& world = world_for(routine);
   [[maybe_unused]] AwaitedWord awaited{};
   const AwaitedWord* shown = nullptr;
