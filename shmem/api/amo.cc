@@ -1,60 +1,93 @@
-// shmem.h: atomic memory operations.
+// shmem.h: atomic memory operations, and the same under their names before 1.4.
 #include "shmem/amo/amo.h"
 
-#include "shmem.h"
+#include "shmem/api/define.h"
 
 using namespace canopy::shmem;
 
+namespace calls {
+namespace {
+
+template <class T>
+inline T atomic_fetch(const Hot& hot, const T* source, int pe, const char* routine) {
+  return amo<FromHost, AmoOp::fetch>(hot, const_cast<T*>(source), T{}, T{}, pe, routine);
+}
+template <class T>
+inline void atomic_set(const Hot& hot, T* dest, T value, int pe, const char* routine) {
+  amo<FromHost, AmoOp::set>(hot, dest, value, T{}, pe, routine);
+}
+template <class T>
+inline T atomic_swap(const Hot& hot, T* dest, T value, int pe, const char* routine) {
+  return amo<FromHost, AmoOp::swap>(hot, dest, value, T{}, pe, routine);
+}
+template <class T>
+inline T atomic_compare_swap(const Hot& hot, T* dest, T cond, T value, int pe,
+                             const char* routine) {
+  return amo<FromHost, AmoOp::compare_swap>(hot, dest, value, cond, pe, routine);
+}
+template <class T>
+inline T atomic_fetch_inc(const Hot& hot, T* dest, int pe, const char* routine) {
+  return amo<FromHost, AmoOp::add>(hot, dest, static_cast<T>(1), T{}, pe, routine);
+}
+template <class T>
+inline void atomic_inc(const Hot& hot, T* dest, int pe, const char* routine) {
+  atomic_fetch_inc(hot, dest, pe, routine);
+}
+
+// A fetching operation and the same without the old value.
+#define PAIR(OPERATION, OP)                                                                         \
+  template <class T>                                                                                \
+  inline T atomic_fetch_##OPERATION(const Hot& hot, T* dest, T value, int pe, const char* routine) { \
+    return amo<FromHost, AmoOp::OP>(hot, dest, value, T{}, pe, routine);                            \
+  }                                                                                                 \
+  template <class T>                                                                                \
+  inline void atomic_##OPERATION(const Hot& hot, T* dest, T value, int pe, const char* routine) {   \
+    amo<FromHost, AmoOp::OP>(hot, dest, value, T{}, pe, routine);                                   \
+  }
+PAIR(add, add)
+PAIR(and, bit_and)
+PAIR(or, bit_or)
+PAIR(xor, bit_xor)
+#undef PAIR
+
+// Their names before 1.4.
+template <class T>
+inline T fetch(const T* source, int pe, const char* routine) {
+  return atomic_fetch(current_hot(), source, pe, routine);
+}
+template <class T>
+inline void set(T* dest, T value, int pe, const char* routine) {
+  atomic_set(current_hot(), dest, value, pe, routine);
+}
+template <class T>
+inline T swap(T* dest, T value, int pe, const char* routine) {
+  return atomic_swap(current_hot(), dest, value, pe, routine);
+}
+template <class T>
+inline T cswap(T* dest, T cond, T value, int pe, const char* routine) {
+  return atomic_compare_swap(current_hot(), dest, cond, value, pe, routine);
+}
+template <class T>
+inline T finc(T* dest, int pe, const char* routine) {
+  return atomic_fetch_inc(current_hot(), dest, pe, routine);
+}
+template <class T>
+inline void inc(T* dest, int pe, const char* routine) {
+  atomic_inc(current_hot(), dest, pe, routine);
+}
+template <class T>
+inline T fadd(T* dest, T value, int pe, const char* routine) {
+  return atomic_fetch_add(current_hot(), dest, value, pe, routine);
+}
+template <class T>
+inline void add(T* dest, T value, int pe, const char* routine) {
+  atomic_add(current_hot(), dest, value, pe, routine);
+}
+
+}  // namespace
+}  // namespace calls
+
 extern "C" {
-
-#define DEFINE(NAME, TYPE, ...)                                                \
-  TYPE shmem_##NAME##_atomic_fetch(const TYPE* source, int pe) {               \
-    return amo_fetch<FromHost>(source, pe, "shmem_" #NAME "_atomic_fetch");    \
-  }                                                                            \
-  void shmem_##NAME##_atomic_set(TYPE* dest, TYPE value, int pe) {             \
-    amo_set<FromHost>(dest, value, pe, "shmem_" #NAME "_atomic_set");          \
-  }                                                                            \
-  TYPE shmem_##NAME##_atomic_swap(TYPE* dest, TYPE value, int pe) {            \
-    return amo_swap<FromHost>(dest, value, pe, "shmem_" #NAME "_atomic_swap"); \
-  }
-SHMEMX_AMO_TYPES(DEFINE, )
-SHMEMX_AMO_FLOAT_TYPES(DEFINE, )
-#undef DEFINE
-
-#define DEFINE(NAME, TYPE, ...)                                                            \
-  TYPE shmem_##NAME##_atomic_compare_swap(TYPE* dest, TYPE cond, TYPE value, int pe) {     \
-    return amo_compare_swap<FromHost>(dest, cond, value, pe,                               \
-                                      "shmem_" #NAME "_atomic_compare_swap");              \
-  }                                                                                        \
-  TYPE shmem_##NAME##_atomic_fetch_inc(TYPE* dest, int pe) {                               \
-    return amo_fetch_add<FromHost>(dest, static_cast<TYPE>(1), pe,                         \
-                                   "shmem_" #NAME "_atomic_fetch_inc");                    \
-  }                                                                                        \
-  void shmem_##NAME##_atomic_inc(TYPE* dest, int pe) {                                     \
-    amo_fetch_add<FromHost>(dest, static_cast<TYPE>(1), pe, "shmem_" #NAME "_atomic_inc"); \
-  }                                                                                        \
-  TYPE shmem_##NAME##_atomic_fetch_add(TYPE* dest, TYPE value, int pe) {                   \
-    return amo_fetch_add<FromHost>(dest, value, pe, "shmem_" #NAME "_atomic_fetch_add");   \
-  }                                                                                        \
-  void shmem_##NAME##_atomic_add(TYPE* dest, TYPE value, int pe) {                         \
-    amo_fetch_add<FromHost>(dest, value, pe, "shmem_" #NAME "_atomic_add");                \
-  }
-SHMEMX_AMO_TYPES(DEFINE, )
-#undef DEFINE
-
-#define DEFINE_BIT(NAME, TYPE, OP)                                                         \
-  TYPE shmem_##NAME##_atomic_fetch_##OP(TYPE* dest, TYPE value, int pe) {                  \
-    return amo_fetch_##OP<FromHost>(dest, value, pe, "shmem_" #NAME "_atomic_fetch_" #OP); \
-  }                                                                                        \
-  void shmem_##NAME##_atomic_##OP(TYPE* dest, TYPE value, int pe) {                        \
-    amo_fetch_##OP<FromHost>(dest, value, pe, "shmem_" #NAME "_atomic_" #OP);              \
-  }
-// `and`, `or` and `xor` are operators in C++: each stands alone here, where it is only pasted.
-#define DEFINE_AND(NAME, TYPE, ...) DEFINE_BIT(NAME, TYPE, and)
-#define DEFINE_OR(NAME, TYPE, ...) DEFINE_BIT(NAME, TYPE, or)
-#define DEFINE_XOR(NAME, TYPE, ...) DEFINE_BIT(NAME, TYPE, xor)
-SHMEMX_BIT_TYPES(DEFINE_AND, )
-SHMEMX_BIT_TYPES(DEFINE_OR, )
-SHMEMX_BIT_TYPES(DEFINE_XOR, )
-
+SHMEMX_AMO_ROUTINES(CANOPY_DEFINE_CTX)
+SHMEMX_OLD_AMO_ROUTINES(CANOPY_DEFINE)
 }  // extern "C"

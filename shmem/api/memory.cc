@@ -1,5 +1,5 @@
 // shmem.h: memory management. The host heap; free and realloc also take blocks of the device heap.
-#include "shmem.h"
+#include "shmem/api/define.h"
 #include "shmem/sync/compare.h"
 #include "shmem/world/world.h"
 
@@ -23,17 +23,17 @@ SymmetricHeap& heap_of(const void* ptr, const char* routine) {
 
 extern "C" {
 
-void* shmem_malloc(size_t size) {
+void* pshmem_malloc(size_t size) {
   return heap("shmem_malloc").allocate(HeapRoutine::malloc, size, SymmetricHeap::kUnit);
 }
 
-void* shmem_malloc_with_hints(size_t size, long) { return shmem_malloc(size); }
+void* pshmem_malloc_with_hints(size_t size, long) { return pshmem_malloc(size); }
 
-void* shmem_calloc(size_t count, size_t size) {
+void* pshmem_calloc(size_t count, size_t size) {
   return heap("shmem_calloc").allocate_zeroed(count, size);
 }
 
-void* shmem_align(size_t alignment, size_t size) {
+void* pshmem_align(size_t alignment, size_t size) {
   // Smaller powers of two are met anyway; what is no power of two can not be met.
   if (!std::has_single_bit(alignment)) {
     return nullptr;
@@ -41,10 +41,22 @@ void* shmem_align(size_t alignment, size_t size) {
   return heap("shmem_align").allocate(HeapRoutine::align, size, alignment);
 }
 
-void* shmem_realloc(void* ptr, size_t size) {
+void* pshmem_realloc(void* ptr, size_t size) {
   return heap_of(ptr, "shmem_realloc").reallocate(ptr, size);
 }
 
-void shmem_free(void* ptr) { heap_of(ptr, "shmem_free").release(ptr); }
+void pshmem_free(void* ptr) { heap_of(ptr, "shmem_free").release(ptr); }
+
+// ---- Deprecated since 1.2.
+void* pshmalloc(size_t size) { return pshmem_malloc(size); }
+void pshfree(void* ptr) { pshmem_free(ptr); }
+void* pshrealloc(void* ptr, size_t size) { return pshmem_realloc(ptr, size); }
+void* pshmemalign(size_t alignment, size_t size) { return pshmem_align(alignment, size); }
 
 }  // extern "C"
+
+SHMEMX_MEMORY_ROUTINES(CANOPY_ALIAS)
+CANOPY_ALIAS_OF(shmalloc, pshmalloc)
+CANOPY_ALIAS_OF(shfree, pshfree)
+CANOPY_ALIAS_OF(shrealloc, pshrealloc)
+CANOPY_ALIAS_OF(shmemalign, pshmemalign)

@@ -1,75 +1,45 @@
-// shmem.h: RMA, blocking and nonblocking, typed, sized and in bytes; put-with-signal.
+// shmem.h: RMA, blocking and nonblocking, typed, sized and in bytes; single elements.
 #include "shmem/rma/rma.h"
 
-#include "shmem.h"
-#include "shmem/api/signal_change.h"
+#include "shmem/api/define.h"
 
 using namespace canopy::shmem;
 
+namespace calls {
+namespace {
+
+// An element is a type, or a number of bytes.
+#define BOTH(OPERATION, CODE, ...)                                                              \
+  template <size_t kBytes>                                                                      \
+  inline void OPERATION(const Hot& hot, void* dest, const void* source, size_t nelems, int pe,  \
+                        const char* routine) {                                                  \
+    CODE<FromHost, kBytes __VA_ARGS__>(hot, dest, source, nelems, pe, routine);                 \
+  }                                                                                             \
+  template <class T>                                                                            \
+  inline void OPERATION(const Hot& hot, T* dest, const T* source, size_t nelems, int pe,        \
+                        const char* routine) {                                                  \
+    CODE<FromHost, sizeof(T) __VA_ARGS__>(hot, dest, source, nelems, pe, routine);              \
+  }
+BOTH(put, canopy::shmem::put)
+BOTH(get, canopy::shmem::get)
+BOTH(put_nbi, canopy::shmem::put, , Completion::nbi)
+BOTH(get_nbi, canopy::shmem::get, , Completion::nbi)
+#undef BOTH
+
+template <class T>
+inline void p(const Hot& hot, T* dest, T value, int pe, const char* routine) {
+  canopy::shmem::p<FromHost>(hot, dest, value, pe, routine);
+}
+
+template <class T>
+inline T g(const Hot& hot, const T* source, int pe, const char* routine) {
+  return canopy::shmem::g<FromHost>(hot, source, pe, routine);
+}
+
+}  // namespace
+}  // namespace calls
+
 extern "C" {
-
-#define DEFINE(NAME, TYPE, ...)                                                                   \
-  void shmem_##NAME##_put(TYPE* dest, const TYPE* source, size_t nelems, int pe) {                \
-    put<FromHost, sizeof(TYPE)>(dest, source, nelems, pe, "shmem_" #NAME "_put");                 \
-  }                                                                                               \
-  void shmem_##NAME##_get(TYPE* dest, const TYPE* source, size_t nelems, int pe) {                \
-    get<FromHost, sizeof(TYPE)>(dest, source, nelems, pe, "shmem_" #NAME "_get");                 \
-  }                                                                                               \
-  void shmem_##NAME##_put_nbi(TYPE* dest, const TYPE* source, size_t nelems, int pe) {            \
-    put<FromHost, sizeof(TYPE), Completion::nbi>(dest, source, nelems, pe,                        \
-                                                 "shmem_" #NAME "_put_nbi");                      \
-  }                                                                                               \
-  void shmem_##NAME##_get_nbi(TYPE* dest, const TYPE* source, size_t nelems, int pe) {            \
-    get<FromHost, sizeof(TYPE), Completion::nbi>(dest, source, nelems, pe,                        \
-                                                 "shmem_" #NAME "_get_nbi");                      \
-  }                                                                                               \
-  void shmem_##NAME##_p(TYPE* dest, TYPE value, int pe) {                                         \
-    p<FromHost>(dest, value, pe, "shmem_" #NAME "_p");                                            \
-  }                                                                                               \
-  TYPE shmem_##NAME##_g(const TYPE* source, int pe) {                                             \
-    return g<FromHost>(source, pe, "shmem_" #NAME "_g");                                          \
-  }                                                                                               \
-  void shmem_##NAME##_put_signal(TYPE* dest, const TYPE* source, size_t nelems,                   \
-                                 uint64_t* sig_addr, uint64_t signal, int sig_op, int pe) {       \
-    put_signal<FromHost, sizeof(TYPE)>(dest, source, nelems, sig_addr, signal, change_of(sig_op), \
-                                       pe, "shmem_" #NAME "_put_signal");                         \
-  }                                                                                               \
-  void shmem_##NAME##_put_signal_nbi(TYPE* dest, const TYPE* source, size_t nelems,               \
-                                     uint64_t* sig_addr, uint64_t signal, int sig_op, int pe) {   \
-    put_signal<FromHost, sizeof(TYPE), Completion::nbi>(dest, source, nelems, sig_addr, signal,   \
-                                                        change_of(sig_op), pe,                    \
-                                                        "shmem_" #NAME "_put_signal_nbi");        \
-  }
-SHMEMX_RMA_TYPES(DEFINE, )
-#undef DEFINE
-
-#define DEFINE(NAME, BYTES, ...)                                                                   \
-  void shmem_put##NAME(void* dest, const void* source, size_t nelems, int pe) {                    \
-    put<FromHost, BYTES>(dest, source, nelems, pe, "shmem_put" #NAME);                             \
-  }                                                                                                \
-  void shmem_get##NAME(void* dest, const void* source, size_t nelems, int pe) {                    \
-    get<FromHost, BYTES>(dest, source, nelems, pe, "shmem_get" #NAME);                             \
-  }                                                                                                \
-  void shmem_put##NAME##_nbi(void* dest, const void* source, size_t nelems, int pe) {              \
-    put<FromHost, BYTES, Completion::nbi>(dest, source, nelems, pe, "shmem_put" #NAME "_nbi");     \
-  }                                                                                                \
-  void shmem_get##NAME##_nbi(void* dest, const void* source, size_t nelems, int pe) {              \
-    get<FromHost, BYTES, Completion::nbi>(dest, source, nelems, pe, "shmem_get" #NAME "_nbi");     \
-  }                                                                                                \
-  void shmem_put##NAME##_signal(void* dest, const void* source, size_t nelems, uint64_t* sig_addr, \
-                                uint64_t signal, int sig_op, int pe) {                             \
-    put_signal<FromHost, BYTES>(dest, source, nelems, sig_addr, signal, change_of(sig_op), pe,     \
-                                "shmem_put" #NAME "_signal");                                      \
-  }                                                                                                \
-  void shmem_put##NAME##_signal_nbi(void* dest, const void* source, size_t nelems,                 \
-                                    uint64_t* sig_addr, uint64_t signal, int sig_op, int pe) {     \
-    put_signal<FromHost, BYTES, Completion::nbi>(dest, source, nelems, sig_addr, signal,           \
-                                                 change_of(sig_op), pe,                            \
-                                                 "shmem_put" #NAME "_signal_nbi");                 \
-  }
-SHMEMX_SIZES(DEFINE, )
-// One element is one byte.
-DEFINE(mem, 1, )
-#undef DEFINE
-
+SHMEMX_PUT_GET_ROUTINES(CANOPY_DEFINE_CTX)
+SHMEMX_SCALAR_ROUTINES(CANOPY_DEFINE_CTX)
 }  // extern "C"

@@ -1,6 +1,6 @@
 // shmem.h: setup, exit and query; threads; shmemx.h.
 #include "runtime/base/log.h"
-#include "shmem.h"
+#include "shmem/api/define.h"
 #include "shmem/api/session.h"
 #include "shmem/sync/compare.h"
 #include "shmem/world/op_counts.h"
@@ -17,14 +17,18 @@ using namespace canopy::shmem;
 
 extern "C" {
 
-void shmem_init(void) {
+void pshmem_init(void) {
   if (!session::enter()) {
     report(error_text::newest());
     std::exit(EXIT_FAILURE);  // the specification gives shmem_init no way to fail
   }
 }
 
-int shmem_init_thread(int, int* provided) {
+int pshmem_init_thread(int requested, int* provided) {
+  if (requested < SHMEM_THREAD_SINGLE || requested > SHMEM_THREAD_MULTIPLE) {
+    report(fmt::format("shmem_init_thread: {} is no thread level", requested));
+    return 1;
+  }
   if (!session::enter()) {
     report(error_text::newest());
     return 1;
@@ -33,29 +37,29 @@ int shmem_init_thread(int, int* provided) {
   return 0;
 }
 
-void shmem_query_thread(int* provided) { *provided = SHMEM_THREAD_MULTIPLE; }
-void shmem_query_initialized(int* initialized) { *initialized = session::is_open() ? 1 : 0; }
+void pshmem_query_thread(int* provided) { *provided = SHMEM_THREAD_MULTIPLE; }
+void pshmem_query_initialized(int* initialized) { *initialized = session::is_open() ? 1 : 0; }
 
-void shmem_finalize(void) {
+void pshmem_finalize(void) {
   if (!session::leave()) {
     report(error_text::newest());
   }
 }
 
-void shmem_global_exit(int status) { world_for("shmem_global_exit").global_exit(status); }
+void pshmem_global_exit(int status) { world_for("shmem_global_exit").global_exit(status); }
 
-int shmem_my_pe(void) { return current_hot().my_pe; }
-int shmem_n_pes(void) { return static_cast<int>(current_hot().n_pes); }
+int pshmem_my_pe(void) { return current_hot().my_pe; }
+int pshmem_n_pes(void) { return static_cast<int>(current_hot().n_pes); }
 
-int shmem_pe_accessible(int pe) { return static_cast<uint32_t>(pe) < current_hot().n_pes; }
+int pshmem_pe_accessible(int pe) { return static_cast<uint32_t>(pe) < current_hot().n_pes; }
 
-int shmem_addr_accessible(const void* addr, int pe) {
+int pshmem_addr_accessible(const void* addr, int pe) {
   const Hot& hot = current_hot();
   return reinterpret_cast<uintptr_t>(addr) - hot.base < hot.bytes &&
          static_cast<uint32_t>(pe) < hot.n_pes;
 }
 
-void* shmem_ptr(const void* dest, int pe) {
+void* pshmem_ptr(const void* dest, int pe) {
   const Hot& hot = current_hot();
   const size_t offset = reinterpret_cast<uintptr_t>(dest) - hot.base;
   // No base: the PE's memory is not in our address space.
@@ -65,14 +69,26 @@ void* shmem_ptr(const void* dest, int pe) {
   return reinterpret_cast<void*>(hot.peers[pe].base + offset);
 }
 
-void shmem_info_get_version(int* major, int* minor) {
+void pshmem_info_get_version(int* major, int* minor) {
   *major = SHMEM_MAJOR_VERSION;
   *minor = SHMEM_MINOR_VERSION;
 }
 
-void shmem_info_get_name(char* name) {
+void pshmem_info_get_name(char* name) {
   std::memcpy(name, SHMEM_VENDOR_STRING, sizeof SHMEM_VENDOR_STRING);
 }
+
+void pshmem_pcontrol(int, ...) {}
+
+// ---- Deprecated since 1.2.
+void pstart_pes(int) {
+  // A second call has no effect. The process's exit leaves the job.
+  if (!session::is_open()) {
+    pshmem_init();
+  }
+}
+int p_my_pe(void) { return pshmem_my_pe(); }
+int p_num_pes(void) { return pshmem_n_pes(); }
 
 void shmemx_op_counts(shmemx_op_counts_t* counts) {
   const OpCounts now = op_counts();
@@ -93,3 +109,9 @@ int shmemx_why(int pe, char* text, size_t bytes) {
 }
 
 }  // extern "C"
+
+SHMEMX_SETUP_ROUTINES(CANOPY_ALIAS)
+CANOPY_ALIAS_OF(shmem_pcontrol, pshmem_pcontrol)
+CANOPY_ALIAS_OF(start_pes, pstart_pes)
+CANOPY_ALIAS_OF(_my_pe, p_my_pe)
+CANOPY_ALIAS_OF(_num_pes, p_num_pes)

@@ -82,4 +82,15 @@
   X(short, short, __VA_ARGS__)     \
   X(ushort, unsigned short, __VA_ARGS__)
 
+/* The deprecated names of AMOs (1.4) know fewer: five for fetch, set and swap, three for the others. */
+#define SHMEMX_OLD_AMO_TYPES(X, ...) \
+  X(int, int, __VA_ARGS__)           \
+  X(long, long, __VA_ARGS__)         \
+  X(longlong, long long, __VA_ARGS__)
+
+/* The deprecated shmem_<TYPENAME>_wait. */
+#define SHMEMX_OLD_WAIT_TYPES(X, ...) \
+  X(short, short, __VA_ARGS__)        \
+  SHMEMX_OLD_AMO_TYPES(X, __VA_ARGS__)
+
 #endif /* CANOPY_SHMEM_TYPES_H */
