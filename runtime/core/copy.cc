@@ -3,6 +3,7 @@
 #include "runtime/core/copy_check.h"
 #include "runtime/core/runtime.h"
 #include "runtime/device/dma.h"
+#include "runtime/device/dma_scope.h"
 
 namespace canopy {
 namespace {
@@ -79,7 +80,7 @@ Result<> copy_now(Runtime& runtime, void* dst, size_t dst_max, const void* src, 
   if (count == 0 || dst == src) {
     return {};
   }
-  return count_copy(runtime, ends, count, move_bytes(runtime, ends.way, dst, src, count));
+  return make_copy(runtime, ends, dst, src, count);
 }
 
 Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count,
@@ -93,7 +94,7 @@ Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void*
   }
   if (pageable(ends.dst) || pageable(ends.src)) {
     CANOPY_TRY(stream->synchronize_to_copy());
-    return count_copy(runtime, ends, count, move_bytes(runtime, ends.way, dst, src, count));
+    return make_copy(runtime, ends, dst, src, count);
   }
   if (ends.way != CopyWay::direct) {
     post_move(runtime, *stream, frees, ends.way, dst, src, count);
@@ -111,7 +112,7 @@ Result<> copy_2d_now(Runtime& runtime, const Copy2d& copy) {
   if (copy.width == 0 || copy.height == 0) {
     return {};
   }
-  return count_copy(runtime, ends, copy.width * copy.height, move_rows(runtime, ends.way, copy));
+  return make_copy(runtime, ends, copy);
 }
 
 Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
@@ -132,7 +133,7 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
   }
   if (pageable(ends.dst) || pageable(ends.src)) {
     CANOPY_TRY(stream->synchronize_to_copy());
-    return count_copy(runtime, ends, copy.width * copy.height, move_rows(runtime, ends.way, copy));
+    return make_copy(runtime, ends, copy);
   }
   if (ends.way != CopyWay::direct) {
     post_move_rows(runtime, *stream, frees, ends.way, copy);
@@ -146,7 +147,8 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
 }
 
 Result<> fill_now(Runtime& runtime, void* dst, size_t dst_max, int32_t value, size_t count) {
-  CANOPY_TRY(check_fill(runtime, dst, dst_max, count));
+  CANOPY_ASSIGN(const CopyEnd range, check_fill(runtime, dst, dst_max, count));
+  const DmaScope engine(engine_of(runtime, {range, {}}));
   fill_bytes(dst, value, count);
   return {};
 }
@@ -172,7 +174,8 @@ Result<> fill_on_stream(Runtime& runtime, void* dst, size_t dst_max, int32_t val
 }
 
 Result<> fill_words_now(Runtime& runtime, void* dst, size_t dst_max, uint32_t value, size_t words) {
-  CANOPY_TRY(check_fill_words(runtime, dst, dst_max, words));
+  CANOPY_ASSIGN(const CopyEnd range, check_fill_words(runtime, dst, dst_max, words));
+  const DmaScope engine(engine_of(runtime, {range, {}}));
   fill_words(dst, value, words);
   return {};
 }

@@ -2,7 +2,7 @@
 
 #include "runtime/core/copy_check.h"
 #include "runtime/core/runtime.h"
-#include "runtime/device/dma.h"
+#include "runtime/device/dma_scope.h"
 
 #include <new>
 #include <string>
@@ -32,6 +32,7 @@ static_assert(sizeof(ItemList) % alignof(Item) == 0);
 
 void run_items(void* argument) {
   auto* list = static_cast<ItemList*>(argument);
+  const DmaScope engine(list->strand->device());
   for (size_t i = 0; i < list->count; ++i) {
     const Item& item = list->items()[i];
     if (list->watch->frees() != list->frees) [[unlikely]] {
@@ -132,8 +133,7 @@ Result<> check_batch(Runtime& runtime, const CopyBatch& batch, size_t* failed, U
 
 Result<> copy_all(Runtime& runtime, const CopyBatch& batch, const std::vector<CopyEnds>& ends) {
   for (size_t i = 0; i < batch.count; ++i) {
-    CANOPY_TRY(count_copy(runtime, ends[i], batch.sizes[i],
-                          move_bytes(runtime, ends[i].way, batch.dsts[i], batch.srcs[i], batch.sizes[i])));
+    CANOPY_TRY(make_copy(runtime, ends[i], batch.dsts[i], batch.srcs[i], batch.sizes[i]));
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include "runtime/core/memory.h"
 #include "runtime/core/runtime.h"
+#include "runtime/device/dma_scope.h"
 
 namespace canopy {
 namespace {
@@ -117,6 +118,30 @@ Result<> count_copy(Runtime& runtime, const CopyEnds& ends, uint64_t bytes, Resu
     (*driver)->reports().copied(ends.dst, ends.src, bytes);
   }
   return done;
+}
+
+DeviceCores* engine_of(Runtime& runtime, const CopyEnds& ends) {
+  const auto driver = TraceBuffer::cores_watched() ? runtime.driver() : Result<Driver*>(nullptr);
+  if (!driver || *driver == nullptr) [[likely]] {
+    return nullptr;
+  }
+  for (const CopyEnd* end : {&ends.dst, &ends.src}) {
+    Device* device = one_device(*end) && !(*end)->remote ? (*driver)->find_device((*end)->device) : nullptr;
+    if (device != nullptr) {
+      return &device->cores();
+    }
+  }
+  return nullptr;
+}
+
+Result<> make_copy(Runtime& runtime, const CopyEnds& ends, void* dst, const void* src, size_t bytes) {
+  const DmaScope engine(engine_of(runtime, ends));
+  return count_copy(runtime, ends, bytes, move_bytes(runtime, ends.way, dst, src, bytes));
+}
+
+Result<> make_copy(Runtime& runtime, const CopyEnds& ends, const Copy2d& copy) {
+  const DmaScope engine(engine_of(runtime, ends));
+  return count_copy(runtime, ends, copy.width * copy.height, move_rows(runtime, ends.way, copy));
 }
 
 Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src,

@@ -11,6 +11,7 @@
 
 namespace canopy {
 
+class DeviceCores;
 class Runtime;
 
 // Nothing: pageable host memory, or the caller's mistake; the runtime cannot tell.
@@ -49,6 +50,11 @@ Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const
 Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src,
                             size_t count);
 
+// A checked copy, made here and now: by a copy engine of the device that it writes, else of the one that it reads. Counted.
+Result<> make_copy(Runtime& runtime, const CopyEnds& ends, void* dst, const void* src, size_t bytes);
+Result<> make_copy(Runtime& runtime, const CopyEnds& ends, const Copy2d& copy);
+// That device, if anybody wants to know how busy it is; else null.
+DeviceCores* engine_of(Runtime& runtime, const CopyEnds& ends);
 // For the host's counts of traffic: `bytes` of a checked copy that has been made, or queued, unless `done` is a failure.
 // Returns `done`.
 Result<> count_copy(Runtime& runtime, const CopyEnds& ends, uint64_t bytes, Result<> done = {});

@@ -51,7 +51,7 @@ Result<> copy_checked(Runtime& runtime, void* dst, const void* src, size_t count
   if (count == 0 || dst == src) {
     return {};
   }
-  return count_copy(runtime, ends, count, move_bytes(runtime, ends.way, dst, src, count));
+  return make_copy(runtime, ends, dst, src, count);
 }
 
 Result<> device_or_pinned(Runtime& runtime, const char* what, const void* address, size_t bytes) {

@@ -4,6 +4,7 @@
 
 #include "runtime/core/stream.h"
 #include "runtime/device/abi/fault_code.h"
+#include "runtime/device/dma_scope.h"
 #include "runtime/device/memory_watch.h"
 
 #include <cstddef>
@@ -32,7 +33,8 @@ struct TouchedRanges {
   uint64_t src_bytes;
 };
 
-// Queues run(a copy of `argument`) behind the check that `ranges` are still there. `frees`: of
+// Queues run(a copy of `argument`), which a copy engine of the stream's device does, behind the check that `ranges` are
+// still there. `frees`: of
 // `watch`, from before the ranges were checked.
 template <class Argument>
 void post_on_memory(Stream& stream, const MemoryWatch& watch, uint64_t frees,
@@ -55,6 +57,7 @@ void post_on_memory(Stream& stream, const MemoryWatch& watch, uint64_t frees,
           return;
         }
       }
+      const DmaScope engine(task.strand->device());
       task.run(task.argument);
     }
   };

@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/device/abi/fault_code.h"
 #include "runtime/device/dma.h"
+#include "runtime/device/dma_scope.h"
 #include "runtime/device/drop_orders.h"
 #include "runtime/device/gate.h"
 #include "runtime/device/guarded_access.h"
@@ -21,26 +22,6 @@ namespace {
 
 constexpr uint32_t kRotateTasks = 64;
 constexpr uint64_t kRotateNs = 100'000;
-
-// Counts the time of a copy engine, if anybody wants to know.
-class DmaScope {
- public:
-  explicit DmaScope(DeviceCores& device) : clock_(TraceBuffer::cores_watched() ? &device.dma_clock() : nullptr) {
-    if (clock_ != nullptr) [[unlikely]] {
-      clock_->begin(ticks());
-    }
-  }
-  ~DmaScope() {
-    if (clock_ != nullptr) [[unlikely]] {
-      clock_->end(ticks());
-    }
-  }
-  DmaScope(const DmaScope&) = delete;
-  DmaScope& operator=(const DmaScope&) = delete;
-
- private:
-  BusyClock* const clock_;
-};
 
 // Of a copy or fill: false, and the task has failed, when its memory was freed since it was queued.
 template <class Body>

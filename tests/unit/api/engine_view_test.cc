@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <optional>
 #include <thread>
+#include <vector>
 
 namespace canopy::test {
 namespace {
@@ -88,6 +89,98 @@ TEST_F(EngineViewTest, CopiesOfStreamsCount) {
   });
   EXPECT_GT(shares.dma, 0.3);
   EXPECT_LE(shares.dma, 1);
+}
+
+// Whoever makes a copy, and of whatever form, a copy engine is busy with it.
+class CopyLoad : public EngineViewTest {
+ protected:
+  static constexpr size_t kBytes = size_t{32} << 20;
+  void SetUp() override {
+    EngineViewTest::SetUp();
+    mine_ = zeroed_memory(kBytes);
+    other_ = zeroed_memory(kBytes);
+    stream_ = make_stream();
+    ACL_OK(aclrtMallocHost(&pinned_, kBytes));
+  }
+  void TearDown() override {
+    ACL_OK(aclrtFreeHost(pinned_));
+    EngineViewTest::TearDown();
+  }
+  // That four of them, one after the other, keep one engine of device 0 busy for most of the time.
+  template <class Copy>
+  void expect_counted(Copy&& copy) {
+    const EngineShares shares = shares_while([&] {
+      for (int i = 0; i < 4; ++i) {
+        ACL_OK(copy());
+      }
+      ACL_OK(aclrtSynchronizeStream(stream_));
+    });
+    EXPECT_GT(shares.dma, 0.3);
+    EXPECT_LE(shares.dma, 1);
+  }
+  template <class Run>
+  void expect_batch_counted(Run&& run) {
+    void* dsts[] = {other_, static_cast<char*>(other_) + kBytes / 2};
+    void* srcs[] = {mine_, static_cast<char*>(mine_) + kBytes / 2};
+    size_t sizes[] = {kBytes / 2, kBytes / 2};
+    aclrtMemcpyBatchAttr attr = {{0, ACL_MEM_LOCATION_TYPE_DEVICE}, {0, ACL_MEM_LOCATION_TYPE_DEVICE}, {}};
+    size_t index = 0;
+    size_t failed = 0;
+    expect_counted([&] { return run(dsts, sizes, srcs, sizes, &attr, &index, &failed); });
+  }
+
+  static constexpr size_t kPitch = kBytes / 1024;
+  static constexpr size_t kWidth = kPitch - 64;
+  void* mine_ = nullptr;
+  void* other_ = nullptr;
+  void* pinned_ = nullptr;
+  aclrtStream stream_ = nullptr;
+  std::vector<char> pageable_ = std::vector<char>(kBytes);
+};
+
+TEST_F(CopyLoad, HostToDeviceAndBack) {
+  expect_counted([&] { return aclrtMemcpy(mine_, kBytes, pageable_.data(), kBytes, ACL_MEMCPY_HOST_TO_DEVICE); });
+  expect_counted([&] { return aclrtMemcpy(pageable_.data(), kBytes, mine_, kBytes, ACL_MEMCPY_DEVICE_TO_HOST); });
+  expect_counted([&] { return aclrtMemcpyAsync(mine_, kBytes, pageable_.data(), kBytes, ACL_MEMCPY_DEFAULT, stream_); });
+  expect_counted([&] { return aclrtMemcpyAsync(pinned_, kBytes, mine_, kBytes, ACL_MEMCPY_DEFAULT, stream_); });
+}
+
+TEST_F(CopyLoad, Rows) {
+  expect_counted([&] { return aclrtMemcpy2d(other_, kPitch, mine_, kPitch, kWidth, 1024, ACL_MEMCPY_DEFAULT); });
+  expect_counted([&] { return aclrtMemcpy2dAsync(other_, kPitch, mine_, kPitch, kWidth, 1024, ACL_MEMCPY_DEFAULT, stream_); });
+}
+
+TEST_F(CopyLoad, Batches) {
+  expect_batch_counted([](void** dsts, size_t* maxs, void** srcs, size_t* sizes, auto* attr, size_t* index, size_t* failed) {
+    return aclrtMemcpyBatch(dsts, maxs, srcs, sizes, 2, attr, index, 1, failed);
+  });
+  expect_batch_counted([&](void** dsts, size_t* maxs, void** srcs, size_t* sizes, auto* attr, size_t* index, size_t* failed) {
+    return aclrtMemcpyBatchAsync(dsts, maxs, srcs, sizes, 2, attr, index, 1, failed, stream_);
+  });
+}
+
+TEST_F(CopyLoad, StagedBetweenDevices) {
+  ACL_OK(aclrtSetDevice(2));
+  void* staged = zeroed_memory(kBytes);
+  ACL_OK(aclrtDeviceEnablePeerAccess(0, 0));
+  ACL_OK(aclrtSetDevice(0));
+  ACL_OK(aclrtDeviceEnablePeerAccess(2, 0));
+  expect_counted([&] { return aclrtMemcpy(mine_, kBytes, staged, kBytes, ACL_MEMCPY_DEVICE_TO_DEVICE); });
+  expect_counted([&] { return aclrtMemcpyAsync(mine_, kBytes, staged, kBytes, ACL_MEMCPY_DEVICE_TO_DEVICE, stream_); });
+  expect_counted([&] { return aclrtMemcpyAsync(staged, kBytes, mine_, kBytes, ACL_MEMCPY_DEVICE_TO_DEVICE, stream_); });
+}
+
+TEST_F(CopyLoad, Fills) {
+  expect_counted([&] { return aclrtMemset(mine_, kBytes, 1, kBytes); });
+  expect_counted([&] { return aclrtMemsetAsync(mine_, kBytes, 1, kBytes, stream_); });
+}
+
+// The host's own copies are none of a device's.
+TEST_F(CopyLoad, HostToHostIsNobodys) {
+  const EngineShares shares = shares_while([&] {
+    ACL_OK(aclrtMemcpy(pinned_, kBytes, pageable_.data(), kBytes, ACL_MEMCPY_HOST_TO_HOST));
+  });
+  EXPECT_EQ(shares.dma, 0);
 }
 
 TEST_F(EngineViewTest, ClocksStopWithTheLastOneWhoLooks) {
