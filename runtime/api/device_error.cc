@@ -1,6 +1,8 @@
-// acl_rt.h: faults of a device itself. A simulated one has none that it could not say at once: no bit of its
-// memory flips, and no core breaks.
+// acl_rt.h: faults of a device itself. A simulated one has those that somebody has injected (canopy smi --inject), and no
+// others: no bit of its memory flips, and no core breaks.
 #include "runtime/api/guard.h"
+
+#include <optional>
 
 using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
@@ -20,6 +22,18 @@ Result<> check_count(size_t count) {
   return {};
 }
 
+// The worst one: a call tells one.
+aclrtErrorType error_of(const Driver& driver, int32_t device) {
+  const std::optional<DeviceReading> reading = driver.reports().read(device);
+  if (!reading) {
+    return ACL_RT_NO_ERROR;
+  }
+  return reading->lost              ? ACL_RT_ERROR_OTHERS
+         : reading->links_down != 0 ? ACL_RT_ERROR_LINK
+         : reading->ecc             ? ACL_RT_ERROR_MEMORY
+                                    : ACL_RT_NO_ERROR;
+}
+
 }  // namespace
 
 extern "C" {
@@ -28,8 +42,9 @@ aclError aclrtGetErrorVerbose(int32_t deviceId, aclrtErrorInfo* errorInfo) {
   CANOPY_ACL_NOT_NULL(errorInfo);
   return guard([&]() -> Result<> {
     CANOPY_TRY(check_device(deviceId));
-    *errorInfo = aclrtErrorInfo{};
-    errorInfo->errorType = ACL_RT_NO_ERROR;
+    CANOPY_ASSIGN(const Driver* driver, runtime().driver());
+    *errorInfo = aclrtErrorInfo{};  // no call repairs these, and none has a place: corrected memory needs no repair
+    errorInfo->errorType = error_of(*driver, deviceId);
     return {};
   });
 }
@@ -38,11 +53,16 @@ aclError aclrtRepairError(int32_t deviceId, const aclrtErrorInfo* errorInfo) {
   CANOPY_ACL_NOT_NULL(errorInfo);
   return guard([&]() -> Result<> {
     CANOPY_TRY(check_device(deviceId));
-    if (errorInfo->errorType != ACL_RT_NO_ERROR) {
+    CANOPY_ASSIGN(const Driver* driver, runtime().driver());
+    if (errorInfo->errorType == ACL_RT_NO_ERROR) {
+      return {};
+    }
+    if (errorInfo->errorType != error_of(*driver, deviceId)) {
       return fail(Errc::invalid_argument, "device {} has no error of type {}: aclrtGetErrorVerbose tells what it has", deviceId,
                   static_cast<int>(errorInfo->errorType));
     }
-    return {};
+    return fail(Errc::not_supported, "device {}: its fault was injected, and is ended by whoever injected it (canopy smi "
+                "--clear), not by a program", deviceId);
   });
 }
 

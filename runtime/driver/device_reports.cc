@@ -60,6 +60,11 @@ bool DeviceReports::lost(int device) const {
   return at >= 0 && book_.lost(at);
 }
 
+std::optional<DeviceReading> DeviceReports::read(int device) const {
+  const int at = table_.host_id(device);
+  return at < 0 ? std::nullopt : std::optional(book_.read(at));
+}
+
 uint32_t DeviceReports::resets(int device) const {
   const int at = table_.host_id(device);
   return at < 0 ? 0 : book_.resets(at);

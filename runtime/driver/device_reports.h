@@ -40,6 +40,8 @@ class DeviceReports {
   bool lost(int device) const;
   // How often the device has been reset; see DeviceBook::resets().
   uint32_t resets(int device) const;
+  // All that is known of it; nothing: this process does not see the device.
+  std::optional<DeviceReading> read(int device) const;
   // Errc::device_lost.
   Result<> check_usable(int device) const;
   tl::unexpected<Error> refuse_lost(int device) const;

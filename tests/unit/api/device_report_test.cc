@@ -3,6 +3,7 @@
 #include "runtime/driver/host_view.h"
 #include "tests/unit/api/gate.h"
 
+#include <cstring>
 #include <optional>
 #include <string>
 #include <thread>
@@ -170,6 +171,35 @@ TEST_F(DeviceReport, LostDeviceCannotBeOpenedAndLeavesItsNeighboursAlone) {
   zeroed_memory(kBytes);
   book().clear(1);
   ACL_OK(aclrtSetDevice(1));
+}
+
+TEST_F(DeviceReport, ErrorVerboseTellsTheWorstInjectedFault) {
+  const auto told = [](int device) {
+    aclrtErrorInfo info;
+    std::memset(&info, 0xFF, sizeof info);
+    EXPECT_EQ(aclrtGetErrorVerbose(device, &info), ACL_SUCCESS) << why();
+    EXPECT_EQ(info.tryRepair, 0);
+    EXPECT_EQ(info.hasDetail, 0);
+    return info.errorType;
+  };
+  EXPECT_EQ(told(0), ACL_RT_NO_ERROR);
+  book().inject_ecc(0);
+  EXPECT_EQ(told(0), ACL_RT_ERROR_MEMORY);
+  book().inject_link_down(0, 1);
+  EXPECT_EQ(told(0), ACL_RT_ERROR_LINK);
+  EXPECT_EQ(told(1), ACL_RT_ERROR_LINK) << "a link has two ends";
+  book().inject_lost(0);
+  EXPECT_EQ(told(0), ACL_RT_ERROR_OTHERS);
+  EXPECT_EQ(told(2), ACL_RT_NO_ERROR);
+  aclrtErrorInfo info{};
+  info.errorType = ACL_RT_ERROR_OTHERS;
+  ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtRepairError(0, &info));
+  EXPECT_NE(std::string(why()).find("canopy smi --clear"), std::string::npos) << why();
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtRepairError(2, &info));
+  info.errorType = ACL_RT_NO_ERROR;
+  ACL_OK(aclrtRepairError(0, &info));
+  book().clear(0);
+  EXPECT_EQ(told(0), ACL_RT_NO_ERROR);
 }
 
 TEST_F(DeviceReport, WorkOfALostDeviceIsDropped) {
