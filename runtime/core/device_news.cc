@@ -62,6 +62,7 @@ void DeviceNews::look_closely() {
       compare((*driver)->reports(), device);
     }
   }
+  (*driver)->sharing().orphans().look();
   seen_.store(now, std::memory_order_relaxed);  // late for other threads: they wait for mutex_ and find it done
 }
 

@@ -72,7 +72,7 @@ struct EventEntry {
 static_assert(sizeof(EventEntry) == 96);
 
 struct DeviceArea {
-  alignas(kCacheLine) uint32_t news;  // changes with every fault, clearing and reset; a futex
+  alignas(kCacheLine) uint32_t news;  // changes with every fault, clearing, reset and end of who held memory; a futex
   alignas(kCacheLine) uint64_t next_event;
   DeviceRecord devices[kDeviceRecords];
   uint64_t link_bytes[kDeviceRecords][kDeviceRecords];  // [from][to]

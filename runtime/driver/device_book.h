@@ -83,6 +83,8 @@ class DeviceBook {
   uint32_t resets(int device) const { return load_acquire(&area_->devices[device].resets); }
   // Changes behind every change of these three.
   const uint32_t* news() const { return &area_->news; }
+  // Has all who watch look, also at what is not told here: see orphan_counts.h.
+  void announce() const;
   // Sleeps while it is `seen`. May return early for no reason. The word itself is the futex, so that a sleeper costs
   // nobody anything and needs no membarrier.
   void await_news(uint32_t seen) const;
@@ -103,7 +105,6 @@ class DeviceBook {
     std::atomic_ref(*counter).fetch_add(value, std::memory_order_relaxed);
   }
   void forget_faults(int device) const;
-  void announce() const;
 
   host_table::DeviceArea* area_;
 };

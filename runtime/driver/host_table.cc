@@ -107,7 +107,7 @@ struct HostTable::State {
   void attach_budget();
   bool is_live(uint32_t index) const;
   void free_slot(uint32_t index);
-  void note_death(uint32_t index);
+  bool note_death(uint32_t index);
   void sweep();
   std::pair<uint64_t, int> sum(int device, bool only_live) const;
   void set_used(int device, uint32_t pages);  // REQUIRES: used_mutex
@@ -196,25 +196,32 @@ void HostTable::State::free_slot(uint32_t index) {
   store_release(&slot.state, host_table::kFree);
 }
 
-// Whoever ends without closing his devices: killed, or at exit. One event per device.
-void HostTable::State::note_death(uint32_t index) {
+// Whoever ends without closing his devices: killed, or at exit. One event per device. True when it held memory.
+bool HostTable::State::note_death(uint32_t index) {
+  bool held_memory = false;
   const HostOwner owner = host_table::owner_in(slots()[index]);
   for (int device = 0; device < kMaxDevices; ++device) {
     const uint64_t held = owner.used_bytes[static_cast<size_t>(device)];
     if (held != 0 || (owner.open_devices >> device & 1) != 0) {
       devices().events().add(EventKind::died, device, held, fmt::format("pid {} {}", owner.pid, owner.name));
     }
+    held_memory = held_memory || held != 0;
   }
+  return held_memory;
 }
 
 // Frees the slots of the dead. REQUIRES: the mutex is held.
 void HostTable::State::sweep() {
   uint32_t last = end();
+  bool memory_freed = false;
   for (uint32_t i = 0; i < last; ++i) {
     if (slots()[i].state == kHeld && !is_live(i)) {
-      note_death(i);
+      memory_freed = note_death(i) || memory_freed;
       free_slot(i);
     }
+  }
+  if (memory_freed) {
+    devices().announce();  // some of it may be others' to count now: orphan_counts.h
   }
   while (last > 0 && slots()[last - 1].state != kHeld) {
     --last;
@@ -376,12 +383,28 @@ void HostTable::release(int device, uint64_t bytes) {
   state_->set_used(at, before - static_cast<uint32_t>(pages));
 }
 
+bool HostTable::take_name(uint64_t name) {
+  return !state_->in_child() && range_lock::try_take(state_->file.lock_fd, F_WRLCK, host_table::name_byte(name));
+}
+
+void HostTable::drop_name(uint64_t name) {
+  if (!state_->in_child()) {
+    range_lock::drop(state_->file.lock_fd, host_table::name_byte(name));
+  }
+}
+
 uint64_t HostTable::used_bytes(int device) const {
   const int at = host_id(device);
   if (at < 0 || state_->in_child()) {
     return 0;
   }
-  return state_->sum(at, true).first;
+  const uint64_t used = state_->sum(at, true).first;
+  if (used != state_->sum(at, false).first) {
+    if (const auto held = state_->lock()) {
+      state_->sweep();  // dead owners with memory: who holds it now is told
+    }
+  }
+  return used;
 }
 
 void HostTable::set_open(int device, bool open) {

@@ -56,6 +56,9 @@ class HostTable {
   Result<> reserve(int device, uint64_t bytes, uint64_t capacity);
   // Takes back what reserve() added.
   void release(int device, uint64_t bytes);
+  // A name that one process of the host has at a time, until it drops it or ends. False: another has it.
+  bool take_name(uint64_t name);
+  void drop_name(uint64_t name);
   // Of all live owners together.
   uint64_t used_bytes(int device) const;
   void set_open(int device, bool open);

@@ -17,6 +17,7 @@
 //   byte 0       presence: shared by all who have joined, exclusive while one resets the file. The
 //                only part that all versions of the layout must agree on.
 //   byte 1 + i   slot i: held exclusively by its owner for as long as it lives.
+//   byte 2^62 + n   the memory file with inode number n, whose process is gone: held by who counts it.
 //
 // Who writes: the header's identity whoever holds byte 0 exclusively; high_water and the state, pid
 // and name of slots whoever holds the mutex; used_pages, open_devices, spin_permits, the broker's name and the
@@ -94,6 +95,10 @@ static_assert(kSlots == 415);
 static_assert(kMaxDevices == kDeviceRecords);
 
 inline constexpr off_t kPresenceByte = 0;
+inline constexpr off_t name_byte(uint64_t name) {
+  constexpr uint64_t kNames = uint64_t{1} << 62;
+  return static_cast<off_t>(kNames | (name & (kNames - 1)));
+}
 inline constexpr off_t slot_byte(uint32_t slot) { return 1 + static_cast<off_t>(slot); }
 
 }  // namespace canopy::host_table

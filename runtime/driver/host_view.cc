@@ -3,6 +3,7 @@
 #include "runtime/base/waiter.h"
 #include "runtime/driver/host_table_file.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace canopy {
@@ -71,6 +72,7 @@ std::vector<HostOwner> HostView::owners() const {
   const host_table::Slot* slots = host_table::slots_of(map_);
   const uint32_t end = std::min(load_relaxed(&header->high_water), host_table::kSlots);
   std::vector<HostOwner> list;
+  bool dead_have_memory = false;
   for (uint32_t i = 0; i < end; ++i) {
     // Acquire: pairs with the claim of a slot.
     if (load_acquire(&slots[i].state) != host_table::kHeld) {
@@ -80,7 +82,13 @@ std::vector<HostOwner> HostView::owners() const {
     // Asked behind the reading: who lives now lived then, or is the slot's next owner.
     if (range_lock::held_by_other(fd_, host_table::slot_byte(i)) && load_relaxed(&slots[i].pid) == owner.pid) {
       list.push_back(std::move(owner));
+    } else {
+      dead_have_memory = dead_have_memory ||
+                         std::any_of(owner.used_bytes.begin(), owner.used_bytes.end(), [](uint64_t bytes) { return bytes != 0; });
     }
+  }
+  if (dead_have_memory) {
+    devices().announce();  // some of it may be others' to count now: orphan_counts.h
   }
   return list;
 }

@@ -2,9 +2,28 @@
 
 #include "runtime/driver/host_table.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
+
 namespace canopy {
 
+// REQUIRES: called once with each step.
+void MemoryObject::count_if_orphan(uint32_t step) {
+  // acq_rel: who comes second sees what the first one wrote.
+  const uint32_t before = steps_.fetch_or(step, std::memory_order_acq_rel);
+  if ((before | step) == (kKnown | kOrphan) && device_ >= 0) {
+    sharing_->orphans().begin(inode_, device_, file_bytes_);
+  }
+}
+
 MemoryObject::~MemoryObject() {
+  if (import_) {
+    import_.reset();  // behind it the callback does not come any more
+    if (steps_.load(std::memory_order_acquire) == (kKnown | kOrphan) && device_ >= 0) {
+      sharing_->orphans().end(inode_);
+    }
+  }
   if (const uint64_t id = shared_id()) {
     sharing_->end(id);
   }
@@ -23,10 +42,12 @@ std::shared_ptr<MemoryObject> MemoryObject::own(PhysicalMemory memory, PageKind 
 Result<std::shared_ptr<MemoryObject>> MemoryObject::import(Sharing& sharing, const HostTable& table, const SharedKey& key,
                                                            int user, Lost on_lost) {
   std::shared_ptr<MemoryObject> object(new MemoryObject);
+  object->sharing_ = &sharing;
   MemoryObject* raw = object.get();  // outlives import_, and with it the callback
   CANOPY_ASSIGN(object->import_, sharing.import(ObjectKind::memory, key, [raw, lost = std::move(on_lost)] {
     raw->lost_.store(true, std::memory_order_release);
     lost(*raw);
+    raw->count_if_orphan(kOrphan);
   }));
   const Import& import = object->import_;
   object->bytes_ = import.bytes;
@@ -40,6 +61,13 @@ Result<std::shared_ptr<MemoryObject>> MemoryObject::import(Sharing& sharing, con
                   import.host_device);
     }
   }
+  struct stat file {};
+  if (::fstat(import.fd.get(), &file) != 0) {
+    return fail_errno(Errc::io, errno, "what was imported cannot be looked at");
+  }
+  object->inode_ = file.st_ino;
+  object->file_bytes_ = static_cast<uint64_t>(file.st_size);  // a part of a file keeps all of it
+  object->count_if_orphan(kKnown);
   return object;
 }
 

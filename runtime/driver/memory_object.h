@@ -58,18 +58,24 @@ class MemoryObject {
 
  private:
   MemoryObject() = default;
+  void count_if_orphan(uint32_t step);
 
   std::shared_ptr<PhysicalMemory> own_;  // null: import_ holds
   uint64_t bytes_ = 0;
   int device_ = kHostMemory;
   int user_ = 0;
   PageKind pages_ = PageKind::normal;
-  Sharing* sharing_ = nullptr;  // of shared_id_
+  Sharing* sharing_ = nullptr;  // of shared_id_, or of import_
   std::mutex share_mutex_;      // held by share()
   std::shared_ptr<void> exposed_;  // what keeps it reachable for other hosts
   std::unique_ptr<RemoteRegion> region_;
   std::atomic<uint64_t> shared_id_{0};
   std::atomic<bool> lost_{false};
+  // An import counts on its device from when it is known here and its process is gone, whichever comes last.
+  enum Step : uint32_t { kKnown = 1, kOrphan = 2 };
+  std::atomic<uint32_t> steps_{0};
+  uint64_t inode_ = 0;
+  uint64_t file_bytes_ = 0;
   Import import_;  // last: while it ends, its callback may still run
 };
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "runtime/driver/broker.h"
+#include "runtime/driver/orphan_counts.h"
 #include "runtime/driver/shared_key.h"
 
 #include <sys/types.h>
@@ -88,6 +89,8 @@ class Sharing {
   // The slot of the process that exported `id`; Errc::invalid_argument when no process can have done so.
   Result<uint32_t> exporter_of(uint64_t id) const;
   uint32_t own_slot() const;
+  // What we hold of processes that are gone.
+  OrphanCounts& orphans() { return orphans_; }
 
  private:
   friend class Import;
@@ -99,6 +102,7 @@ class Sharing {
   Result<std::shared_ptr<Peer>> peer_at(uint32_t slot);
 
   HostTable& table_;
+  OrphanCounts orphans_{table_};
   std::mutex mutex_;  // guards all below
   std::map<uint64_t, std::shared_ptr<Shared>> shared_;   // by id
   std::map<std::string, std::shared_ptr<Peer>> peers_;   // by address; those that vanished are taken out

@@ -334,6 +334,51 @@ TEST_F(IpcMemoryTest, MemoryOfADeadExporterIs507899AndCanBeClosed) {
   EXPECT_EQ(third.ask("import {} 0", key), std::to_string(ACL_ERROR_RT_INVALID_HANDLE));
 }
 
+// Once, however many hold it and in whatever order they let go or die.
+TEST_F(IpcMemoryTest, MemoryOfADeadExporterCountsUntilTheLastImporterIsGone) {
+  for (int round = 0; round < 6; ++round) {
+    MemoryProcess second;
+    MemoryProcess third;
+    const uint64_t before = used_bytes();
+    const auto counts = [&](uint64_t bytes) { return soon([&] { return used_bytes() == before + bytes; }); };
+    std::vector<std::string> keys;
+    uint64_t held = 0;
+    {
+      MemoryProcess other;
+      keys.push_back(export_of(other));
+      keys.push_back(other.ask("export 0 {} 1", 4096).substr(2));  // the same memory once more
+      import(keys[0]);
+      import(keys[1]);
+      ASSERT_EQ(second.ask("import {} 0", keys[0]), "0");
+      ASSERT_EQ(third.ask("import {} 0", keys[1]), "0");
+      held = used_bytes() - before;
+      EXPECT_GE(held, kBytes);
+    }  // killed
+    EXPECT_TRUE(counts(held)) << used_bytes() - before;
+    ACL_OK(aclrtIpcMemClose(keys[0].c_str()));
+    switch (round % 3) {  // whoever counts it, the others take it over
+      case 0: second.process.kill(); break;
+      case 1: third.process.kill(); break;
+      default: ACL_OK(aclrtIpcMemClose(keys[1].c_str()));
+    }
+    EXPECT_TRUE(counts(held)) << used_bytes() - before;
+    if (round % 3 == 2) {
+      second.process.kill();
+    } else {
+      ACL_OK(aclrtIpcMemClose(keys[1].c_str()));
+    }
+    EXPECT_TRUE(counts(held)) << used_bytes() - before;
+    if (round % 3 == 0) {
+      EXPECT_EQ(third.ask("close {}", keys[1]), "0");
+    } else if (round % 3 == 1) {
+      EXPECT_EQ(second.ask("close {}", keys[0]), "0");
+    } else {
+      third.process.kill();
+    }
+    EXPECT_TRUE(counts(0)) << used_bytes() - before;
+  }
+}
+
 TEST_F(IpcMemoryTest, ResettingTheDeviceEndsWhatWasSharedByIt) {
   MemoryProcess other;
   const std::string others = export_of(other);

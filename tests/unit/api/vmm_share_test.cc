@@ -176,14 +176,17 @@ TEST_F(VmmShare, MemoryOfADeadExporterIs507899) {
   aclrtDrvMemHandle handle = nullptr;
   ACL_OK(aclrtMemImportFromShareableHandle(id, 0, &handle));
   std::byte* at = map(handle);
+  const uint64_t used = used_bytes();
   other.process.kill();
   EXPECT_TRUE(soon([&] { return aclrtMemset(at, kBytes, 1, kBytes) != ACL_SUCCESS; }));
+  EXPECT_TRUE(soon([&] { return used_bytes() == used; })) << "it counts, at us";
   ACL_CODE(ACL_ERROR_RT_DRV_INTERNAL_ERROR, aclrtMemset(at, kBytes, 1, kBytes));
   std::byte* later = map(handle);
   ACL_CODE(ACL_ERROR_RT_DRV_INTERNAL_ERROR, aclrtMemset(later, kBytes, 1, kBytes));
   ACL_OK(aclrtUnmapMem(at));
   ACL_OK(aclrtUnmapMem(later));
   ACL_OK(aclrtFreePhysical(handle));
+  EXPECT_EQ(used_bytes(), used - kBytes);
 }
 
 TEST_F(VmmShare, AFabricHandleWorksAsANumberOnItsHost) {
