@@ -4,10 +4,9 @@
 //   CANOPY_TEST_KILLS (200), CANOPY_TEST_SEED
 #include "runtime/base/clock.h"
 #include "tests/multi/sharing/site.h"
+#include "tests/multi/sharing/small_shm.h"
 
-#include <sched.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -129,14 +128,6 @@ class Worker {
   std::vector<Import> held_;
 };
 
-std::vector<std::string> files_in_shm() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
-    names.push_back(entry.path().filename());
-  }
-  return names;
-}
-
 void kill_at_random_moments() {
   const char* wanted = std::getenv("CANOPY_TEST_KILLS");
   const int kills = wanted != nullptr ? std::atoi(wanted) : 200;
@@ -205,31 +196,7 @@ TEST(SharingKills, TheSameWith1024Descriptors) {
   ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
-// In containers /dev/shm has 64 MiB as a rule. Device memory does not lie there.
-TEST(SharingKills, TheSameWithASmallDevShm) {
-  if (::geteuid() != 0) {
-    GTEST_SKIP() << "only root can mount a /dev/shm of 64 MiB";
-  }
-  ChildProcess inside([](Line& line) {
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=64m") != 0) {
-      line.say(fmt::format("skip: no mount namespace to be had: {}", std::strerror(errno)));
-      return;
-    }
-    kill_at_random_moments();
-    const auto left = files_in_shm();  // nobody else is in here
-    EXPECT_TRUE(left.empty()) << left.size() << " files, the first is " << left.front();
-    line.say(testing::Test::HasFailure() ? "failed, see above" : "passed");
-  });
-  std::string outcome;
-  for (int i = 0; i < 6 && outcome.empty(); ++i) {  // it says nothing for as long as it runs
-    outcome = inside.line().hear();
-  }
-  if (outcome.starts_with("skip")) {
-    GTEST_SKIP() << outcome;
-  }
-  EXPECT_EQ(outcome, "passed");
-}
+TEST(SharingKills, TheSameWithASmallDevShm) { in_small_dev_shm(kill_at_random_moments); }
 
 }  // namespace
 }  // namespace canopy
