@@ -99,13 +99,25 @@ Page::Recorder SharedEvent::self() const {
 
 // ---- Records.
 
+// Without an end to it, helping others would go through all numbers that there are.
+tl::unexpected<Error> SharedEvent::page_is_damaged() const {
+  return fail(Errc::io, "the page of an event between processes contradicts itself: one of them has written over it");
+}
+
 Result<uint64_t> SharedEvent::begin_record() {
   std::atomic_ref newest(page_->newest);
   for (;;) {
     uint64_t last = newest.load(std::memory_order_acquire);
     const uint64_t number = last + 1;
+    if (number == 0 || number > Page::kMostRecords) {
+      return page_is_damaged();
+    }
     std::atomic_ref word(page_->record(number));
     uint64_t seen = word.load(std::memory_order_acquire);
+    // Who takes a word for a later record has seen `newest` pass this one.
+    if (Page::number_of(seen) > number && newest.load(std::memory_order_acquire) == last) {
+      return page_is_damaged();
+    }
     if (Page::number_of(seen) < number) {
       if (Page::phase_of(seen) == Page::kPending) {
         return fail(Errc::no_event, "all {} records that an event between processes can have are pending", Page::kRecords);

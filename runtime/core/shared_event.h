@@ -37,7 +37,8 @@ class SharedEvent final : public std::enable_shared_from_this<SharedEvent>, priv
   Result<std::string> handle();
   int host_device() const { return page_->device; }
 
-  // Errc::no_event: 480 records are pending; peer_lost: the process that created the event is gone.
+  // Errc::no_event: 480 records are pending; peer_lost: the process that created the event is gone; io: the page cannot
+  // have come about by records.
   Result<> record(Stream& stream);
   // The cell of the newest record, with `shares` for the caller; null when that is complete, or there is none.
   // Errc::peer_lost: who was to make it is gone.
@@ -59,6 +60,7 @@ class SharedEvent final : public std::enable_shared_from_this<SharedEvent>, priv
   void attach(const Secret& secret);
   SharedEventPage::Phase phase_of(uint64_t number) const;
   tl::unexpected<Error> lost_error() const;
+  tl::unexpected<Error> page_is_damaged() const;
   Result<uint64_t> begin_record();
   void end_record(uint64_t number, SharedEventPage::Phase phase);
   void ring_waiting();

@@ -29,6 +29,7 @@ struct SharedEventPage {
   static constexpr uint64_t kMagic = 0x31746e6576456e43;  // "CnEvent1"
   static constexpr uint32_t kRecords = 480;
   static constexpr uint32_t kSlotWords = 11;
+  static constexpr uint64_t kMostRecords = (uint64_t{1} << 38) - 1;  // what a word can number
 
   enum Phase : uint64_t { kFree = 0, kPending = 1, kDone = 2, kLost = 3 };
   // Which process makes a record: its slot, and how often the slot has been taken.
