@@ -47,8 +47,8 @@ tl::unexpected<Error> forked_error() {
 
 // Threads: the broker's thread serves clients and watches peers; all calls of the public interface
 // may come from any other. After a fork the child has no such thread: its copy closes every
-// descriptor (a socket that stayed open in the child would hide the parent's death from its peers),
-// refuses all calls, and is leaked by ~Broker.
+// socket (one that stayed open in the child would hide the parent's death from its peers),
+// refuses all calls, and is leaked by ~Broker, with all that it exports.
 struct Broker::State {
   struct Peer {
     std::shared_ptr<BrokerConnection> connection;  // shared with the fetch() calls under way
@@ -186,7 +186,7 @@ void Broker::State::after_fork_in_child() {
   listener.reset();
   epoll.reset();
   stop.reset();
-  clients.clear();
+  clients.close_in_child();
   for (auto& [where, peer] : peers) {
     peer.connection->close_in_child();
   }

@@ -70,7 +70,9 @@ class BrokerClients {
   // Drops those who had their time to say hello; returns when the next one has (~0: nobody waits).
   uint64_t drop_silent(uint64_t now_ns);
   void say_goodbye();
-  void clear();
+  // In a forked child: ends the connections there, and nothing else. What is exported or leased is left as it is: its
+  // end takes locks that a thread of the parent's may hold.
+  void close_in_child();
 
  private:
   static constexpr uint64_t kGreetNs = 10'000'000'000;
@@ -347,10 +349,10 @@ inline void BrokerClients::say_goodbye() {
   }
 }
 
-inline void BrokerClients::clear() {
-  clients_.clear();
-  connections_of_.clear();
-  published_.clear();
+inline void BrokerClients::close_in_child() {
+  for (auto& [token, client] : clients_) {
+    client.socket.reset();
+  }
 }
 
 }  // namespace canopy

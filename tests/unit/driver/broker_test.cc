@@ -260,6 +260,20 @@ TEST(Broker, ChildOfForkLeavesTheParentsConnectionsAlone) {
   EXPECT_EQ(lost, 0);
 }
 
+// Their end may need a lock that another thread of the parent held when it forked.
+TEST(Broker, ChildOfForkDoesNotEndWhatTheParentExports) {
+  auto broker = start();
+  const auto memory = sealed_memfd("broker-test", kBytes);
+  int ended = 0;
+  Export object{.fd = std::make_shared<const UniqueFd>(::dup(memory->get())), .bytes = kBytes, .secret = {}, .pids = {}, .owner = {}};
+  object.owner = std::shared_ptr<void>(nullptr, [&](void*) { ++ended; });
+  ASSERT_TRUE(broker->publish(std::move(object))) << error_text::newest();
+  ChildProcess child([&](Line& line) { line.say(std::to_string(ended)); });
+  EXPECT_EQ(child.line().hear(), "0");
+  EXPECT_EQ(child.wait(), 0);
+  EXPECT_EQ(ended, 0);
+}
+
 TEST(Broker, ManyFetchesLeaveNoDescriptorBehind) {
   Exporter exporter;
   auto broker = start();
