@@ -39,6 +39,9 @@ constexpr uint64_t kListenerToken = 0;
 constexpr uint64_t kStopToken = 1;
 constexpr uint64_t kFirstToken = 2;
 
+// Of a peer. No EPOLLIN: replies belong to the fetching thread; a hang-up is always reported.
+constexpr uint32_t kHangUp = EPOLLRDHUP;
+
 tl::unexpected<Error> forked_error() {
   return fail(Errc::forked, "this broker was started before fork; the child must start its own");
 }
@@ -75,13 +78,15 @@ struct Broker::State {
 
   // On the broker's thread.
   void run();
-  void handle(uint64_t token);
+  void handle(uint64_t token, uint32_t events);
   void deal_with_remains(std::unique_lock<std::mutex>& lock);
   void accept_clients();
   void mute_listener(int err);
   int run_timers();
 
   std::shared_ptr<BrokerConnection> connection_to(const std::string& to);
+  // Has the broker's thread tell what was given back when there is room.
+  void tell_later(const std::string& to, const std::shared_ptr<BrokerConnection>& connection);
   bool in_child() const { return forked.load(std::memory_order_relaxed); }  // set before any thread
 
   void before_fork() { mutex.lock(); }
@@ -104,7 +109,7 @@ void Broker::State::run() {
       if (token == kListenerToken) {
         accept_clients();
       } else {
-        handle(token);
+        handle(token, events[i].events);
       }
     }
   }
@@ -125,7 +130,7 @@ int Broker::State::run_timers() {
   return next == ~0ull ? -1 : static_cast<int>((next - now) / 1'000'000 + 1);
 }
 
-void Broker::State::handle(uint64_t token) {
+void Broker::State::handle(uint64_t token, uint32_t events) {
   std::unique_lock lock(mutex);
   if (clients.handle(token)) {
     deal_with_remains(lock);
@@ -133,6 +138,13 @@ void Broker::State::handle(uint64_t token) {
   }
   const auto entry = watched.find(token);
   if (entry == watched.end()) {
+    return;
+  }
+  if (events == EPOLLOUT) {
+    // Under the mutex from the last look to the change: who finds the queue full in between asks again behind it.
+    if (entry->second.connection->tell_given_back()) {
+      epoll_rewatch(epoll, entry->second.connection->fd(), token, kHangUp);
+    }
     return;
   }
   const Watched peer = std::move(entry->second);
@@ -341,8 +353,7 @@ Result<> Broker::connect(const std::string& address, uint64_t tag) {
     return {};
   }
   const uint64_t token = state_->next_token++;
-  // No EPOLLIN: replies belong to the fetching thread; a hang-up is always reported.
-  if (!epoll_watch(state_->epoll, connection->fd(), token, EPOLLRDHUP)) {
+  if (!epoll_watch(state_->epoll, connection->fd(), token, kHangUp)) {
     return fail_errno(Errc::limit, errno, "broker '{}' cannot be watched", address);
   }
   state_->peers.insert_or_assign(address, State::Peer{connection, token});
@@ -356,12 +367,21 @@ std::shared_ptr<BrokerConnection> Broker::State::connection_to(const std::string
   return peer == peers.end() ? nullptr : peer->second.connection;
 }
 
+void Broker::State::tell_later(const std::string& to, const std::shared_ptr<BrokerConnection>& connection) {
+  std::lock_guard lock(mutex);
+  const auto peer = peers.find(to);
+  // Else it has ended, and all its leases with it.
+  if (peer != peers.end() && peer->second.connection == connection && watched.contains(peer->second.token)) {
+    epoll_rewatch(epoll, connection->fd(), peer->second.token, kHangUp | EPOLLOUT);
+  }
+}
+
 void Broker::give_back(const std::string& address, uint64_t id) {
   if (state_->in_child()) {
     return;
   }
-  if (const auto connection = state_->connection_to(address)) {
-    connection->give_back(id);
+  if (const auto connection = state_->connection_to(address); connection && !connection->give_back(id)) {
+    state_->tell_later(address, connection);
   }
 }
 

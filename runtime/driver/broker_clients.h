@@ -35,6 +35,13 @@ inline bool epoll_watch(const UniqueFd& epoll, int fd, uint64_t token, uint32_t 
   event.data.u64 = token;
   return ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
+// Other `events` for what is watched already.
+inline void epoll_rewatch(const UniqueFd& epoll, int fd, uint64_t token, uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = token;
+  ::epoll_ctl(epoll.get(), EPOLL_CTL_MOD, fd, &event);
+}
 inline void epoll_unwatch(const UniqueFd& epoll, int fd) {
   ::epoll_ctl(epoll.get(), EPOLL_CTL_DEL, fd, nullptr);
 }

@@ -328,7 +328,7 @@ Result<Message> BrokerConnection::exchange(Message request, UniqueFd* passed, De
 // What was given back comes first, then `request`.
 Result<> BrokerConnection::post(const Message& request, Deadline deadline) {
   for (;;) {
-    if (send_given_back() && broker_socket::send_message(socket_, request) != Sent::full) {
+    if (tell_given_back() && broker_socket::send_message(socket_, request) != Sent::full) {
       return {};  // or the peer is gone: why may lie in the queue
     }
     switch (wait_ready(socket_, POLLOUT, deadline)) {
@@ -342,16 +342,16 @@ Result<> BrokerConnection::post(const Message& request, Deadline deadline) {
   }
 }
 
-void BrokerConnection::give_back(uint64_t id) {
+bool BrokerConnection::give_back(uint64_t id) {
   {
     std::lock_guard lock(given_back_mutex_);
     given_back_.push_back(id);
   }
-  send_given_back();
+  return tell_given_back();
 }
 
 // One message is atomic, so a fetch() that is under way on another thread does not matter.
-bool BrokerConnection::send_given_back() {
+bool BrokerConnection::tell_given_back() {
   std::lock_guard lock(given_back_mutex_);
   while (socket_ && !given_back_.empty()) {
     if (broker_socket::send_message(socket_, Message{.op = Op::give_back, .id = given_back_.back()}) ==

@@ -3,7 +3,8 @@
 //
 // All sockets are non-blocking SEQPACKET sockets with abstract names. One connection per peer does
 // for everything: a fetching thread sends and reads on it itself, under the connection's mutex,
-// while the broker's thread watches the same socket for hang-up only. What the broker's thread
+// while the broker's thread watches the same socket for hang-up, and for room while leases that were
+// given back wait for it. What the broker's thread
 // needs to know then (was there a GOODBYE?) still lies in the socket's queue, or was noted by the
 // fetching thread that met it.
 #pragma once
@@ -64,8 +65,11 @@ class BrokerConnection {
   Result<> greet(Deadline deadline, uint64_t identity = 0);
 
   Result<FetchedMemory> fetch(const FetchRequest& request, Deadline deadline);
-  // Tells the other side at once, or, where its queue is full, before whatever is sent next.
-  void give_back(uint64_t id);
+  // Tells the other side at once. False where its queue is full: it hears with whatever is sent next, or from
+  // tell_given_back() when there is room.
+  bool give_back(uint64_t id);
+  // True when nothing is left to be told. Never blocks; any thread.
+  bool tell_given_back();
   // After a hang-up: reads what is left; true when the peer had said goodbye.
   bool drain();
   // Says goodbye and ends the connection; a fetch() that is under way fails at once.
@@ -84,8 +88,6 @@ class BrokerConnection {
   Result<broker_protocol::Message> exchange(broker_protocol::Message request, UniqueFd* passed,
                                             Deadline deadline);
   Result<> post(const broker_protocol::Message& request, Deadline deadline);
-  // True when nothing is left to be sent. Any thread.
-  bool send_given_back();
   tl::unexpected<Error> gone() const;
   tl::unexpected<Error> late() const;
 

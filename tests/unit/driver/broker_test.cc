@@ -274,6 +274,34 @@ TEST(Broker, ChildOfForkDoesNotEndWhatTheParentExports) {
   EXPECT_EQ(ended, 0);
 }
 
+// More than the exporter's queue takes while it does not read.
+TEST(Broker, LeasesGivenBackInOneBurstAllEnd) {
+  constexpr int kLeases = 2000;
+  Exporter exporter([](Line& line, auto& broker, uint64_t id, Mapping&) {
+    while (line.hear() == "leases") {
+      line.say(std::to_string(broker->leases(id)));
+    }
+  });
+  const auto leases = [&] {
+    exporter.process->line().say("leases");
+    return exporter.process->line().hear();
+  };
+  auto broker = start();
+  ASSERT_TRUE(broker->connect(exporter.address, 1));
+  for (int i = 0; i < kLeases; ++i) {
+    ASSERT_TRUE(broker->fetch(exporter.address, FetchRequest{.id = exporter.id, .secret = {}, .leased = true})) << error_text::newest();
+  }
+  ASSERT_EQ(leases(), std::to_string(kLeases));
+  ::kill(exporter.process->pid(), SIGSTOP);
+  int status = 0;
+  ASSERT_EQ(::waitpid(exporter.process->pid(), &status, WUNTRACED), exporter.process->pid());
+  for (int i = 0; i < kLeases; ++i) {
+    broker->give_back(exporter.address, exporter.id);
+  }
+  ::kill(exporter.process->pid(), SIGCONT);
+  EXPECT_TRUE(soon([&] { return leases() == "0"; }, std::chrono::seconds(5))) << leases();
+}
+
 TEST(Broker, ManyFetchesLeaveNoDescriptorBehind) {
   Exporter exporter;
   auto broker = start();
