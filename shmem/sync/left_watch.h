@@ -4,6 +4,7 @@
 // while the wait goes on, at most one per kEvery. PEs that die are none of its business: they end the job.
 #pragma once
 
+#include "runtime/base/waiter.h"
 #include "transport/base/ticket.h"
 
 #include <cstdint>
@@ -22,6 +23,8 @@ class LeftWatch {
 
   // Cheap enough for every look of a wait.
   bool left();
+  // A PE that leaves rings the bells of its host; for others a wait has to look by itself.
+  WakenBy waker() const { return mapped_ ? WakenBy::ours : WakenBy::anyone; }
 
  private:
   static constexpr uint64_t kEveryNs = 100'000'000;

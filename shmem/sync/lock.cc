@@ -69,7 +69,7 @@ class Lock {
     const auto come = [&] { return (own() & bits) != 0; };
     // It may have granted the lock before it left.
     wait_for(world(), world().bell(), [&] { return come() || (left = watch.left()); },
-             WakenBy::ours, routine_, [&] {
+             watch.waker(), routine_, [&] {
                return fmt::format("pe {} waits for the lock at {}, behind PE {} ({})",
                                   world().my_pe(), fmt::ptr(word_), pe, routine_);
              });

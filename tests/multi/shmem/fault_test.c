@@ -8,8 +8,64 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What is wrong before anything is initialised. */
+static void before_init(const char* fault) {
+  long word = 0;
+  int provided = -1;
+  if (strcmp(fault, "lock_before_init") == 0) {
+    shmem_set_lock(&word);
+  } else if (strcmp(fault, "wrong_level") == 0) {
+    if (shmem_init_thread(99, &provided) == 0) exit(44);
+    exit(0);
+  } else if (strcmp(fault, "implicit_finalize") == 0) {
+    start_pes(0);
+    long* word_of_all = shmalloc(sizeof *word_of_all);
+    *word_of_all = 0;
+    shmem_barrier_all();
+    shmem_long_inc(word_of_all, 0);
+    shmem_barrier_all();
+    if (shmem_long_fetch(word_of_all, 0) != _num_pes()) shmem_global_exit(44);
+    exit(0);
+  }
+}
+
+/* §9.1: after the last finalize the library may be initialised again. */
+static void again(void) {
+  for (int round = 0; round < 3; ++round) {
+    int initialized = 1, provided = -1;
+    shmem_finalize();
+    shmem_query_initialized(&initialized);
+    if (initialized) exit(44);
+    if (shmem_init_thread(round, &provided) != 0) exit(45);
+    long* word = shmem_calloc(1, sizeof *word);
+    shmem_long_atomic_inc(word, 0);
+    shmem_barrier_all();
+    if (shmem_long_g(word, 0) != shmem_n_pes()) shmem_global_exit(46);
+    shmem_barrier_all();
+  }
+}
+
+static void wrong_context(const char* fault, long* word) {
+  shmem_ctx_t ctx;
+  if (shmem_ctx_create(0, &ctx) != 0) shmem_global_exit(44);
+  if (strcmp(fault, "dead_context") == 0) {
+    shmem_ctx_destroy(ctx);
+    shmem_ctx_long_p(ctx, word, 1, 0);
+  } else if (strcmp(fault, "invalid_context") == 0) {
+    shmem_ctx_long_atomic_inc(SHMEM_CTX_INVALID, word, 0);
+  } else if (strcmp(fault, "default_destroyed") == 0) {
+    shmem_ctx_destroy(SHMEM_CTX_DEFAULT);
+  } else if (fork() == 0) {
+    shmem_ctx_long_p(ctx, word, 1, 0);
+    _exit(42);
+  } else {
+    sleep(1); /* for the child's sentence only */
+  }
+}
+
 int main(int argc, char** argv) {
   const char* fault = argc > 1 ? argv[1] : "";
+  before_init(fault);
   shmem_init();
   const int me = shmem_my_pe();
   const int n = shmem_n_pes();
@@ -65,6 +121,15 @@ int main(int argc, char** argv) {
     }
     int status = 0;
     if (waitpid(child, &status, 0) != child || status != (1 << 8)) shmem_global_exit(44);
+  } else if (strcmp(fault, "killed_with_lock") == 0 || strcmp(fault, "left_with_lock") == 0) {
+    if (me == 1) shmem_set_lock(word);
+    shmem_barrier_all();
+    if (me == 1 && strcmp(fault, "killed_with_lock") == 0) raise(SIGKILL);
+    if (me == 0) shmem_set_lock(word); /* never comes */
+  } else if (strcmp(fault, "again") == 0) {
+    again();
+  } else if (strstr(fault, "context") != NULL || strcmp(fault, "default_destroyed") == 0) {
+    wrong_context(fault, word);
   } else if (strcmp(fault, "too_long") == 0) {
     shmem_putmem(word, word, (size_t)-1, 0);
   }

@@ -79,6 +79,76 @@ case $fault in
     says "finalize in a forked child of PE 0"
     says "init in a forked child of PE 1"
     ;;
+  lock_before_init)
+    run 1 "$program" "$fault"
+    ends nonzero
+    says "shmem_set_lock was called before init or after finalize"
+    ;;
+  wrong_level)
+    run 2 "$program" "$fault"
+    ends 0
+    says "shmem_init_thread: 99 is no thread level"
+    ;;
+  implicit_finalize | again)
+    run 3 "$program" "$fault"
+    ends 0
+    ;;
+  again_alone)
+    before=$(ours)
+    start=$(date +%s%N)
+    "$program" again >"$log" 2>&1
+    code=$?
+    elapsed=$((($(date +%s%N) - start) / 1000000))
+    ends 0
+    ;;
+  killed_with_lock)
+    run 3 "$program" "$fault"
+    ends nonzero
+    says_once "died without finalize"
+    ;;
+  left_with_lock)
+    run 2 "$program" "$fault"
+    ends nonzero
+    says "pe 0: shmem_set_lock: PE 1 has finalized with the lock at 0x[0-9a-f]+, for which this PE waits"
+    ;;
+  left_with_far_lock)
+    export CANOPY_PES_PER_HOST=1
+    run 2 "$program" left_with_lock
+    ends nonzero
+    says "pe 0: shmem_set_lock: PE 1 has finalized with the lock at"
+    ;;
+  dead_context)
+    run 2 "$program" "$fault"
+    ends nonzero
+    says "shmem_ctx_long_p on context 0x[0-9a-f]+, which does not exist: it was destroyed"
+    ;;
+  invalid_context)
+    run 2 "$program" "$fault"
+    ends nonzero
+    says "shmem_ctx_long_atomic_inc on SHMEM_CTX_INVALID"
+    ;;
+  default_destroyed)
+    run 2 "$program" "$fault"
+    ends nonzero
+    says "shmem_ctx_destroy on SHMEM_CTX_DEFAULT, which lives as long as the job"
+    ;;
+  forked_context)
+    run 2 "$program" "$fault"
+    ends 0
+    says "shmem_ctx_long_p was called in a forked child"
+    ;;
+  variables)
+    # The older names hold where the newer are not set.
+    export SMA_VERSION=1 SMA_INFO=1 SMA_SYMMETRIC_SIZE=3.1M SHMEM_DEBUG=1
+    run 2 "$program" none
+    ends 0
+    says_once "Canopy .*, OpenSHMEM 1\.6"
+    says "SHMEM_SYMMETRIC_SIZE .*now 4194304" # granules of 2 MiB
+    export SHMEM_SYMMETRIC_SIZE=20kk
+    run 2 "$program" none
+    ends 0
+    says "SHMEM_SYMMETRIC_SIZE .*now 2097152"
+    ;;
   too_long)
     run 2 "$program" "$fault"
     ends nonzero
