@@ -51,4 +51,13 @@ Result<> quiet(Context& context, int peer, Wait wait) {
                        [&](Ticket* t) { return context.post_quiet(peer, t); });
 }
 
+Result<> open_region(Transport& transport, int peer, const PeerRegion& region, Wait wait) {
+  return post_patiently(transport, wait, [&] { return transport.open_region(peer, region); });
+}
+
+Result<> close_region(Transport& transport, int peer, RegionId id, Wait wait) {
+  return post_and_wait(transport, peer, "what was under way to a closed region", wait,
+                       [&](Ticket* t) { return transport.close_region(peer, id, t); });
+}
+
 }  // namespace canopy::transport

@@ -23,6 +23,12 @@ Result<> signal(Context& context, const Target& at, SignalOp op, uint64_t value,
 // Remotely complete on return: everything this context posted to `peer` (or kAllPeers).
 Result<> quiet(Context& context, int peer, Wait wait);
 
+// Opens a region of a peer, which may have to be met first.
+Result<> open_region(Transport& transport, int peer, const PeerRegion& region, Wait wait);
+// All that was posted to the region is remotely complete on return, and nothing more can be. An
+// error says only how that ended: but for not_found, the region is closed.
+Result<> close_region(Transport& transport, int peer, RegionId id, Wait wait);
+
 // Calls post() until it is not refused with Errc::again, and returns its result.
 template <class Post>
 Result<> post_patiently(Context& context, Wait wait, Post&& post) {

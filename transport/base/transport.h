@@ -49,6 +49,8 @@ struct Capabilities {
 };
 
 using RegionId = uint32_t;
+// Tables of regions are indexed by id: what a peer names cannot make them larger than 1.5 MiB.
+inline constexpr RegionId kMostRegions = 65536;
 
 // A region of a peer, as its owner described it to us.
 struct PeerRegion {
@@ -140,6 +142,26 @@ class Transport : public Context {
   // REQUIRES: as for direct() - nobody posts to that peer meanwhile.
   virtual Result<> connect(int peer, std::string_view address,
                            std::span<const PeerRegion> regions) = 0;
+  // Regions that come and go, on any thread, at any time, whatever others post meanwhile. Their
+  // owner offers one and tells peers its key by means of its own; a peer opens it, posts to it as
+  // to any other, and closes it; the owner withdraws it when every peer has closed it. An access to
+  // what is not open is not_found, as with any region. The ids are those of register_region(), and
+  // small: below kMostRegions, so that finding one stays an index. direct() has no address for
+  // them.
+
+  // As register_region(). The memory must stay until it is withdrawn.
+  virtual Result<std::string> offer_region(RegionId id, std::span<std::byte> memory) = 0;
+  // The memory is the caller's again. REQUIRES: no peer has it open; a provider may take an access
+  // by one who has as a broken connection, and lose that peer. Error: not_found.
+  virtual Result<> withdraw_region(RegionId id) = 0;
+  // Makes a region of a connected peer a legal target. Errors: not_found, no such peer;
+  // invalid_argument, the id is in use; again, the peer has yet to be met.
+  virtual Result<> open_region(int peer, const PeerRegion& region) = 0;
+  // Posts to it are refused from now on; `done` is settled when all that any context has posted to
+  // it is remotely complete: then its owner may be told. Errors: not_found; again, something that
+  // was posted to it has not left yet.
+  virtual Result<> close_region(int peer, RegionId id, Ticket* done) = 0;
+
   // Gives a peer up (its process or host is known to be dead): what is pending to it and what is
   // posted to it later fails with peer_lost.
   virtual void disconnect(int /*peer*/, std::string_view /*why*/) {}

@@ -94,6 +94,34 @@ Result<> FarTransport::connect(int peer, std::string_view address,
   return {};
 }
 
+Result<Transport*> FarTransport::opened_network() const {
+  if (Transport* inner = network()) {
+    return inner;
+  }
+  return fail(Errc::not_initialized,
+              "ofi: nobody has been introduced, so there is no network to have regions");
+}
+
+Result<std::string> FarTransport::offer_region(RegionId id, std::span<std::byte> memory) {
+  return opened_network().and_then(
+      [&](Transport* inner) { return inner->offer_region(id, memory); });
+}
+
+Result<> FarTransport::withdraw_region(RegionId id) {
+  return opened_network().and_then([&](Transport* inner) { return inner->withdraw_region(id); });
+}
+
+Result<> FarTransport::open_region(int peer, const PeerRegion& region) {
+  return network_to(peer).and_then(
+      [&](Transport* inner) { return inner->open_region(peer, region); });
+}
+
+// Of a peer that is lost, too.
+Result<> FarTransport::close_region(int peer, RegionId id, Ticket* done) {
+  return opened_network().and_then(
+      [&](Transport* inner) { return inner->close_region(peer, id, done); });
+}
+
 void FarTransport::disconnect(int peer, std::string_view why) {
   Peer* entry = find(peer);
   if (entry != nullptr && entry->state.load(std::memory_order_acquire) != State::lost) {

@@ -53,6 +53,11 @@ class FarTransport final : public Transport {
   Result<std::string> register_region(RegionId id, std::span<std::byte> memory) override;
   Result<> connect(int peer, std::string_view address,
                    std::span<const PeerRegion> regions) override;
+  // Errors: not_initialized too: nobody has been introduced, so there is no network yet.
+  Result<std::string> offer_region(RegionId id, std::span<std::byte> memory) override;
+  Result<> withdraw_region(RegionId id) override;
+  Result<> open_region(int peer, const PeerRegion& region) override;
+  Result<> close_region(int peer, RegionId id, Ticket* done) override;
   void disconnect(int peer, std::string_view why) override;
   std::optional<std::byte*> direct(int, RegionId) const override { return std::nullopt; }
   Result<std::unique_ptr<Context>> open_context() override;
@@ -94,6 +99,8 @@ class FarTransport final : public Transport {
 
   explicit FarTransport(FarOptions options) : options_(std::move(options)) {}
   Peer* find(int peer) const;
+  // network(), or why there is none.
+  Result<Transport*> opened_network() const;
   void request_introduction(int number, Peer& peer);
   Welcome answer(const Knock& knock, const HostAddress& at);
   // The provider of the network transport, which is opened if it is not yet.

@@ -49,14 +49,32 @@ Faults::Fate Faults::fate_of(const Target& at, const char* what) {
   return number == drop_at_ ? Fate::drops : Fate::fails;
 }
 
+void Faults::open(int peer, RegionId region, uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  opened_[{peer, region}] = bytes;
+}
+
+void Faults::close(int peer, RegionId region) {
+  std::lock_guard lock(mutex_);
+  opened_.erase({peer, region});
+}
+
+uint64_t Faults::bytes_of(int peer, RegionId region) const {
+  if (const auto known = peers_.find(peer); known != peers_.end()) {
+    if (const auto found = known->second.find(region); found != known->second.end()) {
+      return found->second;
+    }
+  }
+  std::lock_guard lock(mutex_);
+  const auto found = opened_.find({peer, region});
+  return found == opened_.end() ? 0 : found->second;
+}
+
 Result<> Faults::check(const Target& at, size_t nbytes, size_t alignment) const {
-  const auto peer = peers_.find(at.peer);
-  const auto region = peer == peers_.end() ? std::map<RegionId, uint64_t>::const_iterator()
-                                           : peer->second.find(at.region);
-  if (peer == peers_.end() || region == peer->second.end()) {
+  const uint64_t bytes = bytes_of(at.peer, at.region);
+  if (bytes == 0) {
     return fail(Errc::not_found, "{}: peer {} has no region {} here", name_, at.peer, at.region);
   }
-  const uint64_t bytes = region->second;
   if (at.offset > bytes || nbytes > bytes - at.offset) {
     return fail(Errc::out_of_range,
                 "{}: peer {} region {}: {} bytes at offset {} leave its {} bytes", name_, at.peer,

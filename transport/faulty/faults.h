@@ -31,8 +31,10 @@ class Faults {
   FaultRandom random_for_context();
 
   // The argument checks that the contract wants from every post. The table is written by connect()
-  // only, when nobody posts.
+  // only, when nobody posts; regions that come and go are in one of their own.
   void add_window(int peer, RegionId region, uint64_t bytes) { peers_[peer][region] = bytes; }
+  void open(int peer, RegionId region, uint64_t bytes);
+  void close(int peer, RegionId region);
   Result<> check(const Target& at, size_t nbytes, size_t alignment) const;
   Result<> check_peer(int peer) const;
 
@@ -52,6 +54,8 @@ class Faults {
   Doorbell bell;
 
  private:
+  // 0: there is none.
+  uint64_t bytes_of(int peer, RegionId region) const;
   bool here() const { return plan_.only < 0 || plan_.only == salt_; }
 
   const FaultPlan plan_;
@@ -66,6 +70,7 @@ class Faults {
   mutable std::mutex mutex_;  // guards the rest
   FaultRandom contexts_;
   std::map<int, std::string> lost_;
+  std::map<std::pair<int, RegionId>, uint64_t> opened_;  // bytes
   std::function<void(int, Errc, std::string_view)> on_error_;
 };
 

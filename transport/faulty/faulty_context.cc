@@ -215,6 +215,14 @@ int FaultyContext::progress() {
   return move_on();
 }
 
+bool FaultyContext::holds(int peer, RegionId region) {
+  std::lock_guard lock(mutex_);
+  return std::any_of(held_.begin(), held_.end(), [&](const HeldOperation& operation) {
+    return operation.kind < Kind::fence && operation.at.peer == peer &&
+           operation.at.region == region;
+  });
+}
+
 int FaultyContext::move_on() {
   int released = 0;
   if (std::unique_lock lock(mutex_, std::try_to_lock); lock) {

@@ -53,6 +53,9 @@ class FaultyContext final : public Context {
   void rest() override { inner_.rest(); }
   std::string trouble(int peer) const override;
 
+  // Whether something for that region has not left yet.
+  bool holds(int peer, RegionId region);
+
   // progress() for the pump: does not count as somebody's polling.
   int move_on();
 

@@ -75,6 +75,26 @@ Result<> FaultyTransport::connect(int peer, std::string_view address,
   return {};
 }
 
+Result<> FaultyTransport::open_region(int peer, const PeerRegion& region) {
+  CANOPY_TRY(inner_->open_region(peer, region));
+  faults_.open(peer, region.id, region.bytes);
+  return {};
+}
+
+Result<> FaultyTransport::close_region(int peer, RegionId id, Ticket* done) {
+  {
+    std::lock_guard lock(mutex_);
+    const bool held = std::any_of(contexts_.begin(), contexts_.end(),
+                                  [&](FaultyContext* context) { return context->holds(peer, id); });
+    if (held) {
+      return tl::unexpected(Error{Errc::again, 0, std::source_location::current()});
+    }
+  }
+  CANOPY_TRY(inner_->close_region(peer, id, done));
+  faults_.close(peer, id);
+  return {};
+}
+
 void FaultyTransport::disconnect(int peer, std::string_view why) {
   inner_->disconnect(peer, why);
   faults_.lose(peer, why);

@@ -30,6 +30,12 @@ class FaultyTransport final : public Transport {
   }
   Result<> connect(int peer, std::string_view address,
                    std::span<const PeerRegion> regions) override;
+  Result<std::string> offer_region(RegionId id, std::span<std::byte> memory) override {
+    return inner_->offer_region(id, memory);
+  }
+  Result<> withdraw_region(RegionId id) override { return inner_->withdraw_region(id); }
+  Result<> open_region(int peer, const PeerRegion& region) override;
+  Result<> close_region(int peer, RegionId id, Ticket* done) override;
   // Called, on whatever thread polls, after an operation that may change `peer`'s memory has left.
   // Over memory that is mapped here nobody else can ring the peer's bell. Set before connect().
   void on_delivery(std::function<void(int peer)> call) { faults_.delivered = std::move(call); }

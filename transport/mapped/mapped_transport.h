@@ -13,6 +13,9 @@ class MappedTransport final : public DirectTransport {
   // Every region needs its `mapped_at`.
   Result<> connect(int peer, std::string_view address,
                    std::span<const PeerRegion> regions) override;
+
+ private:
+  Result<std::span<std::byte>> place_of(int peer, const PeerRegion& region) const override;
 };
 
 }  // namespace canopy::transport

@@ -20,17 +20,35 @@
 #include "transport/ofi/operation.h"
 #include "transport/ofi/registry.h"
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <vector>
 
 namespace canopy::transport::ofi {
 
+// A region of a peer that is being closed. Held by every context that has something under way to
+// that peer; the last to let go settles the ticket. Thread-safe.
+class Closing {
+ public:
+  explicit Closing(Ticket* done) : done_(done) {}
+  Closing(const Closing&) = delete;
+  ~Closing() { settle(done_, worst_.load(std::memory_order_relaxed)); }
+  // Relaxed: the last release of the shared_ptr orders it with the destructor.
+  void fail_with(Errc code) { worst_.store(code, std::memory_order_relaxed); }
+
+ private:
+  Ticket* const done_;
+  std::atomic<Errc> worst_{Errc::ok};
+};
+
 // A quiet that waits for lanes.
 struct PendingQuiet {
   Ticket* ticket = nullptr;
   int lanes = 0;
   Errc worst = Errc::ok;
+  std::shared_ptr<Closing>
+      closing;  // not the program's: the failures of what had no ticket are not its own
 };
 
 class OfiContext final : public Context {
@@ -55,10 +73,18 @@ class OfiContext final : public Context {
   // How often somebody else polled. A hint: orders nothing.
   uint64_t polls() const { return load_relaxed(&polls_); }
   // Something is under way, or was refused and waits for room. A hint: orders nothing.
-  bool busy() const { return operations_.lent() != 0 || load_relaxed(&refused_) != 0; }
+  bool busy() const {
+    return operations_.lent() != 0 || load_relaxed(&refused_) != 0 || load_relaxed(&owes_) != 0;
+  }
   // Called after an operation was posted that completes later.
   void on_post(std::function<void()> call) { posted_ = std::move(call); }
   Baton& baton() { return baton_; }
+
+  // For regions that are being closed; REQUIRES: the caller holds the baton.
+  // Whether a transfer to or from `peer` is not all posted yet.
+  bool has_pieces_for(int peer) const { return large_.parent != nullptr && large_.at.peer == peer; }
+  // Lets go of `closing` when all that was posted to `peer` before is remotely complete.
+  void drain(int peer, const std::shared_ptr<Closing>& closing);
 
  private:
   // A checked target.
@@ -107,6 +133,7 @@ class OfiContext final : public Context {
   void push_flushes(int peer, Lane& lane);
   bool push_put_flush(int peer, Lane& lane);
   bool push_message_flush(int peer, Lane& lane);
+  PendingQuiet& new_quiet(Ticket* done, std::shared_ptr<Closing> closing);
   void join(int peer, Lane& lane, PendingQuiet& quiet);
   void notify(Lane& lane);
   void leave(PendingQuiet& quiet);
@@ -146,6 +173,7 @@ class OfiContext final : public Context {
   std::vector<std::byte> name_;  // where replies reach us
   uint32_t seen_losses_ = 0;
   uint32_t refused_ = 0;       // the last post was: back-pressure
+  uint32_t owes_ = 0;          // stalled_ is not empty: to be tried again, whoever waits
   uint64_t polls_ = 0;         // by others than the transport's thread
   uint64_t polls_served_ = 0;  // when serve() last looked; the transport's thread's
   std::unique_ptr<Endpoint> endpoint_;

@@ -64,6 +64,7 @@ void OfiContext::push_flushes(int peer, Lane& lane) {
   }
   if (lane.flush_due() && std::find(stalled_.begin(), stalled_.end(), peer) == stalled_.end()) {
     stalled_.push_back(peer);  // resume() tries again
+    store_relaxed(&owes_, 1);  // busy() reads it without the baton
   }
 }
 
@@ -123,12 +124,7 @@ Result<> OfiContext::post_quiet(int peer, Ticket* done) {
   if (large_.parent != nullptr) {
     return again();  // its last pieces must go before the flush
   }
-  if (free_quiets_.empty()) {
-    free_quiets_.push_back(&quiets_.emplace_back());
-  }
-  PendingQuiet& quiet = *free_quiets_.back();
-  free_quiets_.pop_back();
-  quiet = {done, 1, Errc::ok};  // one for ourselves, until all lanes have been asked
+  PendingQuiet& quiet = new_quiet(done, nullptr);
   if (peer != kAllPeers) {
     join(peer, lane_of(peer), quiet);
     if (lane_of(peer).lost) {
@@ -148,11 +144,35 @@ Result<> OfiContext::post_quiet(int peer, Ticket* done) {
   return {};
 }
 
+void OfiContext::drain(int peer, const std::shared_ptr<Closing>& closing) {
+  sync_losses();
+  if (static_cast<size_t>(peer) >= lanes_.size()) {
+    return;  // nothing was ever posted
+  }
+  PendingQuiet& quiet = new_quiet(nullptr, closing);
+  join(peer, lane_of(peer), quiet);
+  leave(quiet);
+  if (posted_) {
+    posted_();  // whoever works with this context need not be waiting
+  }
+}
+
+PendingQuiet& OfiContext::new_quiet(Ticket* done, std::shared_ptr<Closing> closing) {
+  if (free_quiets_.empty()) {
+    free_quiets_.push_back(&quiets_.emplace_back());
+  }
+  PendingQuiet& quiet = *free_quiets_.back();
+  free_quiets_.pop_back();
+  // One lane for the caller, until all have been asked.
+  quiet = {done, 1, Errc::ok, std::move(closing)};
+  return quiet;
+}
+
 void OfiContext::join(int peer, Lane& lane, PendingQuiet& quiet) {
   if (lane.dirty()) {
     request_flush(peer, lane);
   }
-  if (lane.failed != Errc::ok) {
+  if (lane.failed != Errc::ok && quiet.closing == nullptr) {
     quiet.worst = std::exchange(lane.failed, Errc::ok);
   }
   if (!lane.outstanding.empty()) {
@@ -167,7 +187,7 @@ void OfiContext::notify(Lane& lane) {
     if (!lane.outstanding.complete(waiter.generation)) {
       return false;
     }
-    if (lane.failed != Errc::ok) {
+    if (lane.failed != Errc::ok && waiter.quiet->closing == nullptr) {
       waiter.quiet->worst = std::exchange(lane.failed, Errc::ok);
     }
     leave(*waiter.quiet);
@@ -176,8 +196,16 @@ void OfiContext::notify(Lane& lane) {
 }
 
 void OfiContext::leave(PendingQuiet& quiet) {
-  if (--quiet.lanes == 0) {
-    free_quiets_.push_back(&quiet);
+  if (--quiet.lanes != 0) {
+    return;
+  }
+  free_quiets_.push_back(&quiet);
+  if (quiet.closing != nullptr) {
+    if (quiet.worst != Errc::ok) {
+      quiet.closing->fail_with(quiet.worst);
+    }
+    quiet.closing.reset();
+  } else {
     settle(quiet.ticket, quiet.worst);
   }
 }

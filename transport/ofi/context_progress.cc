@@ -213,6 +213,9 @@ void OfiContext::resume() {
   for (int peer : std::exchange(stalled_, {})) {
     push_flushes(peer, lane_of(peer));
   }
+  if (owes_ != 0 && stalled_.empty()) {
+    store_relaxed(&owes_, 0);
+  }
 }
 
 }  // namespace canopy::transport::ofi

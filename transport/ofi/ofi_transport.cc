@@ -75,12 +75,73 @@ auto OfiTransport::alone(Change&& change) {
 }
 
 Result<std::string> OfiTransport::register_region(RegionId id, std::span<std::byte> memory) {
-  LocalRegion region{memory, {}};
+  return add_region(id, memory, true);
+}
+
+Result<std::string> OfiTransport::offer_region(RegionId id, std::span<std::byte> memory) {
+  return add_region(id, memory, false);
+}
+
+Result<std::string> OfiTransport::add_region(RegionId id, std::span<std::byte> memory, bool stays) {
+  if (id >= kMostRegions) {
+    return fail(Errc::invalid_argument, "ofi: region {}: ids are below {}", id, kMostRegions);
+  }
+  LocalRegion region{memory, {}, stays};
   CANOPY_ASSIGN(region.registration,
                 domain_->register_memory(memory, Access::remote, server_->endpoint().ep()));
   const RegionKey key{region.registration.base, region.registration.key};
   CANOPY_TRY(alone([&] { return registry_.add_region(id, std::move(region)); }));
   return key.pack();
+}
+
+Result<> OfiTransport::withdraw_region(RegionId id) {
+  // Messages of peers find it no more; its registration ends here, outside of the batons.
+  CANOPY_ASSIGN(const LocalRegion gone, alone([&] { return registry_.take_region(id); }));
+  return {};
+}
+
+Result<> OfiTransport::open_region(int peer, const PeerRegion& region) {
+  CANOPY_ASSIGN(const RegionKey key, RegionKey::unpack(region.key));
+  if (region.id >= kMostRegions || region.bytes == 0) {
+    return fail(Errc::invalid_argument,
+                "ofi: peer {} region {} of {} bytes: ids are below {}, and none is empty", peer,
+                region.id, region.bytes, kMostRegions);
+  }
+  return alone([&]() -> Result<> {
+    if (registry_.peer(peer) == nullptr) {
+      return fail(Errc::not_found, "ofi: there is no peer {} here", peer);
+    }
+    auto& windows = registry_.add_peer(peer).regions;
+    if (windows.size() <= region.id) {
+      windows.resize(region.id + 1);
+    }
+    if (windows[region.id].bytes != 0) {
+      return fail(Errc::invalid_argument, "ofi: region {} of peer {} is open already", region.id,
+                  peer);
+    }
+    windows[region.id] = {region.bytes, key.base, key.key};
+    return {};
+  });
+}
+
+Result<> OfiTransport::close_region(int peer, RegionId id, Ticket* done) {
+  std::shared_ptr<Closing> closing;  // ends outside of the batons, if nothing else holds it
+  return alone([&]() -> Result<> {
+    const RemotePeer* known = registry_.peer(peer);
+    if (known == nullptr || id >= known->regions.size() || known->regions[id].bytes == 0) {
+      return fail(Errc::not_found, "ofi: peer {} has no region {} here", peer, id);
+    }
+    if (std::any_of(contexts_.begin(), contexts_.end(),
+                    [&](const OfiContext* context) { return context->has_pieces_for(peer); })) {
+      return tl::unexpected(Error{Errc::again, 0, std::source_location::current()});
+    }
+    registry_.add_peer(peer).regions[id] = {};
+    closing = std::make_shared<Closing>(done);
+    for (OfiContext* context : contexts_) {
+      context->drain(peer, closing);
+    }
+    return {};
+  });
 }
 
 Result<> OfiTransport::connect(int peer, std::string_view address,

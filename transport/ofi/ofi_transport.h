@@ -29,6 +29,10 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   Result<std::string> register_region(RegionId id, std::span<std::byte> memory) override;
   Result<> connect(int peer, std::string_view address,
                    std::span<const PeerRegion> regions) override;
+  Result<std::string> offer_region(RegionId id, std::span<std::byte> memory) override;
+  Result<> withdraw_region(RegionId id) override;
+  Result<> open_region(int peer, const PeerRegion& region) override;
+  Result<> close_region(int peer, RegionId id, Ticket* done) override;
   void disconnect(int peer, std::string_view why) override;
   std::optional<std::byte*> direct(int, RegionId) const override { return std::nullopt; }
   Result<std::unique_ptr<Context>> open_context() override;
@@ -60,6 +64,7 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   explicit OfiTransport(std::unique_ptr<Domain> domain);
   Result<> start();
   Result<> make_address();
+  Result<std::string> add_region(RegionId id, std::span<std::byte> memory, bool stays);
   int serve() override;
   // Looks at the server only.
   int serve_in(uint64_t turn);

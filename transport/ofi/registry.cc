@@ -8,19 +8,33 @@ const LocalRegion* Registry::region(RegionId id) const {
 }
 
 Result<> Registry::add_region(RegionId id, LocalRegion region) {
-  if (!regions_.emplace(id, std::move(region)).second) {
+  const auto [at, added] = regions_.emplace(id, std::move(region));
+  if (!added) {
     return fail(Errc::invalid_argument, "ofi: region {} is registered already", id);
+  }
+  if (at->second.stays) {
+    staying_.push_back(&at->second);
   }
   return {};
 }
 
+Result<LocalRegion> Registry::take_region(RegionId id) {
+  const auto found = regions_.find(id);
+  if (found == regions_.end() || found->second.stays) {
+    return fail(Errc::not_found, "ofi: region {} is not offered", id);
+  }
+  LocalRegion region = std::move(found->second);
+  regions_.erase(found);
+  return region;
+}
+
 void* Registry::descriptor_of(const void* at, size_t nbytes) const {
-  for (const auto& [id, region] : regions_) {
+  for (const LocalRegion* region : staying_) {
     // One compare each: an address below the region wraps to a huge number.
     const size_t offset =
-        reinterpret_cast<uintptr_t>(at) - reinterpret_cast<uintptr_t>(region.memory.data());
-    if (offset <= region.memory.size() && nbytes <= region.memory.size() - offset) {
-      return region.registration.descriptor();
+        reinterpret_cast<uintptr_t>(at) - reinterpret_cast<uintptr_t>(region->memory.data());
+    if (offset <= region->memory.size() && nbytes <= region->memory.size() - offset) {
+      return region->registration.descriptor();
     }
   }
   return nullptr;

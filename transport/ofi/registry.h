@@ -1,9 +1,9 @@
 // Registry: what all contexts of a transport share - our regions, the peers with theirs, and whom
 // we have lost.
 //
-// Regions and peers are written by whoever holds the baton of every context (OfiTransport does that
-// in register_region() and connect()) and read by whoever holds one. lose() and the callbacks are
-// called by any thread.
+// Regions and peers are written by whoever holds the baton of every context and of the server
+// (OfiTransport::alone() does), and read by whoever holds one: who posts holds one anyway, so
+// regions that come and go cost a post nothing. lose() and the callbacks are called by any thread.
 #pragma once
 
 #include "transport/base/transport.h"
@@ -24,6 +24,9 @@ namespace canopy::transport::ofi {
 struct LocalRegion {
   std::span<std::byte> memory;
   Registration registration;
+  // Never to be withdrawn. Only such a one lends its registration to operations that begin or end
+  // in it here: they may be under way when another is withdrawn.
+  bool stays = true;
 };
 
 // How a remote word is named: what to add to an offset, and the key.
@@ -46,9 +49,14 @@ class Registry {
   // ---- our regions
   const LocalRegion* region(RegionId id) const;
   Result<> add_region(RegionId id, LocalRegion region);
+  // The caller ends its registration. Error: not_found: there is none, or it stays.
+  Result<LocalRegion> take_region(RegionId id);
   // Ends all registrations; nobody works any more.
-  void forget_regions() { regions_.clear(); }
-  // The descriptor for [at, +nbytes) if one of our regions has it.
+  void forget_regions() {
+    staying_.clear();
+    regions_.clear();
+  }
+  // The descriptor for [at, +nbytes) if one of our regions that stay has it.
   void* descriptor_of(const void* at, size_t nbytes) const;
 
   // ---- peers
@@ -77,6 +85,7 @@ class Registry {
 
  private:
   std::map<RegionId, LocalRegion> regions_;
+  std::vector<const LocalRegion*> staying_;  // of regions_, whose entries stay where they are
   std::deque<RemotePeer> peers_;  // stays where it is while it grows
   struct Loss {
     Errc code;

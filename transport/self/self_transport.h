@@ -11,6 +11,9 @@ class SelfTransport final : public DirectTransport {
   // Every region must be one that was registered here, with the same size.
   Result<> connect(int peer, std::string_view address,
                    std::span<const PeerRegion> regions) override;
+
+ private:
+  Result<std::span<std::byte>> place_of(int peer, const PeerRegion& region) const override;
 };
 
 }  // namespace canopy::transport

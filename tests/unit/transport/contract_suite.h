@@ -76,6 +76,38 @@ class TransportContract : public testing::TestWithParam<Case> {
     return transport::signal(near(), at, op, value, wait);
   }
   Result<> quiet() { return transport::quiet(near(), kAllPeers, wait); }
+  // Regions that come and go. Memory of the owner's, offered, and what a peer is told of it.
+  struct Offer {
+    Mapping memory;
+    Mapping seen;  // the same memory, for transports to which it must be mapped
+    PeerRegion region;
+    uint64_t* word(uint64_t offset) { return reinterpret_cast<uint64_t*>(memory.base() + offset); }
+  };
+  Transport& owner() { return pair_->far != nullptr ? *pair_->far : *pair_->near; }
+  Offer offer(RegionId id, size_t nbytes) {
+    Offer made;
+    const UniqueFd fd = sealed_memfd("offer", nbytes).value();
+    made.memory = Mapping::shared(fd, nbytes).value();
+    made.seen = Mapping::shared(fd, nbytes).value();
+    made.region = {.id = id, .bytes = nbytes, .mapped_at = made.seen.base(), .key = {}};
+    auto key = owner().offer_region(id, {made.memory.base(), nbytes});
+    CHECK(key, error_text::newest().c_str());
+    made.region.key = std::move(*key);
+    return made;
+  }
+  Result<> open(const Offer& offer) {
+    return transport::open_region(near(), kPeer, offer.region, wait);
+  }
+  Result<> close(const Offer& offer) {
+    return transport::close_region(near(), kPeer, offer.region.id, wait);
+  }
+  // The network of a pair behind doors is opened by the first operation.
+  void meet() {
+    const uint64_t value = 0;
+    ASSERT_TRUE(put(at(0), &value, sizeof value)) << error_text::newest();
+    ASSERT_TRUE(quiet()) << error_text::newest();
+  }
+
   template <class Post>
   Result<> patiently(Post&& post) {
     return post_patiently(near(), wait, post);

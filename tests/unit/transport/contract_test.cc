@@ -97,6 +97,35 @@ std::unique_ptr<Pair> far_pair() {
 }
 
 #if !defined(__SANITIZE_THREAD__)
+// What the contract forbids: the owner lets a region go that a peer still has open. The provider
+// refuses the access; neither side hangs, and nothing is written.
+TEST(OfiRegions, WithdrawnUnderAPeerEndsInAnErrorAboutThatPeer) {
+  auto pair = ofi_pair();
+  Mapping memory = Mapping::anonymous(kBytes).value();
+  const RegionId id = kRegion + 1;
+  const PeerRegion region{.id = id,
+                          .bytes = kBytes,
+                          .key = pair->far->offer_region(id, {memory.base(), kBytes}).value()};
+  const auto wait = [](FunctionRef<bool()> ready) {
+    const auto end =
+        wait_until(ready, nullptr, BellScope::process, Deadline::after(std::chrono::seconds(30)),
+                   [] { return std::string("an access to a withdrawn region"); });
+    CHECK(end == WaitEnd::ready, "an access to a withdrawn region must end within 30 s");
+  };
+  ASSERT_TRUE(open_region(*pair->near, kPeer, region, wait)) << error_text::newest();
+  const uint64_t value = 7;
+  ASSERT_TRUE(put(*pair->near, {kPeer, id, 0}, &value, sizeof value, wait));
+  ASSERT_TRUE(quiet(*pair->near, kPeer, wait)) << error_text::newest();
+  ASSERT_TRUE(pair->far->withdraw_region(id)) << error_text::newest();
+  uint64_t back = 0;
+  EXPECT_FALSE(get(*pair->near, &back, {kPeer, id, 0}, sizeof back, wait));
+  EXPECT_NE(pair->near->trouble(kPeer).find("peer 5"), std::string::npos)
+      << pair->near->trouble(kPeer);
+  (void)put(*pair->near, {kPeer, id, 64}, &value, sizeof value, wait);
+  (void)quiet(*pair->near, kPeer, wait);
+  EXPECT_EQ(memory.base()[64], std::byte{0});
+}
+
 // ThreadSanitizer does not see that a socket orders what libfabric, which is not built with it,
 // reads and writes on both sides. It looks at the same code over the double of libfabric instead.
 INSTANTIATE_TEST_SUITE_P(Network, TransportContract,
