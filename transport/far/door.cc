@@ -87,11 +87,11 @@ Result<UniqueFd> connect_to(const HostAddress& host, uint16_t port, const HostAd
 
 }  // namespace
 
-Result<std::unique_ptr<Door>> Door::open(std::vector<HostAddress> hosts, Answer answer) {
+Result<std::unique_ptr<Door>> Door::open(std::vector<HostAddress> hosts, DoorKeeper keeper) {
   std::unique_ptr<Door> self(new Door);
   self->address_.token = random_id();
   self->address_.hosts = std::move(hosts);
-  self->answer_ = std::move(answer);
+  self->keeper_ = std::move(keeper);
   CANOPY_ASSIGN(self->listener_, listen_anywhere(self->address_.port));
   self->stop_.reset(::eventfd(0, EFD_CLOEXEC));
   if (!self->stop_) {
@@ -113,21 +113,33 @@ Door::~Door() {
 
 void Door::run() {
   for (;;) {
-    pollfd fds[] = {{stop_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
-    if (::poll(fds, 2, -1) < 0 && errno != EINTR) {
+    std::vector<pollfd> fds = {{stop_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
+    for (const Line& line : lines_) {
+      fds.push_back({line.connection.get(), POLLIN, 0});
+    }
+    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) {
       log(LogLevel::error, "the door closes: poll failed with error {}", errno);
       return;
     }
     if (fds[0].revents != 0) {
       return;
     }
-    if (const UniqueFd connection{::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)}) {
-      serve(connection);
+    std::vector<Line> going_on;
+    for (size_t i = 0; i < lines_.size(); ++i) {
+      if (fds[i + 2].revents == 0 || serve(lines_[i])) {
+        going_on.push_back(std::move(lines_[i]));
+      } else {
+        keeper_.line_ended(lines_[i].number);
+      }
+    }
+    lines_ = std::move(going_on);
+    if (UniqueFd connection{::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)}) {
+      serve(std::move(connection));
     }
   }
 }
 
-void Door::serve(const UniqueFd& connection) const {
+void Door::serve(UniqueFd connection) {
   limit(connection.get(), SO_RCVTIMEO, kConnectPatience);  // who knocks speaks at once
   limit(connection.get(), SO_SNDTIMEO, kConnectPatience);
   const auto message = receive_framed(connection.get());
@@ -139,11 +151,19 @@ void Door::serve(const UniqueFd& connection) const {
     log(LogLevel::info, "somebody knocked who does not know us");
     return;
   }
-  Welcome welcome = answer_(*knock, own_end(connection.get()));
+  Welcome welcome = keeper_.welcome(*knock, own_end(connection.get()));
   welcome.token = address_.token;
   if (!send_framed(connection.get(), welcome.pack())) {
     log(LogLevel::warn, "an introduction was broken off: {}", error_text::newest());
+  } else if (knock->has_questions && welcome.refusal.empty()) {
+    lines_.push_back({++last_line_, std::move(connection)});
   }
+}
+
+bool Door::serve(const Line& line) const {
+  const auto question = receive_framed(line.connection.get());
+  return question &&
+         send_framed(line.connection.get(), keeper_.reply(line.number, *question)).has_value();
 }
 
 namespace {
@@ -156,13 +176,16 @@ Result<HostAddress> way_to(const HostAddress& host, uint16_t port, const HostAdd
 }
 
 Result<Welcome> knock_at(const HostAddress& host, const DoorAddress& door, const HostAddress* from,
-                         const std::string& provider) {
-  CANOPY_ASSIGN(const UniqueFd fd, connect_to(host, door.port, from));
-  CANOPY_TRY(send_framed(fd.get(), Knock{door.token, provider}.pack()));
+                         const Knock& knock, UniqueFd& line) {
+  CANOPY_ASSIGN(UniqueFd fd, connect_to(host, door.port, from));
+  CANOPY_TRY(send_framed(fd.get(), knock.pack()));
   CANOPY_ASSIGN(const std::string reply, receive_framed(fd.get()));
   CANOPY_ASSIGN(Welcome welcome, Welcome::unpack(reply));
   if (welcome.token != door.token) {
     return fail(Errc::peer_lost, "{} port {} is not the one we look for", host.text(), door.port);
+  }
+  if (knock.has_questions) {
+    line = std::move(fd);
   }
   return welcome;
 }
@@ -170,21 +193,22 @@ Result<Welcome> knock_at(const HostAddress& host, const DoorAddress& door, const
 }  // namespace
 
 Result<Introduction> introduce(const DoorAddress& door, const HostAddress* from,
-                               const ProviderAt& provider_at) {
+                               const ProviderAt& provider_at, bool has_questions) {
   std::string tried;
   bool may_come_back = false;
+  UniqueFd line;
   for (const HostAddress& host : door.hosts) {
     auto here = way_to(host, door.port, from);
     auto welcome = Result<Welcome>(tl::unexpected(Error{}));
     if (here) {
       CANOPY_ASSIGN(const std::string provider, provider_at(*here));
-      welcome = knock_at(host, door, from, provider);
+      welcome = knock_at(host, door, from, {door.token, provider, has_questions}, line);
     }
     if (here && welcome && !welcome->refusal.empty()) {
       return fail(Errc::not_supported, "{} refuses: {}", host.text(), welcome->refusal);
     }
     if (here && welcome) {
-      return Introduction{std::move(*welcome), *here, host};
+      return Introduction{std::move(*welcome), *here, host, std::move(line)};
     }
     may_come_back |= (here ? welcome.error() : here.error()).code == Errc::timeout;
     tried +=

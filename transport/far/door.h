@@ -1,9 +1,9 @@
 // Door: where other processes knock before their first operation. A listening TCP socket and a
 // thread that sleeps on it; costs nothing while nobody comes.
 //
-// Lives as long as the transport; `answer` is called on the door's thread, one knock at a time, and
-// may take its time (it opens the network stack at the first one). A knock without the token gets
-// no word.
+// Lives as long as the transport; its keeper is called on the door's thread, one knock or question
+// at a time, and may take its time (it opens the network stack at the first one). A knock without
+// the token gets no word.
 #pragma once
 
 #include "runtime/base/result.h"
@@ -22,26 +22,41 @@ namespace canopy::transport::far {
 // included.
 inline constexpr std::chrono::seconds kPatience{10};
 
+// Who answers behind a door.
+struct DoorKeeper {
+  // `at` is our address on the connection: the interface that reaches who knocked.
+  std::function<Welcome(const Knock& knock, const HostAddress& at)> welcome;
+  // Lines have numbers that are not used again.
+  std::function<std::string(uint64_t line, std::string_view question)> reply;
+  std::function<void(uint64_t line)> line_ended;
+};
+
 class Door {
  public:
-  // `at` is our address on the connection: the interface that reaches who knocked.
-  using Answer = std::function<Welcome(const Knock& knock, const HostAddress& at)>;
-
   // `hosts` are the addresses that the door's own address names.
-  static Result<std::unique_ptr<Door>> open(std::vector<HostAddress> hosts, Answer answer);
+  static Result<std::unique_ptr<Door>> open(std::vector<HostAddress> hosts, DoorKeeper keeper);
   ~Door();
 
   const DoorAddress& address() const { return address_; }
 
  private:
+  struct Line {
+    uint64_t number;
+    UniqueFd connection;
+  };
+
   Door() = default;
   void run();
-  void serve(const UniqueFd& connection) const;
+  void serve(UniqueFd connection);
+  // False: it has ended.
+  bool serve(const Line& line) const;
 
   DoorAddress address_;
-  Answer answer_;
+  DoorKeeper keeper_;
   UniqueFd listener_;
   UniqueFd stop_;
+  std::vector<Line> lines_;  // the thread's
+  uint64_t last_line_ = 0;   // the thread's
   std::thread thread_;
 };
 
@@ -51,6 +66,7 @@ struct Introduction {
   Welcome welcome;
   HostAddress here;
   HostAddress there;
+  UniqueFd line;  // where questions are asked, if there are to be any
 };
 // `provider_at` says with which provider we speak from an address of ours. It may take its time:
 // the door is left alone meanwhile. Errors: peer_lost, nobody is there any more (all hosts
@@ -58,6 +74,6 @@ struct Introduction {
 // reason.
 using ProviderAt = std::function<Result<std::string>(const HostAddress& here)>;
 Result<Introduction> introduce(const DoorAddress& door, const HostAddress* from,
-                               const ProviderAt& provider_at);
+                               const ProviderAt& provider_at, bool has_questions = false);
 
 }  // namespace canopy::transport::far

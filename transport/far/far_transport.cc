@@ -28,11 +28,20 @@ Result<std::unique_ptr<FarTransport>> FarTransport::open(FarOptions options) {
   if (!self->options_.interface.empty()) {
     self->interface_ = hosts.front();
   }
-  CANOPY_ASSIGN(
-      self->door_,
-      Door::open(std::move(hosts), [far = self.get()](const Knock& knock, const HostAddress& at) {
-        return far->answer(knock, at);
-      }));
+  FarTransport* far = self.get();
+  DoorKeeper keeper;
+  keeper.welcome = [far](const Knock& knock, const HostAddress& at) {
+    return far->answer(knock, at);
+  };
+  keeper.reply = [far](uint64_t line, std::string_view question) {
+    return far->questions_.reply ? far->questions_.reply(line, question) : std::string();
+  };
+  keeper.line_ended = [far](uint64_t line) {
+    if (far->questions_.line_ended) {
+      far->questions_.line_ended(line);
+    }
+  };
+  CANOPY_ASSIGN(self->door_, Door::open(std::move(hosts), std::move(keeper)));
   return self;
 }
 

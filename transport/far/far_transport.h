@@ -78,6 +78,20 @@ class FarTransport final : public Transport {
   void rest() override;
   bool hears() override;
 
+  // Questions that the processes ask each other beside all traffic, over a line from peer to peer
+  // that opens with the first and stays. Both callbacks are set before the first connect(), and are
+  // called on the door's thread, one at a time; they may use this transport, but not wait for a
+  // peer.
+  struct Questions {
+    std::function<std::string(uint64_t line, std::string_view question)> reply;
+    // Nothing more comes on that line: its asker is gone, or the way to it is.
+    std::function<void(uint64_t line)> line_ended;
+  };
+  void on_question(Questions questions) { questions_ = std::move(questions); }
+  // Waits for the answer, for kPatience at each step. Errors: not_found; peer_lost, with what
+  // happened: then the line has ended, and the next question opens another.
+  Result<std::string> ask(int peer, std::string_view question);
+
   // The network transport once `peer` has been introduced. Otherwise Errc::again, and the
   // introduction is under way; or why there will be none.
   Result<Transport*> network_to(int peer);
@@ -95,6 +109,8 @@ class FarTransport final : public Transport {
     std::vector<PeerRegion> regions;  // as connect() was told, without keys
     std::string way;                  // how it was reached, or why it was lost
     uint64_t give_up_at_ns = 0;       // when its host counts as lost
+    std::mutex asking;                // one question at a time; guards line
+    UniqueFd line;
   };
 
   explicit FarTransport(FarOptions options) : options_(std::move(options)) {}
@@ -103,6 +119,7 @@ class FarTransport final : public Transport {
   Result<Transport*> opened_network() const;
   void request_introduction(int number, Peer& peer);
   Welcome answer(const Knock& knock, const HostAddress& at);
+  Result<Introduction> knock(Peer& peer, bool has_questions);
   // The provider of the network transport, which is opened if it is not yet.
   Result<std::string> ensure_network(const std::string& provider, const HostAddress& at);
   void run_introducer();
@@ -115,6 +132,7 @@ class FarTransport final : public Transport {
   const Capabilities capabilities_{.name = "ofi", .direct = false, .amo_with_cpu = true};
   std::function<void()> arrival_;
   std::function<void(int, Errc, std::string_view)> error_;
+  Questions questions_;
 
   mutable SpinLock peers_lock_;     // guards the growth of peers_
   mutable std::deque<Peer> peers_;  // by number; stays where it is while it grows

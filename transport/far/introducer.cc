@@ -63,16 +63,7 @@ bool FarTransport::introduce_peer(int number, Peer& peer) {
   if (peer.state.load(std::memory_order_acquire) != State::waiting) {
     return true;  // given up meanwhile
   }
-  DoorAddress door;
-  std::optional<HostAddress> from;
-  {
-    std::lock_guard lock(mutex_);
-    door = peer.door;
-    from = interface_;
-  }
-  auto made = introduce(door, from ? &*from : nullptr, [&](const HostAddress& here) {
-    return ensure_network(options_.provider, here);
-  });
+  auto made = knock(peer, false);
   const auto adopted = made ? adopt(number, peer, *made) : Result<>(tl::unexpected(made.error()));
   if (adopted) {
     return true;
@@ -83,6 +74,51 @@ bool FarTransport::introduce_peer(int number, Peer& peer) {
   const Errc code = adopted.error().code == Errc::timeout ? Errc::peer_lost : adopted.error().code;
   give_up(number, peer, code, fmt::format("it cannot be reached: {}", error_text::newest()));
   return true;
+}
+
+Result<Introduction> FarTransport::knock(Peer& peer, bool has_questions) {
+  DoorAddress door;
+  std::optional<HostAddress> from;
+  {
+    std::lock_guard lock(mutex_);
+    door = peer.door;
+    from = interface_;
+  }
+  const auto provider_at = [&](const HostAddress& here) {
+    return ensure_network(options_.provider, here);
+  };
+  return introduce(door, from ? &*from : nullptr, provider_at, has_questions);
+}
+
+Result<std::string> FarTransport::ask(int number, std::string_view question) {
+  Peer* peer = find(number);
+  // Acquire: as in network_to().
+  const State state =
+      peer != nullptr ? peer->state.load(std::memory_order_acquire) : State::unknown;
+  if (state == State::unknown) {
+    return fail(Errc::not_found, "ofi: there is no peer {} here", number);
+  }
+  if (state == State::lost) {
+    return fail(Errc::peer_lost, "ofi: peer {} is lost: {}", number, trouble(number));
+  }
+  std::lock_guard asking(peer->asking);
+  if (!peer->line) {
+    auto made = knock(*peer, true);
+    if (!made) {
+      return fail(Errc::peer_lost, "ofi: peer {} cannot be asked: {}", number,
+                  error_text::take_newest());
+    }
+    peer->line = std::move(made->line);
+  }
+  auto answer = send_framed(peer->line.get(), question).and_then([&] {
+    return receive_framed(peer->line.get());
+  });
+  if (!answer) {
+    peer->line.reset();
+    return fail(Errc::peer_lost, "ofi: peer {} does not answer: {}", number,
+                error_text::take_newest());
+  }
+  return std::move(*answer);
 }
 
 Result<> FarTransport::adopt(int number, Peer& peer, const Introduction& made) {

@@ -9,7 +9,7 @@
 namespace canopy::transport::far {
 namespace {
 
-constexpr uint32_t kMagic = 0x43444f31;  // "CDO1": changes with the format
+constexpr uint32_t kMagic = 0x43444f32;  // "CDO2": changes with the format
 // Much more than any welcome has; a stranger's length is not believed beyond it.
 constexpr uint32_t kLongest = 1u << 20;
 
@@ -112,6 +112,7 @@ std::string Knock::pack() const {
   writer.number(kMagic);
   writer.number(token);
   writer.text(provider);
+  writer.number(static_cast<uint8_t>(has_questions));
   return writer.take();
 }
 
@@ -121,6 +122,7 @@ Result<Knock> Knock::unpack(std::string_view bytes) {
   Knock knock;
   knock.token = reader.number<uint64_t>();
   knock.provider = reader.text();
+  knock.has_questions = reader.number<uint8_t>() != 0;
   CANOPY_TRY(whole(reader, "a knock", bytes.size()));
   if (magic != kMagic) {
     return fail(Errc::parse, "a knock in another format: {:#x}", magic);

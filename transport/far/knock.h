@@ -3,6 +3,10 @@
 //   initiator -> door   Knock     who I want, which provider I use
 //   door -> initiator   Welcome   the endpoint's address there, the keys of its regions
 //
+// Who says in its knock that it has questions keeps the connection, its line: each framed message
+// on it is a question, and gets a framed answer. What is asked is the business of the users of both
+// sides; that the line has ended tells the door's that the asker is gone.
+//
 // The address of a door goes into the PE's card, and is all that the job exchanges at its start:
 // the network stack is opened when somebody knocks. Framed by a length; one architecture per job.
 #pragma once
@@ -32,6 +36,7 @@ struct DoorAddress {
 struct Knock {
   uint64_t token = 0;
   std::string provider;
+  bool has_questions = false;
 
   std::string pack() const;
   static Result<Knock> unpack(std::string_view bytes);

@@ -10,7 +10,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 namespace canopy::transport::far {
 namespace {
@@ -20,6 +22,13 @@ using namespace std::chrono_literals;
 std::vector<HostAddress> loopback() { return addresses_of_this_host("127.0.0.1").value(); }
 
 Result<std::string> any_provider(const HostAddress&) { return std::string("p"); }
+
+Result<std::unique_ptr<Door>> open_door(
+    std::function<Welcome(const Knock&, const HostAddress&)> welcome) {
+  DoorKeeper keeper;
+  keeper.welcome = std::move(welcome);
+  return Door::open(loopback(), std::move(keeper));
+}
 
 TEST(HostAddress, InterfacesAreFoundByNameAndByAddress) {
   ASSERT_EQ(loopback().size(), 1u);
@@ -68,7 +77,7 @@ TEST(Welcome, SurvivesPackingAndIsCheckedAtEveryLength) {
 }
 
 TEST(Door, WhoKnowsTheTokenIsWelcomed) {
-  auto door = Door::open(loopback(), [](const Knock& knock, const HostAddress& at) {
+  auto door = open_door([](const Knock& knock, const HostAddress& at) {
     EXPECT_EQ(knock.provider, "p");
     EXPECT_EQ(at.text(), "127.0.0.1");
     return Welcome{.token = 0, .refusal = "", .address = "inside", .regions = {}};
@@ -82,7 +91,7 @@ TEST(Door, WhoKnowsTheTokenIsWelcomed) {
 
 TEST(Door, WhoDoesNotKnowTheTokenGetsNoWord) {
   std::atomic<int> answers = 0;
-  auto door = Door::open(loopback(), [&](const Knock&, const HostAddress&) {
+  auto door = open_door([&](const Knock&, const HostAddress&) {
     ++answers;
     return Welcome{};
   });
@@ -93,7 +102,7 @@ TEST(Door, WhoDoesNotKnowTheTokenGetsNoWord) {
 }
 
 TEST(Door, TheNextAddressIsTriedWhenOneIsDead) {
-  auto door = Door::open(loopback(), [](const Knock&, const HostAddress&) { return Welcome{}; });
+  auto door = open_door([](const Knock&, const HostAddress&) { return Welcome{}; });
   DoorAddress address = (*door)->address();
   HostAddress dead{.family = AF_INET, .bytes = {127, 0, 0, 9}};
   address.hosts.insert(address.hosts.begin(), dead);
@@ -103,7 +112,7 @@ TEST(Door, TheNextAddressIsTriedWhenOneIsDead) {
 TEST(Door, OneThatIsGoneIsALostPeer) {
   DoorAddress address;
   {
-    auto door = Door::open(loopback(), [](const Knock&, const HostAddress&) { return Welcome{}; });
+    auto door = open_door([](const Knock&, const HostAddress&) { return Welcome{}; });
     address = (*door)->address();
   }
   EXPECT_EQ(introduce(address, nullptr, any_provider).error().code, Errc::peer_lost);
@@ -111,7 +120,7 @@ TEST(Door, OneThatIsGoneIsALostPeer) {
 }
 
 TEST(Door, ARefusalComesWithItsReason) {
-  auto door = Door::open(loopback(), [](const Knock&, const HostAddress&) {
+  auto door = open_door([](const Knock&, const HostAddress&) {
     return Welcome{.token = 0, .refusal = "no cable", .address = "", .regions = {}};
   });
   EXPECT_EQ(introduce((*door)->address(), nullptr, any_provider).error().code, Errc::not_supported);
@@ -260,6 +269,85 @@ TEST_F(Far, DisconnectFailsWhoeverWaitsForTheIntroduction) {
   const uint64_t value = 6;
   EXPECT_EQ(transport::put(*near, {1, 0, 0}, &value, 8, wait).error().code, Errc::peer_lost);
   EXPECT_EQ(near->trouble(1), "its host went silent");
+}
+
+// What one side was asked, by line.
+struct Asked {
+  std::mutex mutex;
+  std::vector<uint64_t> lines;
+  std::vector<uint64_t> ended;
+
+  FarTransport::Questions questions() {
+    return {.reply =
+                [this](uint64_t line, std::string_view question) {
+                  std::lock_guard lock(mutex);
+                  lines.push_back(line);
+                  return fmt::format("{}?", question);
+                },
+            .line_ended =
+                [this](uint64_t line) {
+                  std::lock_guard lock(mutex);
+                  ended.push_back(line);
+                }};
+  }
+  size_t count_ended() {
+    std::lock_guard lock(mutex);
+    return ended.size();
+  }
+};
+
+TEST_F(Far, QuestionsAreAnsweredOnOneLineBesideTheTraffic) {
+  Asked asked;
+  auto far = open();
+  far->on_question(asked.questions());
+  {
+    auto near = open();
+    ASSERT_TRUE(connect(*near, *far, {0}));
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_EQ(near->ask(1, fmt::format("{}", i)).value(), fmt::format("{}?", i));
+    }
+    const std::string long_one(100'000, 'x');
+    EXPECT_EQ(near->ask(1, long_one).value(), long_one + "?");
+    EXPECT_EQ(asked.lines, std::vector<uint64_t>(101, asked.lines[0]));
+    EXPECT_EQ(asked.count_ended(), 0u);
+    EXPECT_EQ(near->ask(2, "who?").error().code, Errc::not_found);
+  }
+  wait([&] { return asked.count_ended() == 1; });
+  EXPECT_EQ(asked.ended[0], asked.lines[0]);
+}
+
+TEST_F(Far, ManyAskAtOnceAndEachHasALine) {
+  Asked asked;
+  auto far = open();
+  far->on_question(asked.questions());
+  std::vector<std::unique_ptr<FarTransport>> askers;
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i) {
+    askers.push_back(open());
+    ASSERT_TRUE(connect(*askers.back(), *far, {0}));
+    for (int twice = 0; twice < 2; ++twice) {
+      threads.emplace_back([near = askers.back().get(), i] {
+        for (int n = 0; n < 50; ++n) {
+          const std::string question = fmt::format("{} {}", i, n);
+          EXPECT_EQ(near->ask(1, question).value(), question + "?");
+        }
+      });
+    }
+  }
+  threads.clear();
+  askers.clear();
+  wait([&] { return asked.count_ended() == 4; });
+}
+
+TEST_F(Far, WhoIsGoneAnswersNoQuestions) {
+  auto near = open();
+  auto far = open();
+  ASSERT_TRUE(connect(*near, *far, {0}));
+  EXPECT_EQ(near->ask(1, "nobody listens").value(), "");
+  far.reset();
+  EXPECT_EQ(near->ask(1, "are you there").error().code, Errc::peer_lost);
+  EXPECT_NE(error_text::newest().find("peer 1"), std::string::npos) << error_text::newest();
+  EXPECT_EQ(near->ask(1, "are you there").error().code, Errc::peer_lost);
 }
 
 }  // namespace
