@@ -158,7 +158,8 @@ Result<FabricHandle> MemoryHandles::share_fabric(void* handle, bool listed_only)
   CANOPY_ASSIGN(Driver * driver, runtime_.driver());
   CANOPY_ASSIGN(const std::shared_ptr<MemoryObject> shared, object(handle));
   CANOPY_ASSIGN(const FabricHandle fabric,
-                shared->share_fabric(driver->sharing(), driver->host_table(), driver->remote_memory(), listed_only));
+                shared->share_fabric(driver->sharing(), driver->host_table(), driver->host_part(),
+                                     driver->remote_memory(), listed_only));
   std::lock_guard lock(mutex_);
   shared_.emplace(fabric.id, shared);
   return fabric;
@@ -166,7 +167,7 @@ Result<FabricHandle> MemoryHandles::share_fabric(void* handle, bool listed_only)
 
 Result<void*> MemoryHandles::import_fabric(const FabricHandle& fabric, int user) {
   CANOPY_ASSIGN(Driver * driver, runtime_.driver());
-  if (fabric.host == HostIdentity::of(driver->host_table())) {
+  if (fabric.part == driver->host_part() && fabric.host == HostIdentity::of(driver->host_table())) {
     return import(fabric.id, user);
   }
   RemoteMemory* remote = driver->remote_memory();

@@ -74,6 +74,11 @@ class Driver {
   // slot lets every import end first, or keeps the object for ever.
   RemoteMemory* remote_memory() const { return remote_memory_.load(std::memory_order_acquire); }
   void set_remote_memory(RemoteMemory* remote) { remote_memory_.store(remote, std::memory_order_release); }
+  // Which part of this host the process belongs to, for handles of kind FABRIC; 0: the host is one.
+  // Set by who fills the slot above, where processes of this host are to take each other for
+  // processes of others. Relaxed: set before anybody who knows of it exports or imports.
+  uint32_t host_part() const { return host_part_.load(std::memory_order_relaxed); }
+  void set_host_part(uint32_t part) { host_part_.store(part, std::memory_order_relaxed); }
 
   // Stack of a kernel's block, for executors that start later (they start with the first device).
   void set_block_stack(size_t bytes) { block_stack_.store(bytes, std::memory_order_relaxed); }
@@ -116,6 +121,7 @@ class Driver {
   std::atomic<Device*> ever_open_[kMaxDevices] = {};  // of made_, for look-ups
   static inline std::atomic<bool> halted_{false};
   std::atomic<RemoteMemory*> remote_memory_{nullptr};
+  std::atomic<uint32_t> host_part_{0};
   std::atomic<size_t> block_stack_{0};  // 0: the scheduler's choice
   std::atomic<MemoryPool*> host_memory_{nullptr};
   std::atomic<ManagedMemory*> managed_memory_{nullptr};

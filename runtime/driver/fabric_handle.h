@@ -1,10 +1,11 @@
 // FabricHandle: the 128 bytes that name memory towards other hosts too.
 //
 //   0        8      16        32       48        56         60          64                  128
-//   [ magic ][ id  ][ host    ][ table ][ bytes  ][ device  ][ reserved ][ where: RemoteMemory's ]
+//   [ magic ][ id  ][ host    ][ table ][ bytes  ][ device  ][ part     ][ where: RemoteMemory's ]
 //
-// On the host, and with the host table, of its exporter, `id` alone counts; elsewhere RemoteMemory finds the
-// memory by `where`.
+// On the host, and with the host table, of its exporter, `id` alone counts; elsewhere RemoteMemory
+// finds the memory by `where`. Elsewhere is also another part of the host, where those who use one
+// have divided it.
 #pragma once
 
 #include "runtime/base/result.h"
@@ -35,7 +36,7 @@ struct FabricHandle {
   HostIdentity host;
   uint64_t bytes = 0;
   int32_t device = -1;  // as the exporter's host numbers it
-  uint32_t reserved = 0;
+  uint32_t part = 0;    // Driver::host_part()
   // Zeros: no other host can reach it.
   std::array<std::byte, kWhereBytes> where{};
 };

@@ -81,13 +81,15 @@ std::shared_ptr<MemoryObject> MemoryObject::remote(std::unique_ptr<RemoteRegion>
   return object;
 }
 
-Result<FabricHandle> MemoryObject::share_fabric(Sharing& sharing, const HostTable& table, RemoteMemory* remote,
+Result<FabricHandle> MemoryObject::share_fabric(Sharing& sharing, const HostTable& table,
+                                                uint32_t host_part, RemoteMemory* remote,
                                                 bool listed_only) {
   FabricHandle handle;
   CANOPY_ASSIGN(handle.id, share(sharing, table, listed_only));
   handle.host = HostIdentity::of(table);
   handle.bytes = bytes_;
   handle.device = device_ < 0 ? -1 : table.host_id(device_);
+  handle.part = host_part;
   if (remote != nullptr && !listed_only) {  // numbers of processes mean nothing on another host
     std::lock_guard lock(share_mutex_);
     CANOPY_ASSIGN(exposed_, remote->expose(own_, handle));

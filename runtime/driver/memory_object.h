@@ -50,7 +50,8 @@ class MemoryObject {
   // time; not_supported: it is another process's.
   Result<uint64_t> share(Sharing& sharing, const HostTable& table, bool listed_only);
   // The same with a name that other hosts understand; they reach it if `remote` is there and no list is asked for.
-  Result<FabricHandle> share_fabric(Sharing& sharing, const HostTable& table, RemoteMemory* remote, bool listed_only);
+  Result<FabricHandle> share_fabric(Sharing& sharing, const HostTable& table, uint32_t host_part,
+                                    RemoteMemory* remote, bool listed_only);
   // The number that share() gave; 0: none.
   uint64_t shared_id() const { return shared_id_.load(std::memory_order_acquire); }
   // What is needed to map it again; it must not be mapped afterwards.

@@ -1,9 +1,12 @@
-// World's device heap, and what the runtime's address space is told about symmetric memory.
+// World's device heap, what the runtime's address space is told about symmetric memory, and the
+// driver about other hosts.
 #include "runtime/base/env.h"
 #include "runtime/driver/driver.h"
 #include "shmem/heap/agreement.h"
 #include "shmem/world/packing.h"
 #include "shmem/world/world.h"
+
+#include <algorithm>
 
 namespace canopy::shmem {
 
@@ -96,6 +99,56 @@ Result<> World::connect_device_heaps(uint64_t bytes) {
   hot_.bytes = offset + bytes;
   contexts_.refresh();
   return {};
+}
+
+// Equal on all PEs, and on those of another job different; tells nobody the cards' nonces, which
+// are proofs.
+uint64_t World::job_number() const {
+  uint64_t number = 0xcbf29ce484222325;
+  for (const Card& card : cards_) {
+    number = (number ^ card.control_nonce) * 0x100000001b3;
+    number ^= number >> 29;
+  }
+  return number;
+}
+
+// For handles of kind FABRIC: whoever loads and stores do not reach is to be on another host, and
+// on one host that is so only where somebody wished it, or where namespaces part it.
+uint32_t World::host_part() const {
+  bool parted = false;
+  int lowest = my_pe();
+  for (int pe = 0; pe < n_pes(); ++pe) {
+    if (card(pe).boot_id != card(my_pe()).boot_id) {
+      continue;
+    }
+    if (plan_.path(my_pe(), pe) == Path::ofi) {
+      parted = true;
+    } else {
+      lowest = std::min(lowest, pe);
+    }
+  }
+  return parted ? static_cast<uint32_t>(lowest) + 1 : 0;
+}
+
+void World::begin_lending() {
+  if (options_.driver == nullptr || process_leader() != my_pe()) {
+    return;
+  }
+  if (lending_ == nullptr) {
+    lending_ = std::make_shared<Lending>(*this, job_number());
+  }
+  Lending::fill_slot(*options_.driver, lending_, host_part());
+}
+
+// Others may copy from and to this PE's memory until all have left.
+void World::end_lending() {
+  if (lending_ == nullptr) {
+    return;
+  }
+  if (options_.driver != nullptr) {
+    Lending::empty_slot(*options_.driver, lending_.get());
+  }
+  lending_->stop_borrowing();
 }
 
 // aclrtMemcpy and friends ask the address space what an address is. The leader of the process tells

@@ -22,6 +22,8 @@ class FarPaths {
   static constexpr transport::RegionId kHostHeap = 0;
   static constexpr transport::RegionId kDeviceHeap = 1;
   static constexpr transport::RegionId kControlPage = 2;
+  // What it lends to processes of other hosts (shmem/lending), from here on.
+  static constexpr transport::RegionId kFirstLent = 8;
 
   FarPaths(World& world, int n_pes);
   ~FarPaths();

@@ -67,12 +67,14 @@ Result<std::unique_ptr<transport::Transport>> World::with_faults(
 // Makes the transports that `plan` needs, and what the others need to reach us.
 Result<> World::open_far_paths(const PathPlan& plan, Findings* mine) {
   if (needs_network(plan) && network_ == nullptr) {
-    CANOPY_ASSIGN(std::unique_ptr<transport::Transport> network,
-                  transport::far::FarTransport::open({}));
+    CANOPY_ASSIGN(auto doors, transport::far::FarTransport::open({}));
+    transport::far::FarTransport& behind = *doors;
+    std::unique_ptr<transport::Transport> network = std::move(doors);
     if (wish_.faulty) {
       CANOPY_ASSIGN(network, with_faults(std::move(network)));
     }
     network_ = &add_far(std::move(network));
+    lending_ = std::make_shared<Lending>(*this, job_number(), behind, *network_);
   }
   if (network_ != nullptr) {
     CANOPY_ASSIGN(mine->transport_address, network_->address());

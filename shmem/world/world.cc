@@ -48,12 +48,16 @@ Result<std::unique_ptr<World>> World::create(std::unique_ptr<Bootstrap> bootstra
 World::~World() {
   broker_.reset();  // first: its thread may be in deaths_
   deaths_.stop();
+  end_lending();
   if (current_world() == this) {
     set_current(nullptr, options_.for_thread);
   }
   unregister_from_runtime();
   for (uint64_t id : published_) {
     withdraw_in_process(id);
+  }
+  if (lending_ != nullptr) {
+    lending_->detach();
   }
 }
 
@@ -74,6 +78,7 @@ Result<> World::start() {
   if (kernel_side().set_remote_bell != nullptr) {
     kernel_side().set_remote_bell(&bell());
   }
+  begin_lending();
   sync();
   return {};
 }
@@ -262,6 +267,7 @@ Result<> World::finalize() {
     return {};
   }
   contexts_.destroy_all("finalize");
+  end_lending();
   if (far_ != nullptr) {
     far_quiet(hot_, "finalize");
   }

@@ -16,6 +16,7 @@
 #include "runtime/driver/physical_memory.h"
 #include "shmem/context/open_context.h"
 #include "shmem/heap/symmetric_heap.h"
+#include "shmem/lending/lending.h"
 #include "shmem/sync/barrier.h"
 #include "shmem/sync/far_barrier.h"
 #include "shmem/world/card.h"
@@ -141,6 +142,11 @@ class World {
   void wait_until_left(const std::vector<int>& pes);
   Result<> make_device_heap(uint64_t bytes);
   Result<> connect_device_heaps(uint64_t bytes);
+  // device_side.cc: memory that processes of other hosts import
+  uint64_t job_number() const;
+  uint32_t host_part() const;
+  void begin_lending();
+  void end_lending();
   void register_with_runtime(uint64_t offset, uint64_t bytes, bool device_kind);
   void unregister_from_runtime();
 
@@ -166,6 +172,7 @@ class World {
   std::optional<SymmetricHeap> device_heap_;
   bool finalized_ = false;
   DeathWatch deaths_{*this};
+  std::shared_ptr<Lending> lending_;  // before the transports, which end before its memory does
   std::unique_ptr<FarPaths> far_;
   transport::Transport* network_ = nullptr;  // of far_'s: to other hosts
   transport::Transport* posted_ = nullptr;   // of far_'s: on mapped memory
