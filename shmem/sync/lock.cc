@@ -52,11 +52,9 @@ class Lock {
   // Relaxed: the next that reads it is this PE, or comes after an atomic on tail.
   void forget() const { store_relaxed(&word_->own, 0); }
 
-  uint32_t swap_tail() const {
-    return amo<Uncounted, AmoOp::swap>(hot_, &word_->tail, me(), 0u, home_, routine_);
-  }
+  uint32_t swap_tail() const { return on_tail<AmoOp::swap>(me(), 0); }
   uint32_t change_tail(uint32_t from, uint32_t to) const {
-    return amo<Uncounted, AmoOp::compare_swap>(hot_, &word_->tail, to, from, home_, routine_);
+    return on_tail<AmoOp::compare_swap>(to, from);
   }
   void tell(int pe, uint32_t bits) const {
     amo<Uncounted, AmoOp::add>(hot_, &word_->own, bits, 0u, pe, routine_);
@@ -85,6 +83,16 @@ class Lock {
   }
 
  private:
+  // As amo(), but nobody waits for a tail: the home PE's bell stays still, which may be asleep for something else.
+  template <AmoOp kOp>
+  uint32_t on_tail(uint32_t value, uint32_t compare) const {
+    if (const Remote to = translate_one(hot_, &word_->tail, home_); to.direct) [[likely]] {
+      std::atomic_ref<uint32_t> tail(*reinterpret_cast<uint32_t*>(to.at));
+      return change_word<kOp>(tail, value, compare);
+    }
+    return amo_far(&word_->tail, kOp, value, compare, home_, routine_, hot_);
+  }
+
   const Hot& hot_;
   LockWord* const word_;
   const char* const routine_;
