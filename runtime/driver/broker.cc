@@ -69,7 +69,7 @@ struct Broker::State {
   std::atomic<bool> forked{false};
 
   std::mutex mutex;  // guards all below; never held while on_lost runs or anything waits
-  BrokerClients clients{address, epoll};
+  BrokerClients clients{address, epoll, options.doubt};
   uint64_t muted_until_ns = 0;                  // 0: the listener is heard
   std::unordered_map<std::string, Peer> peers;  // by address, gone ones included until disconnect()
   std::unordered_map<uint64_t, Watched> watched;  // by token; who takes an entry out ends the peer

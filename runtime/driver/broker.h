@@ -72,12 +72,17 @@ class Broker {
   // The same for who held a lease of `id` and vanished: called once per lease, after it has ended.
   using LeaseLostCallback = std::function<void(uint64_t id, pid_t pid, uint64_t identity)>;
 
+  // Why a client cannot be who its greeting says; "": no doubt. On the broker's thread, under its lock: it must not come
+  // back here.
+  using Doubt = std::function<std::string(uint64_t identity, pid_t pid)>;
+
   struct Options {
     LostCallback on_lost;
     LostCallback on_left;  // the same for who said goodbye
     LeaseLostCallback on_lease_lost;
     uint16_t tag = 0;       // the low 16 bits of every id
     uint64_t identity = 0;  // told to brokers that we connect to
+    Doubt doubt = {};       // none: greetings are believed
     std::chrono::milliseconds patience{10'000};  // with who does not answer: of connect() and fetch()
   };
   static Result<std::unique_ptr<Broker>> start(Options options);

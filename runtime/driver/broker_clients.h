@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <string>
 #include <system_error>
 #include <unordered_map>
@@ -48,9 +49,10 @@ inline void epoll_unwatch(const UniqueFd& epoll, int fd) {
 
 class BrokerClients {
  public:
-  // Both outlive this object.
-  BrokerClients(const std::string& address, const UniqueFd& epoll)
-      : complaints_(address), epoll_(epoll), limit_(limit_of_process()) {}
+  using Doubt = std::function<std::string(uint64_t identity, pid_t pid)>;
+  // All outlive this object. `doubt`: Broker::Doubt; empty: nobody is doubted.
+  BrokerClients(const std::string& address, const UniqueFd& epoll, const Doubt& doubt)
+      : complaints_(address), epoll_(epoll), doubt_(doubt), limit_(limit_of_process()) {}
 
   uint64_t publish(Export object, uint16_t tag);
   bool allow(uint64_t id, const std::vector<pid_t>& pids);
@@ -115,6 +117,7 @@ class BrokerClients {
 
   Complaints complaints_;
   const UniqueFd& epoll_;
+  const Doubt& doubt_;
   const size_t limit_;
   std::unordered_map<uint64_t, Client> clients_;       // by token
   size_t strangers_ = 0;                               // clients that have not said hello
@@ -239,6 +242,12 @@ inline bool BrokerClients::answer(Client& client, const broker_protocol::Message
   }
   const std::shared_ptr<Export>* found = nullptr;
   if (request.op == Op::hello && !client.greeted) {
+    complaint = doubt_ ? doubt_(request.id, client.who.pid) : std::string();
+    if (!complaint.empty()) {
+      reply.status = broker_protocol::Status::not_who_it_says;
+      broker_socket::send_message(client.socket, reply);
+      return false;
+    }
     client.greeted = true;
     client.identity = request.id;
     --strangers_;

@@ -286,6 +286,9 @@ Result<> BrokerConnection::greet(Deadline deadline, uint64_t identity) {
                   ::geteuid());
     case Status::too_many_clients:
       return fail(Errc::limit, "broker '{}' has as many connections as it may keep", address_);
+    case Status::not_who_it_says:
+      return fail(Errc::no_permission, "broker '{}' does not believe that this process holds the slot of the host table that it "
+                  "names", address_);
     default:
       return fail(Errc::io, "broker '{}' answers a greeting with status {}", address_,
                   static_cast<uint32_t>(reply.status));

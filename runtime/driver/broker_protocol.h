@@ -36,7 +36,8 @@ enum class Status : uint32_t {
   foreign_user,
   too_many_clients,
   too_many_leases,
-  too_many_on_the_way  // descriptors that this user's processes were sent and have not taken
+  too_many_on_the_way,  // descriptors that this user's processes were sent and have not taken
+  not_who_it_says       // the identity of a HELLO
 };
 
 struct Message {

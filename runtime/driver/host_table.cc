@@ -7,6 +7,7 @@
 #include "runtime/driver/host_table_file.h"
 #include "runtime/driver/host_table_layout.h"
 #include "runtime/driver/range_lock.h"
+#include "runtime/driver/slot_claim.h"
 
 #include <algorithm>
 #include <array>
@@ -138,6 +139,7 @@ Result<> HostTable::State::claim_slot() {
     }
     slot_index = i;
     slot.pid = ::getpid();
+    slot.pid_namespace = own_pid_namespace();
     store_relaxed(&slot.age, slot.age + 1);
     std::memset(slot.name, 0, sizeof slot.name);
     const std::string_view program = program_invocation_short_name;
@@ -455,6 +457,14 @@ const std::string& HostTable::path() const { return state_->file.path; }
 uint32_t HostTable::slot() const { return state_->slot_index; }
 
 uint8_t HostTable::age() const { return static_cast<uint8_t>(load_relaxed(&state_->own().age)); }
+
+std::optional<HostTable::Holder> HostTable::holder_of(uint32_t slot) const {
+  if (slot >= kSlots || state_->in_child() || !state_->is_live(slot)) {
+    return std::nullopt;
+  }
+  const Slot& held = state_->slots()[slot];
+  return Holder{load_relaxed(&held.pid), load_relaxed(&held.pid_namespace), static_cast<uint8_t>(load_relaxed(&held.age))};
+}
 
 uint32_t HostTable::max_slots() { return kSlots; }
 

@@ -75,6 +75,13 @@ class HostTable {
   // How often the slot had been taken before, modulo 256: tells its holders from each other.
   uint8_t age() const;
   static uint32_t max_slots();
+  // What the slot says of its live holder; nothing: nobody holds it.
+  struct Holder {
+    pid_t pid = 0;  // as it sees itself
+    uint64_t pid_namespace = 0;  // 0: not known
+    uint8_t age = 0;
+  };
+  std::optional<Holder> holder_of(uint32_t slot) const;
   // From now on peers find this process's broker by its slot.
   void announce_broker(BrokerName name);
   // The broker of the process that holds `slot` now. Nothing: it has none, or nobody holds it. (A process

@@ -19,8 +19,8 @@
 //   byte 1 + i   slot i: held exclusively by its owner for as long as it lives.
 //   byte 2^62 + n   the memory file with inode number n, whose process is gone: held by who counts it.
 //
-// Who writes: the header's identity whoever holds byte 0 exclusively; high_water and the state, pid
-// and name of slots whoever holds the mutex; used_pages, open_devices, spin_permits, the broker's name and the
+// Who writes: the header's identity whoever holds byte 0 exclusively; high_water and the state, pid (with its
+// namespace) and name of slots whoever holds the mutex; used_pages, open_devices, spin_permits, the broker's name and the
 // statistics' place of a slot its owner alone, and whoever holds the mutex once the owner's lock is gone; the bell
 // of a slot, and what there is of devices, anybody.
 #pragma once
@@ -55,6 +55,7 @@ struct alignas(kCacheLine) Slot {
   uint64_t broker[2];                 // its name; 0: none. [1] before [0], which is released
   uint64_t stats_inode;               // of stats_fd; 0: none. Released, behind stats_fd
   int32_t stats_fd;                   // of the memory file of its engine_stats.h
+  uint64_t pid_namespace;             // that pid is of, by its inode; 0: not known
   alignas(kCacheLine) uint32_t used_pages[kMaxDevices];
 };
 inline constexpr uint64_t kPageBytes = 4096;  // the unit of used_pages
@@ -65,6 +66,7 @@ static_assert(offsetof(Slot, name) == 24);
 static_assert(offsetof(Slot, bell) == kCacheLine);
 static_assert(offsetof(Slot, broker) == 80);
 static_assert(offsetof(Slot, stats_inode) == 96);
+static_assert(offsetof(Slot, pid_namespace) == 112);
 static_assert(offsetof(Slot, used_pages) == 2 * kCacheLine);
 
 struct Header {

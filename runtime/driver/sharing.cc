@@ -1,6 +1,7 @@
 #include "runtime/driver/sharing.h"
 
 #include "runtime/driver/host_table.h"
+#include "runtime/driver/slot_claim.h"
 
 #include <algorithm>
 #include <atomic>
@@ -118,6 +119,9 @@ Result<Broker*> Sharing::broker() {
   options.on_left = options.on_lost;
   options.on_lease_lost = [this](uint64_t id, pid_t pid, uint64_t identity) {
     on_lease_lost(id, {pid, static_cast<uint32_t>(identity & 0xFFFF), static_cast<uint8_t>(identity >> 16), id});
+  };
+  options.doubt = [this](uint64_t identity, pid_t pid) {
+    return doubt_claim(table_, static_cast<uint32_t>(identity & 0xFFFF), static_cast<uint8_t>(identity >> 16), pid);
   };
   options.identity = uint64_t{table_.age()} << 16 | table_.slot();
   options.tag = static_cast<uint16_t>(table_.slot() + 1);

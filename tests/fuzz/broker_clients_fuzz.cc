@@ -268,7 +268,8 @@ class Session {
 
   const std::string address_ = "fuzz";
   UniqueFd epoll_{::epoll_create1(EPOLL_CLOEXEC)};
-  BrokerClients clients_{address_, epoll_};
+  const BrokerClients::Doubt nobody_;
+  BrokerClients clients_{address_, epoll_, nobody_};
   std::shared_ptr<int> owner_ = std::make_shared<int>();
   std::array<Object, 3> objects_;
   std::array<UniqueFd, kClients> ends_;

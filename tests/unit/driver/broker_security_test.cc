@@ -453,7 +453,8 @@ TEST(BrokerSecurity, DescriptorsThatSomebodyDoesNotTakeAreALimitAndNoLoss) {
 TEST(BrokerClients, LeasesWithoutEndAreRefused) {
   const std::string address = "test";
   const UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
-  BrokerClients clients(address, epoll);
+  const BrokerClients::Doubt nobody;
+  BrokerClients clients(address, epoll, nobody);
   set_log_level(LogLevel::error);
   auto file = std::make_shared<const UniqueFd>(std::move(*sealed_memfd("broker-test", kBytes)));
   const uint64_t id = clients.publish(Export{.fd = file, .bytes = kBytes, .secret = {}, .pids = {}, .owner = {}}, 1);
