@@ -27,6 +27,10 @@ struct FromHost {
 struct FromHere {
   static void count(Op op) { count_here(op); }
 };
+// The library's own operations are not the program's.
+struct FromLibrary {
+  static void count(Op) {}
+};
 
 template <class Side, size_t kElementBytes, Completion kCompletion = Completion::blocking>
 inline void put(const Hot& hot, void* dest, const void* source, size_t nelems, int pe,

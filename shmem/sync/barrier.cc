@@ -13,12 +13,12 @@ constexpr int kLooks = 40;
 
 }  // namespace
 
-Barrier::Barrier(int me, std::vector<ControlPage*> pages, int cpus)
+Barrier::Barrier(int me, std::vector<Seat> seats, int cpus)
     : me_(me),
-      n_(static_cast<int>(pages.size())),
-      central_(static_cast<int>(pages.size()) > cpus),
-      mine_(pages[static_cast<size_t>(me)]),
-      pages_(std::move(pages)) {}
+      n_(static_cast<int>(seats.size())),
+      central_(static_cast<int>(seats.size()) > cpus),
+      mine_(seats[static_cast<size_t>(me)]),
+      seats_(std::move(seats)) {}
 
 void Barrier::sync(World& world, const char* routine) {
   // StoreLoad: this PE's stores are visible before it reads anything that others stored before the
@@ -28,22 +28,35 @@ void Barrier::sync(World& world, const char* routine) {
     return;
   }
   const uint64_t generation = ++generation_;
-  if (central_) {
-    meet_at_counter(world, generation, routine);
-  } else {
+  if (!central_) {
     disseminate(world, generation, routine);
+  } else if (arrive_last(generation)) {
+    release(generation);
+  } else {
+    await_release(world, generation, routine);
+  }
+}
+
+void Barrier::sync_after(World& world, FunctionRef<void()> work, const char* routine) {
+  store_load_fence();  // as in sync()
+  const uint64_t generation = ++generation_;
+  if (arrive_last(generation)) {
+    work();
+    release(generation);
+  } else {
+    await_release(world, generation, routine);
   }
 }
 
 void Barrier::disseminate(World& world, uint64_t generation, const char* routine) {
   for (int round = 0, step = 1; step < n_; ++round, step *= 2) {
     const int to = me_ + step < n_ ? me_ + step : me_ + step - n_;
-    ControlPage& peer = *pages_[static_cast<size_t>(to)];
+    const Seat& peer = seats_[static_cast<size_t>(to)];
     // Release: what this PE stored, and what it heard of in earlier rounds; pairs with the acquire
     // below.
-    store_release(&peer.rounds[round].generation, generation);
-    peer.bell.ring(BellScope::host);
-    const uint64_t* word = &mine_->rounds[round].generation;
+    store_release(&peer.meeting->rounds[round].generation, generation);
+    peer.page->bell.ring(BellScope::host);
+    const uint64_t* word = &mine_.meeting->rounds[round].generation;
     int looks = 0;
     // Acquire: pairs with the release above, in the peer.
     while (load_acquire(word) < generation) {
@@ -56,36 +69,49 @@ void Barrier::disseminate(World& world, uint64_t generation, const char* routine
   }
 }
 
-void Barrier::meet_at_counter(World& world, uint64_t generation, const char* routine) {
-  ControlPage& centre = *pages_[0];
+bool Barrier::arrive_last(uint64_t generation) {
   const uint64_t everybody = generation * static_cast<uint64_t>(n_);
   // acq_rel: hands this PE's stores to the last arriver, and the last one gets everybody's.
-  const uint64_t before =
-      std::atomic_ref<uint64_t>(centre.arrived).fetch_add(1, std::memory_order_acq_rel);
-  if (before + 1 == everybody) {
-    // Release: everybody's stores; pairs with the acquire of the waiters.
-    store_release(&centre.released, generation);
-    for (ControlPage* page : pages_) {
-      page->bell.ring(BellScope::host);
-    }
-    return;
-  }
-  wait_slow(world, &centre.released, generation, -1, routine);
+  return std::atomic_ref<uint64_t>(seats_[0].meeting->arrived)
+                 .fetch_add(1, std::memory_order_acq_rel) +
+             1 ==
+         everybody;
 }
 
-// `from` is the PE that stores the word, -1 when any may be the one that is missing.
+// Each in its own memory, so that nobody looks into another's after the meeting, which may have another use by then;
+// the first last, so that the count of arrivals is there for who is not released yet.
+void Barrier::release(uint64_t generation) {
+  for (size_t i = seats_.size(); i-- > 0;) {
+    // Release: everybody's stores; pairs with the acquire of the waiter.
+    store_release(&seats_[i].meeting->released, generation);
+    seats_[i].page->bell.ring(BellScope::host);
+  }
+}
+
+void Barrier::await_release(World& world, uint64_t generation, const char* routine) {
+  wait_slow(world, &mine_.meeting->released, generation, -1, routine);
+}
+
+bool Barrier::all_arrived(uint64_t generation) const {
+  return load_acquire(&seats_[0].meeting->arrived) >= generation * static_cast<uint64_t>(n_);
+}
+
+// `from` is the member that stores the word, -1 when any may be the one that is missing.
 void Barrier::wait_slow(World& world, const uint64_t* word, uint64_t generation, int from,
                         const char* routine) {
   int left = -1;
   const auto come = [&] {
-    // Acquire: as in disseminate() and meet_at_counter().
+    // Acquire: as in disseminate() and release().
     if (load_acquire(word) >= generation) {
       left = -1;
       return true;
     }
     for (int pe = 0; pe < n_; ++pe) {
       if ((from < 0 || pe == from) &&
-          load_acquire(&pages_[static_cast<size_t>(pe)]->leaving) != 0) {
+          load_acquire(&seats_[static_cast<size_t>(pe)].page->leaving) != 0) {
+        if (from < 0 && all_arrived(generation)) {
+          return false;  // it was released before us, and we are about to be
+        }
         left = pe;
         // It may have come and left since the first look.
         return true;
@@ -93,12 +119,12 @@ void Barrier::wait_slow(World& world, const uint64_t* word, uint64_t generation,
     }
     return false;
   };
-  wait_for(world, mine_->bell, come, WakenBy::ours, routine, [&] {
-    return fmt::format("pe {} waits in {} number {} for {}", mine_->pe, routine, generation,
-                       from < 0 ? std::string("other PEs") : fmt::format("PE {}", from));
+  wait_for(world, mine_.page->bell, come, WakenBy::ours, routine, [&] {
+    return fmt::format("pe {} waits in {} number {} for {}", mine_.page->pe, routine, generation,
+                       from < 0 ? std::string("other PEs") : fmt::format("PE {}", seats_[static_cast<size_t>(from)].page->pe));
   });
   if (left >= 0 && load_acquire(word) < generation) {
-    world.left_early(routine, pages_[static_cast<size_t>(left)]->pe);
+    world.left_early(routine, seats_[static_cast<size_t>(left)].page->pe);
   }
 }
 

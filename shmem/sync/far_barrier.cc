@@ -11,29 +11,29 @@
 namespace canopy::shmem {
 namespace {
 
-// Adds one to a word on the page of another group's leader.
-void tell(World& world, int pe, size_t words_at, int round, const char* routine) {
+// Adds one to a word of another group's leader's.
+void tell(World& world, const Leader& leader, size_t words_at, int round, const char* routine) {
   const uint64_t at = words_at + static_cast<size_t>(round) * sizeof(uint64_t);
-  if (world.far() != nullptr && world.far()->way_to(pe) != nullptr) {
-    far_signal_at(world, {pe, FarPaths::kControlPage, at}, 1, SignalChange::add, routine);
+  if (leader.meeting == nullptr) {
+    transport::Target word = leader.far_meeting;
+    word.offset += at;
+    far_signal_at(world, word, 1, SignalChange::add, routine);
     return;
   }
   // Near us, but not all of its group are near all of ours.
-  ControlPage& page = world.control(pe);
-  auto* word = reinterpret_cast<uint64_t*>(reinterpret_cast<std::byte*>(&page) + at);
+  auto* word = reinterpret_cast<uint64_t*>(reinterpret_cast<std::byte*>(leader.meeting) + at);
   // Release: pairs with the acquire of the wait for it.
   std::atomic_ref<uint64_t>(*word).fetch_add(1, std::memory_order_release);
-  page.bell.ring(BellScope::host);
+  world.control(leader.pe).bell.ring(BellScope::host);
 }
 
 }  // namespace
 
-FarBarrier::FarBarrier(int my_pe, std::vector<ControlPage*> pages, std::vector<int> leaders,
-                       int group)
-    : me_(my_pe), pages_(std::move(pages)), leaders_(std::move(leaders)), group_(group) {}
+FarBarrier::FarBarrier(size_t index, std::vector<Seat> seats, std::vector<Leader> leaders, int group)
+    : me_(seats[index].page->pe), index_(index), seats_(std::move(seats)), leaders_(std::move(leaders)), group_(group) {}
 
 // The leader `distance` groups ahead of ours (behind us when negative).
-int FarBarrier::leader_at(int distance) const {
+const Leader& FarBarrier::leader_at(int distance) const {
   const int n = static_cast<int>(leaders_.size());
   return leaders_[static_cast<size_t>((group_ + distance % n + n) % n)];
 }
@@ -42,43 +42,45 @@ void FarBarrier::sync(World& world, const char* routine) {
   // StoreLoad: as in Barrier::sync().
   store_load_fence();
   const uint64_t generation = ++generation_;
-  ControlPage& centre = *pages_.front();
+  Meeting& centre = *seats_.front().meeting;
   if (leads()) {
     gather(world, generation, routine);
     disseminate(world, generation, routine);
-    // Release: what everybody stored before; pairs with the acquire below.
-    store_release(&centre.released, generation);
-    for (ControlPage* page : pages_) {
-      page->bell.ring(BellScope::host);
+    for (const Seat& seat : seats_) {
+      // Release: what everybody stored before; pairs with the acquire below. Each in its own memory: see Barrier.
+      store_release(&seat.meeting->far_released, generation);
+      seat.page->bell.ring(BellScope::host);
     }
     return;
   }
   // acq_rel: hands this PE's stores to the leader.
-  std::atomic_ref<uint64_t>(centre.arrived).fetch_add(1, std::memory_order_acq_rel);
-  centre.bell.ring(BellScope::host);
-  const auto released = [&] { return load_acquire(&centre.released) >= generation; };
-  const auto over = [&] { return released() || load_acquire(&centre.leaving) != 0; };
+  std::atomic_ref<uint64_t>(centre.far_arrived).fetch_add(1, std::memory_order_acq_rel);
+  const ControlPage& leader = *seats_.front().page;
+  const Meeting& own = *seats_[index_].meeting;
+  seats_.front().page->bell.ring(BellScope::host);
+  const auto released = [&] { return load_acquire(&own.far_released) >= generation; };
+  const auto over = [&] { return released() || load_acquire(&leader.leaving) != 0; };
   wait_for(world, world.bell(), over, WakenBy::ours, routine, [&] {
     return fmt::format("pe {} waits in {} number {} for PE {} and other hosts", me_, routine,
-                       generation, leader_at(0));
+                       generation, leader.pe);
   });
   if (!released()) {
-    world.left_early(routine, leader_at(0));
+    world.left_early(routine, leader.pe);
   }
 }
 
 void FarBarrier::gather(World& world, uint64_t generation, const char* routine) {
-  ControlPage& centre = *pages_.front();
-  const uint64_t everybody = generation * (pages_.size() - 1);
+  Meeting& centre = *seats_.front().meeting;
+  const uint64_t everybody = generation * (seats_.size() - 1);
   int left = -1;
-  const auto arrived = [&] { return load_acquire(&centre.arrived) >= everybody; };
+  const auto arrived = [&] { return load_acquire(&centre.far_arrived) >= everybody; };
   const auto over = [&] {
     if (arrived()) {
       return true;
     }
-    for (const ControlPage* page : pages_) {
-      if (load_acquire(&page->leaving) != 0) {
-        left = page->pe;
+    for (const Seat& seat : seats_) {
+      if (load_acquire(&seat.page->leaving) != 0) {
+        left = seat.page->pe;
         return true;
       }
     }
@@ -95,10 +97,10 @@ void FarBarrier::gather(World& world, uint64_t generation, const char* routine) 
 
 void FarBarrier::disseminate(World& world, uint64_t generation, const char* routine) {
   const int n = static_cast<int>(leaders_.size());
-  ControlPage& mine = *pages_.front();
+  Meeting& mine = *seats_.front().meeting;
   for (int round = 0, step = 1; step < n; ++round, step *= 2) {
-    tell(world, leader_at(step), offsetof(ControlPage, far_rounds), round, routine);
-    const int from = leader_at(-step);
+    tell(world, leader_at(step), offsetof(Meeting, far_rounds), round, routine);
+    const int from = leader_at(-step).pe;
     const uint64_t* word = &mine.far_rounds[round];
     const uint64_t* leaving = &mine.far_leaving[round];
     const auto heard = [&] { return load_acquire(word) >= generation; };
@@ -116,7 +118,7 @@ void FarBarrier::disseminate(World& world, uint64_t generation, const char* rout
 void FarBarrier::announce_leaving(World& world) {
   const int n = static_cast<int>(leaders_.size());
   for (int round = 0, step = 1; step < n; ++round, step *= 2) {
-    tell(world, leader_at(step), offsetof(ControlPage, far_leaving), round, "finalize");
+    tell(world, leader_at(step), offsetof(Meeting, far_leaving), round, "finalize");
   }
 }
 

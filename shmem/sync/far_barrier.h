@@ -1,6 +1,6 @@
-// FarBarrier: where all PEs meet when some are not near each other. Two levels:
+// FarBarrier: where PEs meet of which some are not near each other. Two levels:
 //
-//   1. the PEs of a group (those near each other) count themselves in at their leader's page
+//   1. the PEs of a group (those near each other) count themselves in at their leader's meeting
 //   2. the leaders disseminate: in round r leader i signals leader i + 2^r and hears from i - 2^r
 //   3. each leader releases its group with one word
 //
@@ -11,7 +11,8 @@
 // One thread (or one block of a kernel) per PE at a time.
 #pragma once
 
-#include "shmem/world/control_page.h"
+#include "shmem/sync/meeting.h"
+#include "transport/base/transport.h"
 
 #include <cstdint>
 #include <vector>
@@ -20,12 +21,19 @@ namespace canopy::shmem {
 
 class World;
 
+// The first PE of a group, and its meeting.
+struct Leader {
+  int pe;
+  Meeting* meeting;            // null where loads and stores do not reach it
+  transport::Target far_meeting;  // for the way to it, elsewhere
+};
+
 class FarBarrier {
  public:
   FarBarrier() = default;
-  // `pages` are those of this PE's group, in the order of PEs: the leader's first. `leaders` are
-  // the leaders of all groups, ours at `group`.
-  FarBarrier(int my_pe, std::vector<ControlPage*> pages, std::vector<int> leaders, int group);
+  // `seats` are those of this PE's group: the leader's first, this PE's at `index`. `leaders` are those of
+  // all groups, ours at `group`.
+  FarBarrier(size_t index, std::vector<Seat> seats, std::vector<Leader> leaders, int group);
 
   // Returns when every PE has called it. Earlier stores of any PE are then visible to all near it.
   void sync(World& world, const char* routine);
@@ -33,14 +41,15 @@ class FarBarrier {
   void announce_leaving(World& world);
 
  private:
-  bool leads() const { return leaders_[static_cast<size_t>(group_)] == me_; }
-  int leader_at(int distance) const;
+  bool leads() const { return leaders_[static_cast<size_t>(group_)].pe == me_; }
+  const Leader& leader_at(int distance) const;
   void gather(World& world, uint64_t generation, const char* routine);
   void disseminate(World& world, uint64_t generation, const char* routine);
 
   int me_ = 0;
-  std::vector<ControlPage*> pages_;
-  std::vector<int> leaders_;
+  size_t index_ = 0;
+  std::vector<Seat> seats_;
+  std::vector<Leader> leaders_;
   int group_ = 0;
   uint64_t generation_ = 0;
 };

@@ -7,9 +7,7 @@
 //   line 2       life: leaving (written by the owner), death_report (claimed by whoever speaks
 //                first)
 //   lines 3, 4   what the owner asked of the symmetric heap last, by parity of the request's number
-//   lines 5, 6   the central barrier (used in the page of a group's first PE only)
-//   lines 7..    the dissemination barrier: one line per round, one writer per line
-//   the rest     the barrier between groups: one word per round
+//   the rest     where all PEs meet (sync/meeting.h)
 //
 // Plain integers, reached through the accessors of runtime/base/cache_line.h. The layout is between
 // processes of one job, which run one build: `version` and `bytes` are compared at init.
@@ -17,6 +15,7 @@
 
 #include "runtime/base/cache_line.h"
 #include "runtime/base/doorbell.h"
+#include "shmem/sync/meeting.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -35,8 +34,7 @@ struct HeapRequest {
 
 struct ControlPage {
   static constexpr uint64_t kMagic = 0x43414E4F50595045;  // "CANOPYPE"
-  static constexpr uint32_t kVersion = 2;
-  static constexpr int kRounds = 32;  // enough for 2^32 PEs
+  static constexpr uint32_t kVersion = 3;
 
   uint64_t magic = kMagic;
   uint32_t version = kVersion;
@@ -55,23 +53,11 @@ struct ControlPage {
   };
   Request requests[2];
 
-  alignas(kCacheLine) uint64_t arrived = 0;
-  alignas(kCacheLine) uint64_t released = 0;
-
-  struct alignas(kCacheLine) Round {
-    uint64_t generation = 0;
-  };
-  Round rounds[kRounds];
-
-  // Written by signals from other groups' leaders (sync/far_barrier.h), used in the page of a
-  // leader.
-  alignas(kCacheLine) uint64_t far_rounds[kRounds] = {};
-  alignas(kCacheLine) uint64_t far_leaving[kRounds] = {};
+  Meeting meeting;
 };
 static_assert(sizeof(HeapRequest) <= kCacheLine);
 static_assert(offsetof(ControlPage, bell) == 64 && offsetof(ControlPage, leaving) == 128);
-static_assert(offsetof(ControlPage, requests) == 192 && offsetof(ControlPage, arrived) == 320);
-static_assert(offsetof(ControlPage, rounds) == 448);
+static_assert(offsetof(ControlPage, requests) == 192 && offsetof(ControlPage, meeting) == 320);
 static_assert(sizeof(ControlPage) <= 4096, "one page on every architecture we run on");
 
 }  // namespace canopy::shmem

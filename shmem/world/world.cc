@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <new>
+#include <numeric>
 
 namespace canopy::shmem {
 namespace {
@@ -67,11 +68,15 @@ Result<> World::start() {
   CANOPY_ASSIGN(const Card mine, make_card());
   CANOPY_TRY(meet_all(mine));
   CANOPY_TRY(wire_up(map_peers()));
-  make_barrier();
+  std::vector<int> everybody(hot_.n_pes);
+  std::iota(everybody.begin(), everybody.end(), 0);
+  gathering_ = Gathering(*this, everybody, [this](int pe) { return meeting_place(pe); });
   for (uint64_t id : std::exchange(published_, {})) {
     withdraw(id);
   }
-  host_heap_.emplace(*this, HeapKind::host, group_->user(my_pe()), group_->area().host_bytes());
+  teams_ = std::make_unique<TeamBook>(*this);
+  host_heap_.emplace(*this, HeapKind::host, group_->user(my_pe()) + team_bytes(),
+                     group_->area().host_bytes() - team_bytes());
   register_with_runtime(0, group_->area().host_bytes(), false);
   reset_op_counts();
   set_current(&hot_, options_.for_thread);
@@ -82,6 +87,8 @@ Result<> World::start() {
   sync();
   return {};
 }
+
+uint64_t World::team_bytes() const { return granules(TeamArea::all_bytes(n_pes())); }
 
 Result<Card> World::make_card() {
   Card card = card_of_this_process();
@@ -95,7 +102,7 @@ Result<Card> World::make_card() {
   CANOPY_ASSIGN(const HeapWish wish, options_.heap_bytes
                                          ? Result<HeapWish>(HeapWish{*options_.heap_bytes, true})
                                          : wanted_heap(env::local_ranks()));
-  card.heap_bytes = granules(wish.bytes);
+  card.heap_bytes = team_bytes() + granules(wish.bytes);
   card.heap_by_user = wish.by_user;
   card.control_nonce = random_id();
   card.way = wish_.way;
@@ -140,7 +147,7 @@ Result<> World::map_peers() {
     const auto here = std::count_if(cards_.begin(), cards_.end(), [&](const Card& card) {
       return card.boot_id == me.boot_id && card.host == me.host;
     });
-    CANOPY_TRY(check_heap_fits(least->heap_bytes, static_cast<int>(here), my_pe(),
+    CANOPY_TRY(check_heap_fits(least->heap_bytes - team_bytes(), static_cast<int>(here), my_pe(),
                                "SHMEM_SYMMETRIC_SIZE"));
   }
   if (process_leader() == my_pe()) {
@@ -151,35 +158,18 @@ Result<> World::map_peers() {
   return {};
 }
 
-void World::make_barrier() {
-  const auto& groups = plan_.groups();
-  const auto own = static_cast<size_t>(plan_.group_of(my_pe()));
-  std::vector<ControlPage*> pages;
-  std::vector<Card> cards;
-  int index = 0;
-  for (const int pe : groups[own]) {
-    if (pe == my_pe()) {
-      index = static_cast<int>(pages.size());
-    }
-    pages.push_back(&control(pe));
-    cards.push_back(card(pe));
-  }
-  if (plan_.all_near()) {
-    barrier_ = Barrier(index, std::move(pages), cpus_together(cards));
-    return;
-  }
-  std::vector<int> leaders;
-  for (const auto& group : groups) {
-    leaders.push_back(group.front());
-  }
-  far_barrier_ = FarBarrier(my_pe(), std::move(pages), std::move(leaders), static_cast<int>(own));
+// Where all PEs' meeting of `pe` is.
+Leader World::meeting_place(int pe) const {
+  const bool direct = plan_.mapped(my_pe(), pe) && (far_ == nullptr || far_->way_to(pe) == nullptr);
+  return {pe, direct || pe == my_pe() ? &control(pe).meeting : nullptr,
+          {pe, FarPaths::kControlPage, offsetof(ControlPage, meeting)}};
 }
 
 void World::barrier_all() {
   if (far_ != nullptr) {
     far_quiet(hot_, "barrier_all");
   }
-  meet("barrier_all");
+  gathering_.sync(*this, "barrier_all");
 }
 
 std::string World::why(int pe) const {
@@ -281,7 +271,7 @@ Result<> World::finalize() {
   const auto& group = plan_.groups()[static_cast<size_t>(plan_.group_of(my_pe()))];
   wait_until_left(group);
   if (!plan_.all_near() && group.front() == my_pe()) {
-    far_barrier_.announce_leaving(*this);
+    gathering_.far_barrier().announce_leaving(*this);
     if (far_ != nullptr) {
       far_quiet(hot_, "finalize");
     }

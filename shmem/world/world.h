@@ -17,8 +17,8 @@
 #include "shmem/context/open_context.h"
 #include "shmem/heap/symmetric_heap.h"
 #include "shmem/lending/lending.h"
-#include "shmem/sync/barrier.h"
-#include "shmem/sync/far_barrier.h"
+#include "shmem/sync/gathering.h"
+#include "shmem/team/team_book.h"
 #include "shmem/world/card.h"
 #include "shmem/world/death_watch.h"
 #include "shmem/world/far_paths.h"
@@ -83,12 +83,13 @@ class World {
 
   // All of this PE's earlier stores are visible before any PE returns from sync(); with the quiet
   // of the default context, that makes barrier_all.
-  void sync() { meet("sync_all"); }
+  void sync() { gathering_.sync(*this, "sync_all"); }
   void barrier_all();
 
   // The contexts that the program has created.
   Contexts& contexts() { return contexts_; }
 
+  TeamBook& teams() { return *teams_; }
   SymmetricHeap& host_heap() { return *host_heap_; }
   // Collective at its first call, when it makes the heap (`bytes` 0: CANOPY_DEVICE_HEAP_SIZE, 256
   // MiB).
@@ -108,12 +109,11 @@ class World {
  private:
   World(std::unique_ptr<Bootstrap> bootstrap, const WorldOptions& options);
   Result<> start();
+  // At the start of the host heap's memory: the team areas, in whole granules.
+  uint64_t team_bytes() const;
   Result<Card> make_card();
   Result<> meet_all(const Card& mine);
-  void make_barrier();
-  void meet(const char* routine) {
-    plan_.all_near() ? barrier_.sync(*this, routine) : far_barrier_.sync(*this, routine);
-  }
+  Leader meeting_place(int pe) const;
   Result<> map_peers();
   // wire_up.cc: the ways to all PEs
   Result<> wire_up(const Result<>& so_far);
@@ -166,8 +166,8 @@ class World {
   transport::SelfTransport self_;
   transport::MappedTransport mapped_;
   Hot hot_;
-  Barrier barrier_;
-  FarBarrier far_barrier_;
+  Gathering gathering_;
+  std::unique_ptr<TeamBook> teams_;
   std::optional<SymmetricHeap> host_heap_;
   std::optional<SymmetricHeap> device_heap_;
   bool finalized_ = false;

@@ -41,11 +41,11 @@ TEST_P(BarrierOfPes, HoldsWithBothAlgorithms) {
     std::vector<ControlPage> pages(static_cast<size_t>(n));
     std::vector<uint64_t> plain(static_cast<size_t>(n));
     thread_world(n, [&](World& world) {
-      std::vector<ControlPage*> pointers;
+      std::vector<Seat> seats;
       for (ControlPage& page : pages) {
-        pointers.push_back(&page);
+        seats.push_back({&page, &page.meeting});
       }
-      Barrier barrier(world.my_pe(), pointers, cpus);
+      Barrier barrier(world.my_pe(), seats, cpus);
       EXPECT_EQ(barrier.is_central(), n > cpus);
       const auto me = static_cast<size_t>(world.my_pe());
       for (uint64_t round = 1; round <= kRounds / 20; ++round) {

@@ -39,12 +39,12 @@ TEST_P(WorldOfSize, GivesOneObjectTheSameOffsetOnEveryPe) {
       ASSERT_EQ(there.direct, world.far() == nullptr || world.far()->way_to(pe) == nullptr);
       if (there.direct) {
         EXPECT_EQ(there.at - reinterpret_cast<std::byte*>(world.hot().peers[pe].base),
-                  mine - world.host_heap().base());
+                  mine - reinterpret_cast<std::byte*>(world.hot().base));
       } else {
         const auto target =
-            world.far()->locate(pe, static_cast<uint64_t>(mine - world.host_heap().base()), 100);
+            world.far()->locate(pe, static_cast<uint64_t>(mine - reinterpret_cast<std::byte*>(world.hot().base)), 100);
         ASSERT_TRUE(target);
-        EXPECT_EQ(target->offset, static_cast<uint64_t>(mine - world.host_heap().base()));
+        EXPECT_EQ(target->offset, static_cast<uint64_t>(mine - reinterpret_cast<std::byte*>(world.hot().base)));
       }
     }
     const Remote own = translate<1>(world.hot(), mine, 1, world.my_pe());

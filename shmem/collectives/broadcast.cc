@@ -1,0 +1,92 @@
+#include "shmem/collectives/collectives.h"
+#include "shmem/collectives/objects.h"
+#include "transport/base/copy.h"
+
+#include <algorithm>
+
+namespace canopy::shmem {
+namespace {
+
+// From here on, and with several to serve, members fetch for themselves, all at once; the giver waits for them. Below,
+// it writes to each and goes on.
+constexpr size_t kFetch = 32u << 10;
+
+struct Spread {
+  Team& team;
+  void* dest;
+  size_t bytes;
+  const char* routine;
+
+  bool fetched() const { return bytes >= kFetch && team.group().size() > 2; }
+
+  // To the others of this member's group, from `data` of its own.
+  void give(const void* data) const {
+    for (const int rank : team.group()) {
+      if (rank != team.rank()) {
+        if (!fetched()) {
+          team.put(rank, dest, data, bytes, routine);
+        }
+        team.tell(rank, routine);
+      }
+    }
+    for (const int rank : team.group()) {
+      if (rank != team.rank() && fetched()) {
+        team.await(rank, routine);
+      }
+    }
+  }
+
+  // From a member of the same group, where `data` names it.
+  void take(int giver, const void* data) const {
+    team.await(giver, routine);
+    if (fetched()) {
+      transport::copy_bytes(dest, team.near(giver, data), bytes);
+      team.tell(giver, routine);
+    }
+  }
+};
+
+// Rank 0 of every group but the root's own hears of the root.
+void give_to_other_groups(Team& team, void* dest, const void* source, size_t bytes, const char* routine) {
+  for (size_t group = 0; group < team.groups().size(); ++group) {
+    if (group != team.own_group()) {
+      const int leader = team.groups()[group].front();
+      team.put(leader, dest, source, bytes, routine);
+      team.tell(leader, routine);
+    }
+  }
+}
+
+}  // namespace
+
+void broadcast(Team& team, void* dest, const void* source, size_t bytes, int root, RootDest root_dest,
+               const char* routine) {
+  if (bytes == 0) {
+    return;
+  }
+  require_symmetric(team, dest, bytes, routine);
+  require_symmetric(team, source, bytes, routine);
+  const Spread spread{team, dest, bytes, routine};
+  if (team.rank() == root) {
+    give_to_other_groups(team, dest, source, bytes, routine);
+    spread.give(source);
+    if (root_dest == RootDest::written) {
+      team.put(root, dest, source, bytes, routine);
+    }
+    if (!team.all_near()) {
+      team.quiet(routine);  // the source is the program's again
+    }
+    return;
+  }
+  const auto& group = team.group();
+  if (std::find(group.begin(), group.end(), root) != group.end()) {
+    spread.take(root, source);
+  } else if (group.front() == team.rank()) {
+    team.await(root, routine);
+    spread.give(dest);
+  } else {
+    spread.take(group.front(), dest);
+  }
+}
+
+}  // namespace canopy::shmem
