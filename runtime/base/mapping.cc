@@ -1,10 +1,10 @@
 #include "runtime/base/mapping.h"
 
 #include "runtime/base/check.h"
+#include "runtime/base/descriptor_limit.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include <cerrno>
 
@@ -127,21 +127,6 @@ Result<> Mapping::vacate(size_t at, size_t bytes) {
   }
   return {};
 }
-
-namespace {
-
-// Each large allocation has a descriptor, and many sessions start with a soft limit of 1,024 of them. Whether there are
-// more now.
-bool raise_descriptor_limit() {
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= files.rlim_max) {
-    return false;
-  }
-  files.rlim_cur = files.rlim_max;
-  return ::setrlimit(RLIMIT_NOFILE, &files) == 0;
-}
-
-}  // namespace
 
 Result<UniqueFd> sealed_memfd(const char* name, size_t bytes) {
   UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));

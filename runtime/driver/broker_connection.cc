@@ -1,5 +1,6 @@
 #include "runtime/driver/broker_connection.h"
 
+#include "runtime/base/descriptor_limit.h"
 #include "runtime/base/mapping.h"
 
 #include <fcntl.h>
@@ -366,6 +367,20 @@ bool BrokerConnection::tell_given_back() {
   return true;
 }
 
+// What comes without its descriptor is of no use: its lease goes back.
+Result<Message> BrokerConnection::ask_for(const FetchRequest& wanted, UniqueFd* passed, Deadline deadline) {
+  CANOPY_ASSIGN(const Message reply, exchange(Message{.op = Op::fetch,
+                                                      .id = wanted.id,
+                                                      .secret = {wanted.secret.bits[0], wanted.secret.bits[1]},
+                                                      .kind = static_cast<uint32_t>(wanted.kind),
+                                                      .leased = wanted.leased},
+                                              passed, deadline));
+  if (reply.status == Status::ok && !*passed && wanted.leased != 0) {
+    give_back(wanted.id);
+  }
+  return reply;
+}
+
 Result<FetchedMemory> BrokerConnection::fetch(const FetchRequest& wanted, Deadline deadline) {
   const uint64_t id = wanted.id;
   const Turn turn(*this, deadline);
@@ -376,13 +391,11 @@ Result<FetchedMemory> BrokerConnection::fetch(const FetchRequest& wanted, Deadli
     return gone();
   }
   FetchedMemory memory;
-  CANOPY_ASSIGN(const Message reply,
-                exchange(Message{.op = Op::fetch,
-                                 .id = id,
-                                 .secret = {wanted.secret.bits[0], wanted.secret.bits[1]},
-                                 .kind = static_cast<uint32_t>(wanted.kind),
-                                 .leased = wanted.leased},
-                         &memory.fd, deadline));
+  CANOPY_ASSIGN(Message reply, ask_for(wanted, &memory.fd, deadline));
+  if (reply.op == Op::fetch_reply && reply.status == Status::ok && !memory.fd && descriptors_have_run_out() &&
+      raise_descriptor_limit()) {
+    CANOPY_ASSIGN(reply, ask_for(wanted, &memory.fd, deadline));
+  }
   if (reply.status == Status::unknown_id) {
     return fail(Errc::not_found, "broker '{}' has nothing published as {:#x}", address_, id);
   }
@@ -406,9 +419,8 @@ Result<FetchedMemory> BrokerConnection::fetch(const FetchRequest& wanted, Deadli
   }
   if (!memory.fd) {
     return fail(Errc::limit,
-                "memory {:#x} of broker '{}' came without its descriptor: has this "
-                "process any left?",
-                id, address_);
+                "memory {:#x} of broker '{}' came without its descriptor: {}", id, address_,
+                descriptors_have_run_out() ? "this process has none left, raise the limit (ulimit -n)" : "its owner has sent none");
   }
   // A file shorter than it is said to be would be a SIGBUS later.
   struct stat found {};

@@ -85,6 +85,7 @@ class BrokerConnection {
   // Holds mutex_, if it could be had before the deadline.
   class Turn;
   // Sends `request` and waits for its reply. REQUIRES: a Turn.
+  Result<broker_protocol::Message> ask_for(const FetchRequest& wanted, UniqueFd* passed, Deadline deadline);
   Result<broker_protocol::Message> exchange(broker_protocol::Message request, UniqueFd* passed,
                                             Deadline deadline);
   Result<> post(const broker_protocol::Message& request, Deadline deadline);
