@@ -64,6 +64,16 @@ void atomics(float* real, int64_t* word, int n) {
   aclshmem_barrier_all();
 }
 
+// A context that is older than the device heap reaches it too.
+void through_context(shmem_ctx_t context, int32_t* data, int me, int n) {
+  const int right = (me + 1) % n;
+  shmem_ctx_int_p(context, data, 1000 + me, right);
+  expect(shmem_ctx_int_atomic_fetch_add(context, data + 1, 1, right) >= 0, "add by a context");
+  shmem_ctx_quiet(context);
+  expect(shmem_ctx_int_g(context, data, right) == 1000 + me, "g by a context");
+  aclshmem_barrier_all();
+}
+
 }  // namespace
 
 int main() {
@@ -73,6 +83,8 @@ int main() {
   shmem_init();
   const int me = shmem_my_pe();
   const int n = shmem_n_pes();
+  shmem_ctx_t context = SHMEM_CTX_INVALID;
+  expect(shmem_ctx_create(SHMEM_CTX_SERIALIZED, &context) == 0, "ctx_create");
   aclshmemx_init_attr_t attributes{me, n, "", 16u << 20};
   expect(aclshmemx_init_status() == ACLSHMEM_STATUS_NOT_INITIALIZED, "status before");
   attributes.local_mem_size = 12345;
@@ -97,6 +109,7 @@ int main() {
     expect(aclshmemx_get_heap_base(kind) != nullptr, "heap base");
     move_and_signal(data, signal, me, n);
     atomics(reinterpret_cast<float*>(word + 1), word, n);
+    through_context(context, data + 12, me, n);
     // The runtime knows both heaps, one's own and the peers'.
     int32_t back = -1;
     const int right = (me + 1) % n;
