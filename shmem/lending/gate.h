@@ -42,10 +42,16 @@ class Gate {
   template <class InVain>
   bool close(InVain&& in_vain, const char* who) {
     closed_.store(true, std::memory_order_seq_cst);
-    const auto empty = [&] { return inside_.load(std::memory_order_acquire) == 0; };
-    wait_until([&] { return empty() || in_vain(); }, nullptr, BellScope::process, Deadline::never(),
+    // Seen once is enough: who comes later goes again without having been inside. Sequentially
+    // consistent: as in enter(); also an acquire, of what those who left have done.
+    bool empty = false;
+    const auto over = [&] {
+      empty = empty || inside_.load(std::memory_order_seq_cst) == 0;
+      return empty || in_vain();
+    };
+    wait_until(over, nullptr, BellScope::process, Deadline::never(),
                [&] { return std::string(who); });
-    return empty();
+    return empty;
   }
 
  private:
