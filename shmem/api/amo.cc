@@ -35,14 +35,15 @@ inline void atomic_inc(const Hot& hot, T* dest, int pe, const char* routine) {
 }
 
 // A fetching operation and the same without the old value.
-#define PAIR(OPERATION, OP)                                                                         \
-  template <class T>                                                                                \
-  inline T atomic_fetch_##OPERATION(const Hot& hot, T* dest, T value, int pe, const char* routine) { \
-    return amo<FromHost, AmoOp::OP>(hot, dest, value, T{}, pe, routine);                            \
-  }                                                                                                 \
-  template <class T>                                                                                \
-  inline void atomic_##OPERATION(const Hot& hot, T* dest, T value, int pe, const char* routine) {   \
-    amo<FromHost, AmoOp::OP>(hot, dest, value, T{}, pe, routine);                                   \
+#define PAIR(OPERATION, OP)                                                                       \
+  template <class T>                                                                              \
+  inline T atomic_fetch_##OPERATION(const Hot& hot, T* dest, T value, int pe,                     \
+                                    const char* routine) {                                        \
+    return amo<FromHost, AmoOp::OP>(hot, dest, value, T{}, pe, routine);                          \
+  }                                                                                               \
+  template <class T>                                                                              \
+  inline void atomic_##OPERATION(const Hot& hot, T* dest, T value, int pe, const char* routine) { \
+    amo<FromHost, AmoOp::OP>(hot, dest, value, T{}, pe, routine);                                 \
   }
 PAIR(add, add)
 PAIR(and, bit_and)

@@ -22,11 +22,11 @@ inline void atomic_fetch_inc_nbi(const Hot& hot, T* fetch, T* dest, int pe, cons
   amo_nbi<FromHost, AmoOp::add>(hot, fetch, dest, static_cast<T>(1), T{}, pe, routine);
 }
 
-#define WITH_VALUE(OPERATION, OP)                                                                \
-  template <class T>                                                                             \
-  inline void atomic_##OPERATION##_nbi(const Hot& hot, T* fetch, T* dest, T value, int pe,       \
-                                       const char* routine) {                                    \
-    amo_nbi<FromHost, AmoOp::OP>(hot, fetch, dest, value, T{}, pe, routine);                     \
+#define WITH_VALUE(OPERATION, OP)                                                          \
+  template <class T>                                                                       \
+  inline void atomic_##OPERATION##_nbi(const Hot& hot, T* fetch, T* dest, T value, int pe, \
+                                       const char* routine) {                              \
+    amo_nbi<FromHost, AmoOp::OP>(hot, fetch, dest, value, T{}, pe, routine);               \
   }
 WITH_VALUE(swap, swap)
 WITH_VALUE(fetch_add, add)

@@ -70,9 +70,10 @@ void pshmem_ctx_destroy(shmem_ctx_t ctx) {
   constexpr const char* kRoutine = "shmem_ctx_destroy";
   World& world = *alive(ctx, kRoutine).world;
   if (ctx == SHMEM_CTX_DEFAULT) {
-    world.fail_job(kMisuseStatus, fmt::format("pe {}: {} on SHMEM_CTX_DEFAULT, which lives as long as "
-                                              "the job",
-                                              world.my_pe(), kRoutine));
+    world.fail_job(kMisuseStatus,
+                   fmt::format("pe {}: {} on SHMEM_CTX_DEFAULT, which lives as long as "
+                               "the job",
+                               world.my_pe(), kRoutine));
   }
   world.contexts().destroy(ctx, kRoutine);
 }

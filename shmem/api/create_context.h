@@ -6,8 +6,8 @@
 
 namespace canopy::shmem {
 
-// What shmem_ctx_create and its like return: 0 with the context, or nonzero with SHMEM_CTX_INVALID, the reason
-// in the log. `options` are the public ones.
+// What shmem_ctx_create and its like return: 0 with the context, or nonzero with SHMEM_CTX_INVALID,
+// the reason in the log. `options` are the public ones.
 int create_context(World& world, long options, ContextTeam team, shmem_ctx_t* context,
                    const char* routine);
 

@@ -10,20 +10,20 @@ namespace calls {
 namespace {
 
 // An element is a type, or a number of bytes.
-#define BOTH(OPERATION, COMPLETION)                                                                 \
-  template <size_t kBytes>                                                                          \
-  inline void OPERATION(const Hot& hot, void* dest, const void* source, size_t nelems,              \
-                        uint64_t* sig_addr, uint64_t signal, int sig_op, int pe,                    \
-                        const char* routine) {                                                      \
-    canopy::shmem::put_signal<FromHost, kBytes, COMPLETION>(hot, dest, source, nelems, sig_addr,    \
-                                                            signal, change_of(sig_op), pe, routine); \
-  }                                                                                                 \
-  template <class T>                                                                                \
-  inline void OPERATION(const Hot& hot, T* dest, const T* source, size_t nelems,                    \
-                        uint64_t* sig_addr, uint64_t signal, int sig_op, int pe,                    \
-                        const char* routine) {                                                      \
-    OPERATION<sizeof(T)>(hot, static_cast<void*>(dest), source, nelems, sig_addr, signal, sig_op,   \
-                         pe, routine);                                                              \
+#define BOTH(OPERATION, COMPLETION)                                                               \
+  template <size_t kBytes>                                                                        \
+  inline void OPERATION(const Hot& hot, void* dest, const void* source, size_t nelems,            \
+                        uint64_t* sig_addr, uint64_t signal, int sig_op, int pe,                  \
+                        const char* routine) {                                                    \
+    canopy::shmem::put_signal<FromHost, kBytes, COMPLETION>(                                      \
+        hot, dest, source, nelems, sig_addr, signal, change_of(sig_op), pe, routine);             \
+  }                                                                                               \
+  template <class T>                                                                              \
+  inline void OPERATION(const Hot& hot, T* dest, const T* source, size_t nelems,                  \
+                        uint64_t* sig_addr, uint64_t signal, int sig_op, int pe,                  \
+                        const char* routine) {                                                    \
+    OPERATION<sizeof(T)>(hot, static_cast<void*>(dest), source, nelems, sig_addr, signal, sig_op, \
+                         pe, routine);                                                            \
   }
 BOTH(put_signal, Completion::blocking)
 BOTH(put_signal_nbi, Completion::nbi)

@@ -9,16 +9,16 @@ namespace calls {
 namespace {
 
 // An element is a type, or a number of bytes.
-#define BOTH(OPERATION, CODE, ...)                                                              \
-  template <size_t kBytes>                                                                      \
-  inline void OPERATION(const Hot& hot, void* dest, const void* source, size_t nelems, int pe,  \
-                        const char* routine) {                                                  \
-    CODE<FromHost, kBytes __VA_ARGS__>(hot, dest, source, nelems, pe, routine);                 \
-  }                                                                                             \
-  template <class T>                                                                            \
-  inline void OPERATION(const Hot& hot, T* dest, const T* source, size_t nelems, int pe,        \
-                        const char* routine) {                                                  \
-    CODE<FromHost, sizeof(T) __VA_ARGS__>(hot, dest, source, nelems, pe, routine);              \
+#define BOTH(OPERATION, CODE, ...)                                                             \
+  template <size_t kBytes>                                                                     \
+  inline void OPERATION(const Hot& hot, void* dest, const void* source, size_t nelems, int pe, \
+                        const char* routine) {                                                 \
+    CODE<FromHost, kBytes __VA_ARGS__>(hot, dest, source, nelems, pe, routine);                \
+  }                                                                                            \
+  template <class T>                                                                           \
+  inline void OPERATION(const Hot& hot, T* dest, const T* source, size_t nelems, int pe,       \
+                        const char* routine) {                                                 \
+    CODE<FromHost, sizeof(T) __VA_ARGS__>(hot, dest, source, nelems, pe, routine);             \
   }
 BOTH(put, canopy::shmem::put)
 BOTH(get, canopy::shmem::get)

@@ -51,7 +51,8 @@ std::string dead_context_sentence(const char* routine) {
     return fmt::format("{} on SHMEM_CTX_INVALID", routine);
   }
   return fmt::format(
-      "{} on context {:#x}, which does not exist: it was destroyed, or is no context of this process",
+      "{} on context {:#x}, which does not exist: it was destroyed, or is no context of this "
+      "process",
       routine, handle);
 }
 
@@ -78,8 +79,7 @@ std::optional<ContextHandle> take_slot(const Hot& hot) {
 void give_slot_back(ContextHandle context) {
   FreeSlots& all = free_slots();
   std::lock_guard lock(all.mutex);
-  const auto index =
-      static_cast<uint32_t>(reinterpret_cast<uintptr_t>(context) % kContextSlots);
+  const auto index = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(context) % kContextSlots);
   ContextSlot& slot = context_detail::slots[index];
   store_release(&slot.handle, 0);  // first: whoever comes late finds the handle dead
   slot.hot = Hot();

@@ -1,14 +1,15 @@
-// ContextSlots: what a handle of a context (shmem_ctx_t) names. One table per process, for all Worlds in it.
+// ContextSlots: what a handle of a context (shmem_ctx_t) names. One table per process, for all
+// Worlds in it.
 //
-// A handle is (generation << 16 | slot), as a pointer that is never followed. The slot holds the handle that
-// is alive in it, and the Hot that operations on the context read in place of the World's: so an operation
-// with a context costs an index and a compare more than one without. A handle that is not alive gets a Hot
-// without PEs: the compare of the hot path that fails for a wrong PE fails then too, and the cold path says
-// what is wrong.
+// A handle is (generation << 16 | slot), as a pointer that is never followed. The slot holds the
+// handle that is alive in it, and the Hot that operations on the context read in place of the
+// World's: so an operation with a context costs an index and a compare more than one without. A
+// handle that is not alive gets a Hot without PEs: the compare of the hot path that fails for a
+// wrong PE fails then too, and the cold path says what is wrong.
 //
-// Handle 0 is SHMEM_CTX_INVALID: slot 0 is free forever, and its Hot without PEs is what that handle gets.
-// Handle 1 is the default context of whoever asks. Slots are written under
-// the mutex of World's Contexts; a program that destroys a context while another thread uses it is wrong.
+// Handle 0 is SHMEM_CTX_INVALID: slot 0 is free forever, and its Hot without PEs is what that
+// handle gets. Handle 1 is the default context of whoever asks. Slots are written under the mutex
+// of World's Contexts; a program that destroys a context while another thread uses it is wrong.
 #pragma once
 
 #include "shmem/world/hot.h"
@@ -54,7 +55,8 @@ inline const Hot& hot_of(ContextHandle context) {
   const ContextSlot& slot = context_detail::slots[handle % kContextSlots];
   // Relaxed: the program orders creation and destruction with use.
   if (load_relaxed(&slot.handle) != handle) [[unlikely]] {
-    context_detail::dead_handle = handle;  // and no call, for which the hot path would have to save registers
+    context_detail::dead_handle =
+        handle;  // and no call, for which the hot path would have to save registers
     return context_detail::slots[0].hot;
   }
 #ifdef CANOPY_DEBUG_CHECKS

@@ -49,10 +49,11 @@ transport::Context* OpenContext::way_to(int job_pe) const {
 
 void OpenContext::check_owner(uintptr_t handle) const {
   if (options_.is_private && creator_ != std::this_thread::get_id()) {
-    world_.fail_job(kMisuseStatus,
-                    fmt::format("pe {}: context {:#x} was created with SHMEM_CTX_PRIVATE by another "
-                                "thread than the one that uses it",
-                                world_.my_pe(), handle));
+    world_.fail_job(
+        kMisuseStatus,
+        fmt::format("pe {}: context {:#x} was created with SHMEM_CTX_PRIVATE by another "
+                    "thread than the one that uses it",
+                    world_.my_pe(), handle));
   }
 }
 

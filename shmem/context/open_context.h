@@ -1,8 +1,8 @@
 // OpenContext: a context that a program has created. Contexts: all of a World.
 //
-// On memory that loads and stores reach, a context is a Hot of its own and nothing else: order is the CPU's.
-// Towards far PEs it has a context of each transport, with its own order and quiet. A context for a team
-// is the same with the team's PEs in place of the job's.
+// On memory that loads and stores reach, a context is a Hot of its own and nothing else: order is
+// the CPU's. Towards far PEs it has a context of each transport, with its own order and quiet. A
+// context for a team is the same with the team's PEs in place of the job's.
 //
 // Creation and destruction: any thread, one mutex. Operations read what is here without locks.
 #pragma once
@@ -31,7 +31,7 @@ struct ContextOptions {
 // Which PEs a context knows by which numbers.
 struct ContextTeam {
   const void* team = nullptr;  // whose context it is; null: the world's
-  std::vector<int> pes;        // of the job, by number in the team; empty: all, by their own numbers
+  std::vector<int> pes;  // of the job, by number in the team; empty: all, by their own numbers
 };
 
 class OpenContext {
@@ -59,7 +59,7 @@ class OpenContext {
   const ContextOptions options_;
   const ContextTeam team_;
   const std::thread::id creator_ = std::this_thread::get_id();
-  std::vector<PeerEntry> peers_;  // of a team's context
+  std::vector<PeerEntry> peers_;                           // of a team's context
   std::vector<std::unique_ptr<transport::Context>> ways_;  // in the order of the World's transports
   PendingFetches fetches_;
 };

@@ -1,5 +1,5 @@
-// PendingFetches: results of nonblocking atomics that transports write as 8 bytes while the caller's
-// variable has 4. They wait here, and the quiet of their context hands them out.
+// PendingFetches: results of nonblocking atomics that transports write as 8 bytes while the
+// caller's variable has 4. They wait here, and the quiet of their context hands them out.
 //
 // One per context, for the default one too. Thread-safe.
 #pragma once

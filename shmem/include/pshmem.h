@@ -1,5 +1,6 @@
-/* The name-shifted twins of shmem.h: pshmem_X does what shmem_X does, also where a program or a profiler
- * has put a shmem_X of its own in front. Names without the prefix get a p: pstart_pes, pshmalloc. */
+/* The name-shifted twins of shmem.h: pshmem_X does what shmem_X does, also where a program or a
+ * profiler has put a shmem_X of its own in front. Names without the prefix get a p: pstart_pes,
+ * pshmalloc. */
 #ifndef PSHMEM_H
 #define PSHMEM_H
 

@@ -24,9 +24,7 @@ struct FarCall {
   const char* routine;
 };
 
-int job_pe(const Hot& hot, int pe) {
-  return hot.context != nullptr ? hot.context->job_pe(pe) : pe;
-}
+int job_pe(const Hot& hot, int pe) { return hot.context != nullptr ? hot.context->job_pe(pe) : pe; }
 
 // The posting side of the context towards a PE of the job.
 transport::Context& way_of(const Hot& hot, int job_pe) {
@@ -64,8 +62,8 @@ void check(World& world, const Result<>& result, int pe, const char* routine) {
   }
 }
 
-// A fence or quiet of the host's covers what kernels have asked for before it: that may still lie in
-// their rings.
+// A fence or quiet of the host's covers what kernels have asked for before it: that may still lie
+// in their rings.
 void post_kernel_requests(World& world, const char* routine) {
   FarPaths& far = *world.far();
   const auto marks = far.requests().marks();
@@ -300,9 +298,8 @@ void far_amo_nbi(void* fetch, void* word, const Amo& amo, int pe, const char* ro
   }
   transport::Context& way = way_of(hot, at.peer);
   const PostedWait wait{*hot.world, at.peer, routine};
-  check(*hot.world,
-        post_patiently(way, wait, [&] { return way.post_amo(at, amo, old, ticket); }), at.peer,
-        routine);
+  check(*hot.world, post_patiently(way, wait, [&] { return way.post_amo(at, amo, old, ticket); }),
+        at.peer, routine);
 }
 
 namespace {
@@ -326,8 +323,7 @@ Target locate_blocks(const FarCall& call, const void* address, const StridedBloc
 }
 
 bool nothing_to_move(const StridedBlocks& blocks, int pe, const Hot& hot) {
-  return (blocks.n_blocks == 0 || blocks.block_bytes == 0) &&
-         static_cast<uint32_t>(pe) < hot.n_pes;
+  return (blocks.n_blocks == 0 || blocks.block_bytes == 0) && static_cast<uint32_t>(pe) < hot.n_pes;
 }
 
 }  // namespace

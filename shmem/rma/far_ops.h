@@ -21,8 +21,8 @@ enum class Completion : uint8_t { blocking, nbi };
 enum class SignalChange : uint8_t { set, add };
 
 // Arguments come in the order of the public routines', and what is the same for all calls from one
-// place last: so the hot path has nothing to move before it has failed. The Hot names the context, and so what
-// the number of the PE means.
+// place last: so the hot path has nothing to move before it has failed. The Hot names the context,
+// and so what the number of the PE means.
 [[gnu::cold, gnu::noinline]] void far_put(void* dest, const void* source, size_t nelems, int pe,
                                           const char* routine, size_t element_bytes,
                                           Completion completion, const Hot& hot);
@@ -107,8 +107,7 @@ template <class T>
   far_put(dest, &value, 1, pe, routine, sizeof(T), Completion::blocking, hot);
 }
 template <class T>
-[[gnu::cold, gnu::noinline]] T far_g(const T* source, int pe, const char* routine,
-                                     const Hot& hot) {
+[[gnu::cold, gnu::noinline]] T far_g(const T* source, int pe, const char* routine, const Hot& hot) {
   T value;
   far_get(&value, source, 1, pe, routine, sizeof(T), Completion::blocking, hot);
   return value;

@@ -6,8 +6,8 @@
 // completing early is allowed. Others: far_ops.h. Order and visibility: shmem/README.md,
 // "Ordering". Any thread; also blocks of kernels.
 //
-// The Hot says on which context (context/context_slots.h), and so what the numbers of PEs mean; without one it
-// is the default context.
+// The Hot says on which context (context/context_slots.h), and so what the numbers of PEs mean;
+// without one it is the default context.
 #pragma once
 
 #include "shmem/rma/far_ops.h"
@@ -149,8 +149,8 @@ inline void signal_op(Word* sig_addr, Word signal, SignalChange change, int pe,
   signal_op<Side>(current_hot(), sig_addr, signal, change, pe, routine);
 }
 
-// Earlier puts, amos and signals of this thread on the default context arrive at each PE before later
-// ones. On memory that loads and stores reach, that is so for all contexts alike.
+// Earlier puts, amos and signals of this thread on the default context arrive at each PE before
+// later ones. On memory that loads and stores reach, that is so for all contexts alike.
 inline void fence(const char* routine) {
   transport::direct::fence();
   if (any_far()) [[unlikely]] {

@@ -1,7 +1,8 @@
-// Strided put and get: blocks of elements at distances, on both sides. iput and iget are blocks of one.
+// Strided put and get: blocks of elements at distances, on both sides. iput and iget are blocks of
+// one.
 //
-// Completion on return is as for put and get. Blocks within reach are copied one by one; where both sides
-// are dense, as one.
+// Completion on return is as for put and get. Blocks within reach are copied one by one; where both
+// sides are dense, as one.
 #pragma once
 
 #include "shmem/rma/rma.h"

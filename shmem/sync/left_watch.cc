@@ -24,7 +24,8 @@ LeftWatch::~LeftWatch() {
 
 bool LeftWatch::left() {
   if (mapped_) {
-    // Acquire: pairs with the release in World::finalize(), before which it did all that it owes us.
+    // Acquire: pairs with the release in World::finalize(), before which it did all that it owes
+    // us.
     return load_acquire(&world_.control(pe_).leaving) != 0;
   }
   if (in_kernel()) {
@@ -46,12 +47,12 @@ bool LeftWatch::left() {
     next_ns_ = now + kEveryNs;
     ticket_ = {};
     // Back-pressure, or a loss that others will tell: another time.
-    asked_ = world_.far()
-                 ->way_to(pe_)
-                 ->post_get(&leaving_,
-                            {pe_, FarPaths::kControlPage, offsetof(ControlPage, leaving)},
-                            sizeof leaving_, &ticket_)
-                 .has_value();
+    asked_ =
+        world_.far()
+            ->way_to(pe_)
+            ->post_get(&leaving_, {pe_, FarPaths::kControlPage, offsetof(ControlPage, leaving)},
+                       sizeof leaving_, &ticket_)
+            .has_value();
   }
   return false;
 }

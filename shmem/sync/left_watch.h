@@ -1,7 +1,9 @@
-// LeftWatch: whether a PE that a wait is for has left the job (finalized), so that the wait would never end.
+// LeftWatch: whether a PE that a wait is for has left the job (finalized), so that the wait would
+// never end.
 //
-// A look is a load where that PE's control page is mapped; towards other hosts it is a get that is under way
-// while the wait goes on, at most one per kEvery. PEs that die are none of its business: they end the job.
+// A look is a load where that PE's control page is mapped; towards other hosts it is a get that is
+// under way while the wait goes on, at most one per kEvery. PEs that die are none of its business:
+// they end the job.
 #pragma once
 
 #include "runtime/base/waiter.h"

@@ -45,10 +45,14 @@ class Lock {
   int home() const { return home_; }
   uint32_t me() const { return static_cast<uint32_t>(hot_.my_pe) + 1; }
 
-  // Acquire: what the PE before stored is visible to who reads its grant; pairs with the add in grant().
+  // Acquire: what the PE before stored is visible to who reads its grant; pairs with the add in
+  // grant().
   uint32_t own() const { return load_acquire(&word_->own); }
-  // An atomic of its own, because a successor may add itself at any time. Relaxed: this PE's note to itself.
-  void hold() const { std::atomic_ref<uint32_t>(word_->own).fetch_or(kHeld, std::memory_order_relaxed); }
+  // An atomic of its own, because a successor may add itself at any time. Relaxed: this PE's note
+  // to itself.
+  void hold() const {
+    std::atomic_ref<uint32_t>(word_->own).fetch_or(kHeld, std::memory_order_relaxed);
+  }
   // Relaxed: the next that reads it is this PE, or comes after an atomic on tail.
   void forget() const { store_relaxed(&word_->own, 0); }
 
@@ -66,11 +70,13 @@ class Lock {
     bool left = false;
     const auto come = [&] { return (own() & bits) != 0; };
     // It may have granted the lock before it left.
-    wait_for(world(), world().bell(), [&] { return come() || (left = watch.left()); },
-             watch.waker(), routine_, [&] {
-               return fmt::format("pe {} waits for the lock at {}, behind PE {} ({})",
-                                  world().my_pe(), fmt::ptr(word_), pe, routine_);
-             });
+    wait_for(
+        world(), world().bell(), [&] { return come() || (left = watch.left()); }, watch.waker(),
+        routine_,
+        [&] {
+          return fmt::format("pe {} waits for the lock at {}, behind PE {} ({})", world().my_pe(),
+                             fmt::ptr(word_), pe, routine_);
+        });
     if (left && !come()) {
       misuse(fmt::format("PE {} has finalized with the lock at {}, for which this PE waits", pe,
                          fmt::ptr(word_)));
@@ -78,12 +84,12 @@ class Lock {
   }
 
   [[noreturn]] void misuse(const std::string& what) const {
-    world().fail_job(kMisuseStatus,
-                     fmt::format("pe {}: {}: {}", world().my_pe(), routine_, what));
+    world().fail_job(kMisuseStatus, fmt::format("pe {}: {}: {}", world().my_pe(), routine_, what));
   }
 
  private:
-  // As amo(), but nobody waits for a tail: the home PE's bell stays still, which may be asleep for something else.
+  // As amo(), but nobody waits for a tail: the home PE's bell stays still, which may be asleep for
+  // something else.
   template <AmoOp kOp>
   uint32_t on_tail(uint32_t value, uint32_t compare) const {
     if (const Remote to = translate_one(hot_, &word_->tail, home_); to.direct) [[likely]] {
@@ -105,9 +111,10 @@ void set_lock(long* address, const char* routine) {
   const Lock lock(address, routine);
   const uint32_t before = (lock.own() & kHeld) != 0 ? lock.me() : lock.swap_tail();
   if (before == lock.me()) {
-    lock.misuse(fmt::format("this PE holds the lock at {} already, or another of its threads waits "
-                            "for it",
-                            fmt::ptr(address)));
+    lock.misuse(
+        fmt::format("this PE holds the lock at {} already, or another of its threads waits "
+                    "for it",
+                    fmt::ptr(address)));
   }
   if (before != 0) {
     const int ahead = static_cast<int>(before) - 1;

@@ -1,7 +1,7 @@
 // Waits and tests on arrays of words of this PE: all, any, some; one value for all or one for each.
 //
-// An element whose status is not 0 takes no part. any and some begin each call at another element, so that one
-// which stays satisfied does not keep the others from being reported.
+// An element whose status is not 0 takes no part. any and some begin each call at another element,
+// so that one which stays satisfied does not keep the others from being reported.
 #pragma once
 
 #include "shmem/sync/compare.h"
@@ -129,16 +129,17 @@ template <class T>
   const size_t start = next_start(words.nelems);
   size_t found = any_holds(words, start);
   if (found == SIZE_MAX && !words.empty()) {
-    wait_for_set(words, [&] { return (found = any_holds(words, start)) != SIZE_MAX; }, routine);
+    wait_for_set(
+        words, [&] { return (found = any_holds(words, start)) != SIZE_MAX; }, routine);
   }
   return found;
 }
 template <class T>
-[[gnu::noinline]] size_t wait_some_of(const Words<T>& words, size_t* indices,
-                                      const char* routine) {
+[[gnu::noinline]] size_t wait_some_of(const Words<T>& words, size_t* indices, const char* routine) {
   size_t count = some_hold(words, indices);
   if (count == 0 && !words.empty()) {
-    wait_for_set(words, [&] { return (count = some_hold(words, indices)) != 0; }, routine);
+    wait_for_set(
+        words, [&] { return (count = some_hold(words, indices)) != 0; }, routine);
   }
   return count;
 }

@@ -1,5 +1,6 @@
-/* What the chapters of the conformance program share. A chapter is a function that all PEs run; most PEs work
- * on their right neighbour and check what came from the left one. Clauses (§) are those of OpenSHMEM 1.6. */
+/* What the chapters of the conformance program share. A chapter is a function that all PEs run;
+ * most PEs work on their right neighbour and check what came from the left one. Clauses (§) are
+ * those of OpenSHMEM 1.6. */
 #ifndef CANOPY_CONFORMANCE_H
 #define CANOPY_CONFORMANCE_H
 

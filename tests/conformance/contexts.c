@@ -4,7 +4,8 @@
 static void with_options(long options) {
   shmem_ctx_t made = SHMEM_CTX_INVALID;
   CHECK("§9.5.1: created", shmem_ctx_create(options, &made) == 0);
-  CHECK("§9.5.1: a handle of its own", made != SHMEM_CTX_INVALID && made != SHMEM_CTX_DEFAULT && made != context);
+  CHECK("§9.5.1: a handle of its own",
+        made != SHMEM_CTX_INVALID && made != SHMEM_CTX_DEFAULT && made != context);
   long* words = (long*)block;
   shmem_ctx_long_p(made, words, me + 1, right);
   shmem_ctx_fence(made);

@@ -1,24 +1,23 @@
-/* Stands in front of every routine: a shmem_X of the program's own, which notes that it was called and calls
- * pshmem_X. So this is the test of §10 as well: each routine can be replaced, and its twin reached. C99,
- * because C11's generics are macros with the names of some functions. */
+/* Stands in front of every routine: a shmem_X of the program's own, which notes that it was called
+ * and calls pshmem_X. So this is the test of §10 as well: each routine can be replaced, and its
+ * twin reached. C99, because C11's generics are macros with the names of some functions. */
 #include "conformance.h"
 
 #define NUMBER(RESULT, TAIL, OPERATION, ELEMENT, PARAMETERS, ARGUMENTS) ROW_##TAIL,
-#define NUMBER_CTX(RESULT, TAIL, OPERATION, ELEMENT, PARAMETERS, ARGUMENTS) ROW_##TAIL, ROW_ctx_##TAIL,
+#define NUMBER_CTX(RESULT, TAIL, OPERATION, ELEMENT, PARAMETERS, ARGUMENTS) \
+  ROW_##TAIL, ROW_ctx_##TAIL,
 #define NUMBER_WHOLE(RESULT, NAME, PARAMETERS, ARGUMENTS) ROW_whole_##NAME,
 enum {
-  SHMEMX_ROUTINES_WITH_CTX(NUMBER_CTX)
-  SHMEMX_ROUTINES_WITHOUT_CTX(NUMBER)
-  SHMEMX_UNPREFIXED_ROUTINES(NUMBER_WHOLE)
-  kRows
+  SHMEMX_ROUTINES_WITH_CTX(NUMBER_CTX) SHMEMX_ROUTINES_WITHOUT_CTX(NUMBER)
+      SHMEMX_UNPREFIXED_ROUTINES(NUMBER_WHOLE) kRows
 };
 
 #define NAME(RESULT, TAIL, OPERATION, ELEMENT, PARAMETERS, ARGUMENTS) "shmem_" #TAIL,
 #define NAME_CTX(RESULT, TAIL, OPERATION, ELEMENT, PARAMETERS, ARGUMENTS) \
   "shmem_" #TAIL, "shmem_ctx_" #TAIL,
 #define NAME_WHOLE(RESULT, NAME, PARAMETERS, ARGUMENTS) #NAME,
-static const char* const names[] = {SHMEMX_ROUTINES_WITH_CTX(NAME_CTX) SHMEMX_ROUTINES_WITHOUT_CTX(NAME)
-                                        SHMEMX_UNPREFIXED_ROUTINES(NAME_WHOLE)};
+static const char* const names[] = {SHMEMX_ROUTINES_WITH_CTX(NAME_CTX) SHMEMX_ROUTINES_WITHOUT_CTX(
+    NAME) SHMEMX_UNPREFIXED_ROUTINES(NAME_WHOLE)};
 
 /* Written by any thread, and only ever to 1. */
 static volatile unsigned char called[kRows];
@@ -28,11 +27,11 @@ static volatile unsigned char called[kRows];
     called[ROW_##TAIL] = 1;                                               \
     return pshmem_##TAIL ARGUMENTS;                                       \
   }
-#define STAND_IN_CTX(RESULT, TAIL, OPERATION, ELEMENT, PARAMETERS, ARGUMENTS)   \
-  STAND_IN(RESULT, TAIL, OPERATION, ELEMENT, PARAMETERS, ARGUMENTS)             \
-  RESULT shmem_ctx_##TAIL(shmem_ctx_t ctx, SHMEMX_LIST PARAMETERS) {            \
-    called[ROW_ctx_##TAIL] = 1;                                                 \
-    return pshmem_ctx_##TAIL(ctx, SHMEMX_LIST ARGUMENTS);                       \
+#define STAND_IN_CTX(RESULT, TAIL, OPERATION, ELEMENT, PARAMETERS, ARGUMENTS) \
+  STAND_IN(RESULT, TAIL, OPERATION, ELEMENT, PARAMETERS, ARGUMENTS)           \
+  RESULT shmem_ctx_##TAIL(shmem_ctx_t ctx, SHMEMX_LIST PARAMETERS) {          \
+    called[ROW_ctx_##TAIL] = 1;                                               \
+    return pshmem_ctx_##TAIL(ctx, SHMEMX_LIST ARGUMENTS);                     \
   }
 #define STAND_IN_WHOLE(RESULT, NAME, PARAMETERS, ARGUMENTS) \
   RESULT NAME PARAMETERS {                                  \

@@ -3,8 +3,8 @@
 
 #include "generics.inc"
 
-/* An array is its first element's address, a const pointer what it points to; a type that is another's
- * alias finds its routine. */
+/* An array is its first element's address, a const pointer what it points to; a type that is
+ * another's alias finds its routine. */
 static void call_on_types(void) {
   int32_t array[2] = {me, me + 1};
   int32_t* const there = (int32_t*)block;
@@ -19,9 +19,10 @@ static void call_on_types(void) {
 static void call_old(void) {
   long* word = (long*)block;
   shmem_set(word, 5L, right);
-  CHECK("Annex F: generic",
-        shmem_fetch((const long*)word, right) == 5 && shmem_swap(word, 6L, right) == 5 &&
-            shmem_cswap(word, 6L, 7L, right) == 6 && shmem_finc(word, right) == 7 && shmem_fadd(word, 2L, right) == 8);
+  CHECK("Annex F: generic", shmem_fetch((const long*)word, right) == 5 &&
+                                shmem_swap(word, 6L, right) == 5 &&
+                                shmem_cswap(word, 6L, 7L, right) == 6 &&
+                                shmem_finc(word, right) == 7 && shmem_fadd(word, 2L, right) == 8);
   shmem_inc(word, right);
   shmem_add(word, 1L, right);
   CHECK("Annex F: generic", shmem_fetch(word, right) == 12);

@@ -21,7 +21,9 @@ void chapter_locks(void) {
     }
   }
   shmem_barrier_all();
-  if (me == 0) CHECK("§9.13: one at a time", sums[0] + sums[1] == 2L * kRounds * n && sums[1] == (kRounds / 2) * n);
+  if (me == 0)
+    CHECK("§9.13: one at a time",
+          sums[0] + sums[1] == 2L * kRounds * n && sums[1] == (kRounds / 2) * n);
   if (me == 0) CHECK("§9.13.3: 0 when it takes the lock", shmem_test_lock(locks) == 0);
   shmem_barrier_all();
   CHECK("§9.13.3: 1 while it is held", shmem_test_lock(locks) == 1);

@@ -1,6 +1,6 @@
-/* The conformance program: all chapters, or those named as arguments. With all of them it also counts: every row
- * of the table (canopy/shmem_routines.h), which is a routine with one type or size, must have been called. Any
- * PE that fails makes the job fail; only PE 0 prints OK. */
+/* The conformance program: all chapters, or those named as arguments. With all of them it also
+ * counts: every row of the table (canopy/shmem_routines.h), which is a routine with one type or
+ * size, must have been called. Any PE that fails makes the job fail; only PE 0 prints OK. */
 #include "conformance.h"
 
 #include <stdlib.h>
@@ -35,14 +35,22 @@ static const struct {
   const char* name;
   void (*run)(void);
 } chapters[] = {
-    {"setup", chapter_setup},         {"threads", chapter_threads},
-    {"memory", chapter_memory},       {"contexts", chapter_contexts},
-    {"put_get", chapter_put_get},     {"scalars", chapter_scalars},
-    {"strided", chapter_strided},     {"atomics", chapter_atomics},
-    {"atomics_nbi", chapter_atomics_nbi}, {"signals", chapter_signals},
-    {"waits", chapter_waits},         {"wait_sets", chapter_wait_sets},
-    {"order", chapter_order},         {"locks", chapter_locks},
-    {"deprecated", chapter_deprecated}, {"generics", chapter_generics},
+    {"setup", chapter_setup},
+    {"threads", chapter_threads},
+    {"memory", chapter_memory},
+    {"contexts", chapter_contexts},
+    {"put_get", chapter_put_get},
+    {"scalars", chapter_scalars},
+    {"strided", chapter_strided},
+    {"atomics", chapter_atomics},
+    {"atomics_nbi", chapter_atomics_nbi},
+    {"signals", chapter_signals},
+    {"waits", chapter_waits},
+    {"wait_sets", chapter_wait_sets},
+    {"order", chapter_order},
+    {"locks", chapter_locks},
+    {"deprecated", chapter_deprecated},
+    {"generics", chapter_generics},
     {"overloads", chapter_overloads},
 };
 

@@ -12,7 +12,8 @@ static void of_nothing(void) {
   CHECK("§9.3.1: size 0 gives NULL", shmem_malloc(0) == NULL);
   CHECK("§9.3.2: size 0 gives NULL", shmem_malloc_with_hints(0, 0) == NULL);
   CHECK("§9.3.1: size 0 gives NULL", shmem_align(64, 0) == NULL);
-  CHECK("§9.3.3: count or size 0 gives NULL", shmem_calloc(0, 8) == NULL && shmem_calloc(8, 0) == NULL);
+  CHECK("§9.3.3: count or size 0 gives NULL",
+        shmem_calloc(0, 8) == NULL && shmem_calloc(8, 0) == NULL);
   CHECK("Annex F: size 0 gives NULL", shmalloc(0) == NULL && shmemalign(64, 0) == NULL);
   shmem_free(NULL);
   shfree(NULL);
@@ -23,7 +24,8 @@ static void too_large(void) {
   CHECK("§9.3.3: count times size may not wrap", shmem_calloc(SIZE_MAX / 2, 8) == NULL);
   long* kept = shmem_malloc(sizeof *kept);
   *kept = 5;
-  CHECK("§9.3.1: a realloc that fails leaves the block", shmem_realloc(kept, SIZE_MAX / 4) == NULL && *kept == 5);
+  CHECK("§9.3.1: a realloc that fails leaves the block",
+        shmem_realloc(kept, SIZE_MAX / 4) == NULL && *kept == 5);
   shmem_free(kept);
 }
 
@@ -58,7 +60,8 @@ static void lives(void) {
     is_symmetric(aligned);
     shmem_free(aligned);
   }
-  long* hinted = shmem_malloc_with_hints(8, SHMEM_MALLOC_ATOMICS_REMOTE | SHMEM_MALLOC_SIGNAL_REMOTE);
+  long* hinted =
+      shmem_malloc_with_hints(8, SHMEM_MALLOC_ATOMICS_REMOTE | SHMEM_MALLOC_SIGNAL_REMOTE);
   is_symmetric(hinted);
   shmem_free(hinted);
 }

@@ -1,4 +1,5 @@
-/* §9.6 Remote memory access: put, get and their nonblocking forms, of every type and size; p and g. */
+/* §9.6 Remote memory access: put, get and their nonblocking forms, of every type and size; p and g.
+ */
 #include "conformance.h"
 
 enum { kCount = 5, kMostBytes = 16 };
@@ -21,28 +22,29 @@ static void arrived(const char* what, int areas, size_t bytes) {
   shmem_##CTX##A##put##B ARGS((T*)area(FIRST), (const T*)source, kCount, right);           \
   shmem_##CTX##A##put##B##_nbi ARGS((T*)area(FIRST + 1), (const T*)source, kCount, right); \
   shmem_##CTX##A##put##B ARGS(NULL, NULL, 0, right); /* Annex C: nothing, from nowhere */
-#define FETCH(A, B, T, CTX, ARGS, AT)                                          \
-  shmem_##CTX##A##get##B ARGS((T*)(AT), (const T*)area(0), kCount, right);     \
+#define FETCH(A, B, T, CTX, ARGS, AT)                                      \
+  shmem_##CTX##A##get##B ARGS((T*)(AT), (const T*)area(0), kCount, right); \
   shmem_##CTX##A##get##B##_nbi ARGS((T*)((AT) + bytes), (const T*)area(1), kCount, right);
 
-#define FAMILY(ID, A, B, T, BYTES)                                                        \
-  static void put_get_##ID(void) {                                                        \
-    const size_t bytes = kCount * BYTES;                                                  \
-    char source[kCount * kMostBytes], back[4 * kCount * kMostBytes];                      \
-    fill(source, sizeof source, me);                                                      \
-    fresh();                                                                              \
-    MOVE(A, B, T, , NO_CTX, 0)                                                            \
-    MOVE(A, B, T, ctx_, IN_CTX, 2)                                                        \
-    complete();                                                                           \
-    arrived("§9.6: put, put_nbi of " #ID, 4, bytes);                                      \
-    FETCH(A, B, T, , NO_CTX, back)                                                        \
-    FETCH(A, B, T, ctx_, IN_CTX, back + 2 * bytes)                                        \
-    CHECK("§9.6: get of " #ID " is there on return",                                      \
-          memcmp(back, source, bytes) == 0 && memcmp(back + 2 * bytes, source, bytes) == 0); \
-    shmem_quiet();                                                                        \
-    shmem_ctx_quiet(context);                                                             \
-    CHECK("§9.6: get_nbi of " #ID " is there after quiet",                                \
-          memcmp(back + bytes, source, bytes) == 0 && memcmp(back + 3 * bytes, source, bytes) == 0); \
+#define FAMILY(ID, A, B, T, BYTES)                                                                 \
+  static void put_get_##ID(void) {                                                                 \
+    const size_t bytes = kCount * BYTES;                                                           \
+    char source[kCount * kMostBytes], back[4 * kCount * kMostBytes];                               \
+    fill(source, sizeof source, me);                                                               \
+    fresh();                                                                                       \
+    MOVE(A, B, T, , NO_CTX, 0)                                                                     \
+    MOVE(A, B, T, ctx_, IN_CTX, 2)                                                                 \
+    complete();                                                                                    \
+    arrived("§9.6: put, put_nbi of " #ID, 4, bytes);                                               \
+    FETCH(A, B, T, , NO_CTX, back)                                                                 \
+    FETCH(A, B, T, ctx_, IN_CTX, back + 2 * bytes)                                                 \
+    CHECK("§9.6: get of " #ID " is there on return",                                               \
+          memcmp(back, source, bytes) == 0 && memcmp(back + 2 * bytes, source, bytes) == 0);       \
+    shmem_quiet();                                                                                 \
+    shmem_ctx_quiet(context);                                                                      \
+    CHECK(                                                                                         \
+        "§9.6: get_nbi of " #ID " is there after quiet",                                           \
+        memcmp(back + bytes, source, bytes) == 0 && memcmp(back + 3 * bytes, source, bytes) == 0); \
   }
 #define FAMILY_OF_TYPE(NAME, TYPE, ...) FAMILY(NAME, NAME##_, , TYPE, sizeof(TYPE))
 #define FAMILY_OF_SIZE(BITS, BYTES, ...) FAMILY(BITS, , BITS, void, BYTES)
@@ -79,8 +81,8 @@ void chapter_put_get(void) {
 #define OWN_TYPE(NAME, ...) kOwn_##NAME,
 enum { SHMEMX_RMA_TYPES(OWN_TYPE, ) kOwns };
 #define OWN(NAME, TYPE, FORM) ((TYPE*)(block + (2 * kOwn_##NAME + FORM) * kMostBytes))
-#define P(NAME, TYPE, ...)                                                  \
-  shmem_##NAME##_p(OWN(NAME, TYPE, 0), (TYPE)(me + 1), right);              \
+#define P(NAME, TYPE, ...)                                     \
+  shmem_##NAME##_p(OWN(NAME, TYPE, 0), (TYPE)(me + 1), right); \
   shmem_ctx_##NAME##_p(context, OWN(NAME, TYPE, 1), (TYPE)(me + 2), right);
 #define G(NAME, TYPE, ...)                                                                   \
   CHECK("§9.6.1.2: p of " #NAME,                                                             \

@@ -1,7 +1,7 @@
 /* §9.1 Library setup, exit and query; §9.2 thread support; §8 the constants that go with them. */
 #include "conformance.h"
 
-static shmem_ctx_t initialised = SHMEM_CTX_DEFAULT;          /* §7: handles may stand in initialisers */
+static shmem_ctx_t initialised = SHMEM_CTX_DEFAULT; /* §7: handles may stand in initialisers */
 static _Thread_local shmem_ctx_t per_thread = SHMEM_CTX_INVALID; /* §6 */
 
 static int global_variable;
@@ -55,7 +55,8 @@ void chapter_setup(void) {
   pshmem_pcontrol(0);
 }
 
-/* §9.2, and §9.1.1: init may be repeated, each needs its finalize, and only the last one ends anything. */
+/* §9.2, and §9.1.1: init may be repeated, each needs its finalize, and only the last one ends
+ * anything. */
 void chapter_threads(void) {
   const int levels[] = {SHMEM_THREAD_SINGLE, SHMEM_THREAD_FUNNELED, SHMEM_THREAD_SERIALIZED,
                         SHMEM_THREAD_MULTIPLE};

@@ -42,36 +42,37 @@ static void check_blocks(const char* what, const char* at, size_t bytes, int pe)
 
 #define PUT(A, B, T, CTX, ARGS, AREA)                                                              \
   shmem_##CTX##A##iput##B ARGS((T*)(block + AREA * kArea), (const T*)source, 3, 2, kCount, right); \
-  shmem_##CTX##A##ibput##B ARGS((T*)(block + (AREA + 1) * kArea), (const T*)source, 5, 3, 2, 3, right); \
+  shmem_##CTX##A##ibput##B ARGS((T*)(block + (AREA + 1) * kArea), (const T*)source, 5, 3, 2, 3,    \
+                                right);                                                            \
   shmem_##CTX##A##iput##B ARGS(NULL, NULL, 1, 1, 0, right);                                        \
   shmem_##CTX##A##ibput##B ARGS(NULL, NULL, 1, 1, 1, 0, right);
-#define GET(A, B, T, CTX, ARGS)                                                                       \
-  memset(back, 0, sizeof back);                                                                       \
-  shmem_##CTX##A##iget##B ARGS((T*)back, (const T*)(block + 4 * kArea), 3, 2, kCount, right);         \
-  check_elements("§9.6: iget", back, bytes, right);                                                   \
-  memset(back, 0, sizeof back);                                                                       \
-  shmem_##CTX##A##ibget##B ARGS((T*)back, (const T*)(block + 4 * kArea), 5, 3, 2, 3, right);          \
+#define GET(A, B, T, CTX, ARGS)                                                               \
+  memset(back, 0, sizeof back);                                                               \
+  shmem_##CTX##A##iget##B ARGS((T*)back, (const T*)(block + 4 * kArea), 3, 2, kCount, right); \
+  check_elements("§9.6: iget", back, bytes, right);                                           \
+  memset(back, 0, sizeof back);                                                               \
+  shmem_##CTX##A##ibget##B ARGS((T*)back, (const T*)(block + 4 * kArea), 5, 3, 2, 3, right);  \
   check_blocks("§9.6: ibget", back, bytes, right);
 
-#define FAMILY(ID, A, B, T, BYTES)                                                     \
-  static void strided_##ID(void) {                                                     \
-    const size_t bytes = BYTES;                                                        \
-    char source[kArea], back[kArea];                                                   \
-    fresh();                                                                           \
-    for (int i = 0; i < 16; ++i) {                                                     \
-      element(source + (size_t)i * bytes, bytes, me, i);                               \
-      element(block + 4 * kArea + (size_t)i * bytes, bytes, me, i);                    \
-    }                                                                                  \
-    shmem_barrier_all();                                                               \
-    PUT(A, B, T, , NO_CTX, 0)                                                          \
-    PUT(A, B, T, ctx_, IN_CTX, 2)                                                      \
-    GET(A, B, T, , NO_CTX)                                                             \
-    GET(A, B, T, ctx_, IN_CTX)                                                         \
-    complete();                                                                        \
-    for (int form = 0; form < 2; ++form) {                                             \
-      check_elements("§9.6: iput of " #ID, block + 2 * form * kArea, bytes, left);     \
+#define FAMILY(ID, A, B, T, BYTES)                                                      \
+  static void strided_##ID(void) {                                                      \
+    const size_t bytes = BYTES;                                                         \
+    char source[kArea], back[kArea];                                                    \
+    fresh();                                                                            \
+    for (int i = 0; i < 16; ++i) {                                                      \
+      element(source + (size_t)i * bytes, bytes, me, i);                                \
+      element(block + 4 * kArea + (size_t)i * bytes, bytes, me, i);                     \
+    }                                                                                   \
+    shmem_barrier_all();                                                                \
+    PUT(A, B, T, , NO_CTX, 0)                                                           \
+    PUT(A, B, T, ctx_, IN_CTX, 2)                                                       \
+    GET(A, B, T, , NO_CTX)                                                              \
+    GET(A, B, T, ctx_, IN_CTX)                                                          \
+    complete();                                                                         \
+    for (int form = 0; form < 2; ++form) {                                              \
+      check_elements("§9.6: iput of " #ID, block + 2 * form * kArea, bytes, left);      \
       check_blocks("§9.6: ibput of " #ID, block + (2 * form + 1) * kArea, bytes, left); \
-    }                                                                                  \
+    }                                                                                   \
   }
 #define FAMILY_OF_TYPE(NAME, TYPE, ...) FAMILY(NAME, NAME##_, , TYPE, sizeof(TYPE))
 #define FAMILY_OF_SIZE(BITS, BYTES, ...) FAMILY(BITS, , BITS, void, BYTES)

@@ -1,6 +1,6 @@
-/* SHMEM_THREAD_MULTIPLE: threads of each PE with private contexts of their own, and on the default one, all at
- * once towards the right neighbour. What arrives from the left is checked by the thread of the same number.
- * Arguments: threads, rounds. */
+/* SHMEM_THREAD_MULTIPLE: threads of each PE with private contexts of their own, and on the default
+ * one, all at once towards the right neighbour. What arrives from the left is checked by the thread
+ * of the same number. Arguments: threads, rounds. */
 #include <pthread.h>
 #include <shmem.h>
 #include <stdio.h>
@@ -9,18 +9,19 @@
 enum { kMostThreads = 16, kLongs = 32 };
 
 static int me, n, right, left, rounds;
-/* Symmetric, for each thread: what arrives, its signals (from contexts and from the default one), a sum. */
+/* Symmetric, for each thread: what arrives, its signals (from contexts and from the default one), a
+ * sum. */
 static long* data;
 static uint64_t* signals;
 static long* sums;
 static int failed;
 
-#define CHECK(what, condition)                                      \
-  do {                                                              \
-    if (!(condition)) {                                             \
-      __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);               \
-      fprintf(stderr, "PE %d line %d: %s\n", me, __LINE__, what);   \
-    }                                                               \
+#define CHECK(what, condition)                                    \
+  do {                                                            \
+    if (!(condition)) {                                           \
+      __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);             \
+      fprintf(stderr, "PE %d line %d: %s\n", me, __LINE__, what); \
+    }                                                             \
   } while (0)
 
 static void all_from(const long* at, long value) {

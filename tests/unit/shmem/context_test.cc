@@ -8,7 +8,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdlib>
+#include <cstring>
 #include <set>
+#include <thread>
 #include <vector>
 
 namespace canopy::shmem {
@@ -128,15 +131,16 @@ TEST(Context, SaysSoWhenThereIsNoSlotLeft) {
 
 TEST(ContextDeathTest, NamesADestroyedContext) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_EXIT(thread_world(1,
-                           [](World& world) {
-                             long* word = symmetric<long>(world, 1);
-                             const ContextHandle context = create(world);
-                             world.contexts().destroy(context, "destroy");
-                             p<FromHost>(hot_of(context), word, 1L, 0, "shmem_ctx_long_p");
-                           }),
-              testing::ExitedWithCode(kMisuseStatus),
-              "pe 0: shmem_ctx_long_p on context 0x[0-9a-f]+, which does not exist: it was destroyed");
+  EXPECT_EXIT(
+      thread_world(1,
+                   [](World& world) {
+                     long* word = symmetric<long>(world, 1);
+                     const ContextHandle context = create(world);
+                     world.contexts().destroy(context, "destroy");
+                     p<FromHost>(hot_of(context), word, 1L, 0, "shmem_ctx_long_p");
+                   }),
+      testing::ExitedWithCode(kMisuseStatus),
+      "pe 0: shmem_ctx_long_p on context 0x[0-9a-f]+, which does not exist: it was destroyed");
   EXPECT_EXIT(thread_world(1,
                            [](World& world) {
                              long* word = symmetric<long>(world, 1);
@@ -144,6 +148,22 @@ TEST(ContextDeathTest, NamesADestroyedContext) {
                            }),
               testing::ExitedWithCode(kMisuseStatus), "shmem_ctx_long_p on SHMEM_CTX_INVALID");
 }
+
+#ifdef CANOPY_DEBUG_CHECKS
+TEST(ContextDeathTest, NamesAPrivateContextInAnotherThread) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(thread_world(1,
+                           [](World& world) {
+                             long* word = symmetric<long>(world, 1);
+                             const auto made = world.contexts().create({.is_private = true});
+                             const std::jthread other([&] {
+                               p<FromHost>(hot_of(*made), word, 1L, 0, "shmem_ctx_long_p");
+                             });
+                           }),
+              testing::ExitedWithCode(kMisuseStatus),
+              "was created with SHMEM_CTX_PRIVATE by another thread than the one that uses it");
+}
+#endif
 
 // ---- Strided, over the default context and over one of its own.
 
@@ -192,8 +212,10 @@ TEST_P(ContextOfPes, StridesByBlocks) {
                                          "ibget");
     EXPECT_EQ(back, mine);
     // Nothing may point anywhere, with any strides.
-    strided<FromHost, 2, Direction::put>(current_hot(), nullptr, nullptr, {0, 0, 0, 7}, right, "ibput");
-    strided<FromHost, 2, Direction::get>(current_hot(), nullptr, nullptr, {0, 0, 3, 0}, right, "ibget");
+    strided<FromHost, 2, Direction::put>(current_hot(), nullptr, nullptr, {0, 0, 0, 7}, right,
+                                         "ibput");
+    strided<FromHost, 2, Direction::get>(current_hot(), nullptr, nullptr, {0, 0, 3, 0}, right,
+                                         "ibget");
     world.barrier_all();
   });
 }
@@ -203,7 +225,8 @@ TEST(StridedDeathTest, NamesStridesThatOverlapAndBlocksThatLeaveTheHeap) {
   const auto strided_put = [](Strides strides) {
     thread_world(1, [&](World& world) {
       int* word = symmetric<int>(world, 4);
-      strided<FromHost, 4, Direction::put>(current_hot(), word, word, strides, 0, "shmem_int_ibput");
+      strided<FromHost, 4, Direction::put>(current_hot(), word, word, strides, 0,
+                                           "shmem_int_ibput");
     });
   };
   EXPECT_EXIT(strided_put({2, 3, 3, 2}), testing::ExitedWithCode(kMisuseStatus),

@@ -77,7 +77,8 @@ TEST(Lock, IsGivenInTheOrderOfTheQueue) {
       set_lock(lock, "set_lock");
     }
     world.barrier_all();
-    // The next PE is told to queue when this one's place is taken: tail, in the low half of the home's long.
+    // The next PE is told to queue when this one's place is taken: tail, in the low half of the
+    // home's long.
     const auto queued = [&](int pe) {
       const long wanted = pe + 1;
       for (int home = 0;; home = (home + 1) % kPes) {
@@ -115,36 +116,36 @@ TEST(LockDeathTest, NamesMisuse) {
                            }),
               testing::ExitedWithCode(kMisuseStatus),
               "pe 0: shmem_set_lock: this PE holds the lock at 0x[0-9a-f]+ already");
-  EXPECT_EXIT(thread_world(1,
-                           [](World& world) {
-                             clear_lock(symmetric(world, 1), "shmem_clear_lock");
-                           }),
-              testing::ExitedWithCode(kMisuseStatus),
-              "pe 0: shmem_clear_lock: this PE does not hold the lock at 0x");
+  EXPECT_EXIT(
+      thread_world(1, [](World& world) { clear_lock(symmetric(world, 1), "shmem_clear_lock"); }),
+      testing::ExitedWithCode(kMisuseStatus),
+      "pe 0: shmem_clear_lock: this PE does not hold the lock at 0x");
   EXPECT_EXIT(thread_world(1,
                            [](World&) {
                              long private_word = 0;
                              set_lock(&private_word, "shmem_set_lock");
                            }),
-              testing::ExitedWithCode(kMisuseStatus), "shmem_set_lock: .* is not in the symmetric heap");
+              testing::ExitedWithCode(kMisuseStatus),
+              "shmem_set_lock: .* is not in the symmetric heap");
 }
 
 TEST(LockDeathTest, NamesAHolderThatHasFinalized) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_EXIT(thread_world(2,
-                           [](World& world) {
-                             long* lock = symmetric(world, 1);
-                             if (world.my_pe() == 1) {
-                               set_lock(lock, "shmem_set_lock");
-                             }
-                             world.barrier_all();
-                             if (world.my_pe() == 0) {
-                               set_lock(lock, "shmem_set_lock");
-                             }
-                           }),
-              testing::ExitedWithCode(kMisuseStatus),
-              "pe 0: shmem_set_lock: PE 1 has finalized with the lock at 0x[0-9a-f]+, for which this PE "
-              "waits");
+  EXPECT_EXIT(
+      thread_world(2,
+                   [](World& world) {
+                     long* lock = symmetric(world, 1);
+                     if (world.my_pe() == 1) {
+                       set_lock(lock, "shmem_set_lock");
+                     }
+                     world.barrier_all();
+                     if (world.my_pe() == 0) {
+                       set_lock(lock, "shmem_set_lock");
+                     }
+                   }),
+      testing::ExitedWithCode(kMisuseStatus),
+      "pe 0: shmem_set_lock: PE 1 has finalized with the lock at 0x[0-9a-f]+, for which this PE "
+      "waits");
 }
 
 }  // namespace
