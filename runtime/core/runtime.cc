@@ -315,7 +315,7 @@ Result<void*> Runtime::create_shared_event(uint32_t flags) {
 Result<void*> Runtime::open_shared_event(const std::string& handle, uint32_t flags) {
   CANOPY_ASSIGN(Context * context, current_context());
   CANOPY_ASSIGN(Driver * current, driver());
-  CANOPY_ASSIGN(auto shared, SharedEvent::open(*current, handle));
+  CANOPY_ASSIGN(auto shared, shared_events_.open(*current, handle));
   const int device = context->device_id();
   // A creator's device that this process does not see is heard of all the same.
   const int creator = current->host_table().local_id(shared->host_device());

@@ -29,6 +29,7 @@
 #include "runtime/core/overflow.h"
 #include "runtime/core/peer_access.h"
 #include "runtime/core/report_threads.h"
+#include "runtime/core/shared_event.h"
 #include "runtime/core/stream.h"
 #include "runtime/core/stream_allocators.h"
 #include "runtime/core/stream_pools.h"
@@ -302,6 +303,7 @@ class Runtime {
   void drop_pending_callbacks(const Stream& stream);
   ReportThreads callback_threads_{"callback"};
   ReportThreads host_function_threads_{"host function"};
+  SharedEvents shared_events_;
   Notifies notifies_;
   Labels labels_;
   std::atomic<ModelHost*> model_host_{nullptr};

@@ -1,11 +1,9 @@
 #include "runtime/core/shared_event.h"
 
-#include "runtime/base/check.h"
 #include "runtime/core/stream.h"
 #include "runtime/device/scheduler.h"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 namespace canopy {
@@ -13,8 +11,6 @@ namespace canopy {
 using Page = SharedEventPage;
 
 namespace {
-
-constexpr uint64_t slot_bit(uint32_t slot) { return uint64_t{1} << (slot % 64); }
 
 // A record that is queued: the step's argument.
 struct RecordStep {
@@ -24,21 +20,48 @@ struct RecordStep {
 
 }  // namespace
 
+struct SharedEvent::Exported {
+  Driver& driver;
+  const Secret secret = Secret::random();
+  std::shared_ptr<SyncPage> page{};
+  SharedRecords records{};
+  std::weak_ptr<SharedEvent> event{};  // of this process, while it has it
+  uint64_t id = 0;                     // 0: not handed out; guarded by the event's mutex_
+
+  // The last lease has gone: nobody is left who could record and vanish.
+  ~Exported() {
+    if (id != 0) {
+      driver.sharing().end(id);
+    }
+  }
+  // On the broker's thread.
+  void lose_records_of(const Sharing::Importer& who) {
+    if (!records.lose({who.slot, who.age})) {
+      return;
+    }
+    if (const auto ours = event.lock()) {
+      ours->see_to_pending();
+    }
+  }
+};
+
 // ---- Making, handing out, opening.
 
 Result<std::shared_ptr<SharedEvent>> SharedEvent::create(Driver& driver, int device) {
   std::shared_ptr<SharedEvent> event(new SharedEvent(driver));
-  CANOPY_ASSIGN(event->own_page_, driver.sync_pages().take());
-  auto* page = reinterpret_cast<Page*>(event->own_page_->base());  // zeroed
+  auto exported = std::shared_ptr<Exported>(new Exported{driver});
+  CANOPY_ASSIGN(exported->page, driver.sync_pages().take());
+  auto* page = reinterpret_cast<Page*>(exported->page->base());  // zeroed
   page->device = driver.host_table().host_id(device);
   page->magic = Page::kMagic;
-  event->page_ = page;
+  event->news_bit_ = PeerBell::bit_of(exported->secret.bits[0]);
+  event->records_ = exported->records = SharedRecords(page, &driver.host_table(), event->news_bit_);
+  exported->event = event;
+  event->exported_ = std::move(exported);
   return event;
 }
 
-// Peers' rings are heard from here on. All sides know the secret, and the bit by it.
-void SharedEvent::attach(const Secret& secret) {
-  news_bit_ = PeerBell::bit_of(secret.bits[0]);
+void SharedEvent::attach() {
   news_ = &driver_.scheduler().peer_news();
   driver_.scheduler().listen_to_peers(&driver_.host_table().bell());
   news_->add(news_bit_, this);
@@ -46,27 +69,25 @@ void SharedEvent::attach(const Secret& secret) {
 }
 
 Result<std::string> SharedEvent::handle() {
-  if (own_page_ == nullptr) {
+  if (exported_ == nullptr) {
     return fail(Errc::invalid_argument, "the event was opened from another process's handle: only its creator hands it out");
   }
   std::lock_guard lock(mutex_);
-  if (key_.id == 0) {
-    SharedKey key{.id = 0, .secret = secret_};
-    Export object{.fd = own_page_->fd(), .bytes = SyncPages::kPageBytes, .offset = own_page_->offset(),
-                  .kind = ObjectKind::event, .device = page_->device, .secret = key.secret, .pids = {}, .owner = own_page_};
+  if (exported_->id == 0) {
+    const SyncPage& page = *exported_->page;
+    Export object{.fd = page.fd(), .bytes = SyncPages::kPageBytes, .offset = page.offset(), .kind = ObjectKind::event,
+                  .device = host_device(), .secret = exported_->secret, .pids = {}, .owner = exported_};
     if (news_ == nullptr) {  // not so after a try that failed
-      attach(key.secret);
+      attach();
     }
-    CANOPY_ASSIGN(key.id, driver_.sharing().share(std::move(object), [this](const Sharing::Importer& who) {
-      lose_records_of({who.slot, who.age});
+    CANOPY_ASSIGN(exported_->id, driver_.sharing().share(std::move(object), [raw = exported_.get()](const Sharing::Importer& who) {
+      raw->lose_records_of(who);
     }));
-    key_ = key;
   }
-  return key_.text(ObjectKind::event);
+  return SharedKey{.id = exported_->id, .secret = exported_->secret}.text(ObjectKind::event);
 }
 
-Result<std::shared_ptr<SharedEvent>> SharedEvent::open(Driver& driver, const std::string& handle) {
-  CANOPY_ASSIGN(const SharedKey key, SharedKey::parse(ObjectKind::event, handle));
+Result<std::shared_ptr<SharedEvent>> SharedEvent::open(Driver& driver, const SharedKey& key) {
   std::shared_ptr<SharedEvent> event(new SharedEvent(driver));
   CANOPY_ASSIGN(event->import_, driver.sharing().import(ObjectKind::event, key, [raw = event.get()] { raw->on_creator_lost(); }));
   Import& import = event->import_;
@@ -77,10 +98,12 @@ Result<std::shared_ptr<SharedEvent>> SharedEvent::open(Driver& driver, const std
   import.fd.reset();
   auto* page = reinterpret_cast<Page*>(event->mapped_.base());
   if (page->magic != Page::kMagic) {
-    return fail(Errc::io, "what {} names is no event of this version", handle);
+    return fail(Errc::io, "what {:#x} names is no event of this version", key.id);
   }
-  event->page_ = page;
-  event->attach(key.secret);
+  event->opened_by_ = key;
+  event->news_bit_ = PeerBell::bit_of(key.secret.bits[0]);
+  event->records_ = SharedRecords(page, &driver.host_table(), event->news_bit_);
+  event->attach();
   return event;
 }
 
@@ -88,136 +111,117 @@ SharedEvent::~SharedEvent() {
   if (news_ != nullptr) {
     news_->remove(news_bit_, this);
   }
-  if (key_.id != 0) {
-    driver_.sharing().end(key_.id);
+  if (exported_ != nullptr && exported_->id != 0) {
+    driver_.sharing().withdraw(exported_->id);
   }
 }
 
-Page::Recorder SharedEvent::self() const {
-  return {driver_.host_table().slot(), driver_.host_table().age()};
+Result<std::shared_ptr<SharedEvent>> SharedEvents::open(Driver& driver, const std::string& handle) {
+  CANOPY_ASSIGN(const SharedKey key, SharedKey::parse(ObjectKind::event, handle));
+  std::shared_ptr<SharedEvent> known;
+  {
+    std::lock_guard lock(mutex_);
+    known = find(key);
+  }
+  if (known != nullptr) {
+    CANOPY_TRY(known->check_creator());
+    return known;
+  }
+  CANOPY_ASSIGN(std::shared_ptr<SharedEvent> opened, SharedEvent::open(driver, key));  // not under the mutex: it may take its time
+  std::lock_guard lock(mutex_);
+  if (auto meanwhile = find(key)) {
+    return meanwhile;
+  }
+  sweep();
+  open_.insert_or_assign(key.id, opened);
+  return opened;
+}
+
+std::shared_ptr<SharedEvent> SharedEvents::find(const SharedKey& key) const {
+  const auto entry = open_.find(key.id);
+  auto found = entry == open_.end() ? nullptr : entry->second.lock();
+  // With another secret the creator is asked, who refuses it.
+  return found != nullptr && found->opened_by().secret == key.secret ? found : nullptr;
+}
+
+void SharedEvents::sweep() {
+  if (open_.size() >= sweep_at_) {
+    std::erase_if(open_, [](const auto& each) { return each.second.expired(); });
+    sweep_at_ = 2 * open_.size() + 16;
+  }
 }
 
 // ---- Records.
 
-// Without an end to it, helping others would go through all numbers that there are.
-tl::unexpected<Error> SharedEvent::page_is_damaged() const {
-  return fail(Errc::io, "the page of an event between processes contradicts itself: one of them has written over it");
-}
-
-Result<uint64_t> SharedEvent::begin_record() {
-  std::atomic_ref newest(page_->newest);
-  for (;;) {
-    uint64_t last = newest.load(std::memory_order_acquire);
-    const uint64_t number = last + 1;
-    if (number == 0 || number > Page::kMostRecords) {
-      return page_is_damaged();
-    }
-    std::atomic_ref word(page_->record(number));
-    uint64_t seen = word.load(std::memory_order_acquire);
-    // Who takes a word for a later record has seen `newest` pass this one.
-    if (Page::number_of(seen) > number && newest.load(std::memory_order_acquire) == last) {
-      return page_is_damaged();
-    }
-    if (Page::number_of(seen) < number) {
-      if (Page::phase_of(seen) == Page::kPending) {
-        return fail(Errc::no_event, "all {} records that an event between processes can have are pending", Page::kRecords);
-      }
-      if (!word.compare_exchange_strong(seen, Page::word_of(number, self(), Page::kPending), std::memory_order_acq_rel)) {
-        continue;
-      }
-      // Whether this moves it or somebody who helped: release, so that who reads the number finds the word.
-      newest.compare_exchange_strong(last, number, std::memory_order_acq_rel);
-      return number;
-    }
-    newest.compare_exchange_strong(last, number, std::memory_order_acq_rel);  // taken, but not told: by who was killed, perhaps
+Result<> SharedEvent::check_creator() {
+  std::lock_guard lock(mutex_);
+  if (creator_is_gone_) {
+    return fail(Errc::peer_lost, "the process that created the event is gone");
   }
+  return {};
 }
 
 Result<> SharedEvent::record(Stream& stream) {
   if (stream.stored()) {
     return fail(Errc::not_supported, "stream {}: events between processes are not for streams of models", stream.id());
   }
-  {
-    std::lock_guard lock(mutex_);
-    if (creator_is_gone_) {
-      return fail(Errc::peer_lost, "stream {}: the process that created the event is gone", stream.id());
+  CANOPY_TRY(check_creator());
+  auto made = std::make_unique<RecordStep>(RecordStep{shared_from_this(), 0});
+  // It begins when it has its place in the stream: what waits for it from then on comes behind.
+  const bool posted = stream.post_if(0, [&](Sqe& sqe, std::byte*) {
+    const auto number = records_.begin();
+    if (!number) {
+      return false;
     }
-  }
-  CANOPY_ASSIGN(const uint64_t number, begin_record());
-  auto* step = new RecordStep{shared_from_this(), number};
-  stream.post(0, [&](Sqe& sqe, std::byte*) {
+    made->number = *number;
     sqe.kind = SqeKind::step;
     sqe.body.step = {[](Strand&, void* argument, bool dropped) {
-                       std::unique_ptr<RecordStep> made(static_cast<RecordStep*>(argument));
-                       made->event->end_record(made->number, dropped ? Page::kLost : Page::kDone);
+                       std::unique_ptr<RecordStep> step(static_cast<RecordStep*>(argument));
+                       step->event->end_record(step->number, dropped ? Page::kLost : Page::kDone);
                      },
-                     step};
+                     made.release()};
+    return true;
   });
+  if (!posted) {
+    return fail(Errc::no_event, "stream {}: all {} records that an event between processes can have are pending", stream.id(),
+                Page::kRecords);
+  }
   return {};
 }
 
 void SharedEvent::end_record(uint64_t number, Page::Phase phase) {
-  // seq_cst, release part: publishes what the stream did before. Before the look at who waits; see SharedEventPage.
-  // Nobody else writes this record's word, but who believes us dead.
-  uint64_t pending = Page::word_of(number, self(), Page::kPending);
-  std::atomic_ref(page_->record(number))
-      .compare_exchange_strong(pending, Page::word_of(number, self(), phase), std::memory_order_seq_cst);
-  ring_waiting();
-}
-
-void SharedEvent::ring_waiting() {
-  const HostTable& table = driver_.host_table();
-  bool here = false;
-  for (uint32_t word = 0; word < Page::kSlotWords; ++word) {
-    uint64_t bits = std::atomic_ref(page_->waiting[word]).load(std::memory_order_seq_cst);
-    for (; bits != 0; bits &= bits - 1) {
-      const uint32_t slot = word * 64 + static_cast<uint32_t>(std::countr_zero(bits));
-      if (slot == table.slot()) {
-        here = true;
-      } else if (slot < HostTable::max_slots()) {
-        table.bell_of(slot).ring(news_bit_);
-      }
-    }
-  }
-  if (here) {
+  if (records_.end(number, phase)) {
     see_to_pending();
   }
 }
 
 // ---- Waits.
 
-Page::Phase SharedEvent::phase_of(uint64_t number) const {
-  // seq_cst, acquire part: what the recording stream did before is visible.
-  const uint64_t word = std::atomic_ref(page_->record(number)).load(std::memory_order_seq_cst);
-  // A later record's: this one was over before.
-  return Page::number_of(word) == number ? Page::phase_of(word) : Page::kDone;
-}
-
 tl::unexpected<Error> SharedEvent::lost_error() const {
   return fail(Errc::peer_lost, "the process that was to make the event's newest record is gone, or has dropped it");
 }
 
 Result<bool> SharedEvent::newest_is_complete() {
-  const uint64_t number = std::atomic_ref(page_->newest).load(std::memory_order_acquire);
-  if (number == 0 || phase_of(number) == Page::kDone) {
+  const uint64_t number = records_.newest();
+  if (number == 0 || records_.phase_of(number) == Page::kDone) {
     return true;
   }
   std::lock_guard lock(mutex_);
-  if (creator_is_gone_ || phase_of(number) == Page::kLost) {
+  if (creator_is_gone_ || records_.phase_of(number) == Page::kLost) {
     return lost_error();
   }
-  return phase_of(number) == Page::kDone;
+  return records_.phase_of(number) == Page::kDone;
 }
 
 Result<EventCell*> SharedEvent::cell_of_newest(EventBank& bank, uint64_t shares) {
-  const uint64_t number = std::atomic_ref(page_->newest).load(std::memory_order_acquire);
-  if (number == 0 || phase_of(number) == Page::kDone) {
+  const uint64_t number = records_.newest();
+  if (number == 0 || records_.phase_of(number) == Page::kDone) {
     return nullptr;
   }
   EventCell* cell = nullptr;
   {
     std::lock_guard lock(mutex_);
-    if (creator_is_gone_ || phase_of(number) == Page::kLost) {
+    if (creator_is_gone_ || records_.phase_of(number) == Page::kLost) {
       return lost_error();
     }
     const auto known = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& each) { return each.number == number; });
@@ -231,7 +235,7 @@ Result<EventCell*> SharedEvent::cell_of_newest(EventBank& bank, uint64_t shares)
     }
     set_waiting(true);
   }
-  if (phase_of(number) != Page::kPending) {  // just now: who ended it may not have seen the bit
+  if (records_.phase_of(number) != Page::kPending) {  // just now: who ended it may not have seen the bit
     see_to_pending();
   }
   return cell;
@@ -242,15 +246,7 @@ void SharedEvent::set_waiting(bool waiting) {
     return;
   }
   waiting_ = waiting;
-  const uint32_t slot = driver_.host_table().slot();
-  CHECK(slot / 64 < Page::kSlotWords, "the page has a bit for every slot of the host table");
-  std::atomic_ref word(page_->waiting[slot / 64]);
-  // seq_cst: before the next look at a record.
-  if (waiting) {
-    word.fetch_or(slot_bit(slot), std::memory_order_seq_cst);
-  } else {
-    word.fetch_and(~slot_bit(slot), std::memory_order_seq_cst);
-  }
+  records_.set_waiting(waiting);
   if (news_ != nullptr) {
     news_->add_waits(waiting ? 1 : -1);
   }
@@ -259,7 +255,7 @@ void SharedEvent::set_waiting(bool waiting) {
 SharedEvent::Ended SharedEvent::take_ended() {
   Ended ended;
   std::erase_if(pending_, [&](const Pending& each) {
-    const Page::Phase phase = phase_of(each.number);
+    const Page::Phase phase = records_.phase_of(each.number);
     if (phase == Page::kPending && !creator_is_gone_) {
       return false;
     }
@@ -307,21 +303,7 @@ void SharedEvent::look() {
   held_.pop_back();
 }
 
-// ---- Processes that vanish. On the broker's thread.
-
-void SharedEvent::lose_records_of(Page::Recorder who) {
-  for (uint64_t& record : page_->records) {
-    std::atomic_ref word(record);
-    uint64_t seen = word.load(std::memory_order_acquire);
-    if (Page::phase_of(seen) == Page::kPending && Page::recorder_of(seen) == who) {
-      word.compare_exchange_strong(seen, Page::word_of(Page::number_of(seen), who, Page::kLost), std::memory_order_seq_cst);
-    }
-  }
-  if (who.slot / 64 < Page::kSlotWords) {
-    std::atomic_ref(page_->waiting[who.slot / 64]).fetch_and(~slot_bit(who.slot), std::memory_order_relaxed);
-  }
-  ring_waiting();
-}
+// ---- The creator vanishes. On the broker's thread.
 
 // Whatever is pending by others: nobody is left who would hear of their end.
 void SharedEvent::on_creator_lost() {

@@ -64,6 +64,15 @@ class Stream {
   // lives until the task has completed (null when args_bytes is 0). Waits while the ring is full.
   template <class Fill>
   void post(size_t args_bytes, Fill&& fill) {
+    post_if(args_bytes, [&](Sqe& sqe, std::byte* args) {
+      fill(sqe, args);
+      return true;
+    });
+  }
+  // The same, but fill() may say no: then nothing is queued, and this returns false. It runs when the task has its place:
+  // what other threads post to this stream once they see what it has done comes behind.
+  template <class Fill>
+  bool post_if(size_t args_bytes, Fill&& fill) {
     for (;;) {
       {
         std::lock_guard lock(strand_.producer_lock());
@@ -74,12 +83,14 @@ class Stream {
           sqe->heap_args = nullptr;
           std::byte* args = nullptr;
           if (args_bytes == 0 || take_args(args_bytes, sqe, &args)) [[likely]] {
-            fill(*sqe, args);
+            if (!fill(*sqe, args)) {
+              return false;
+            }
             if (!default_) {
               note_task_of_this_thread(strand_.submitted());
             }
             strand_.publish();
-            return;
+            return true;
           }
         }
       }

@@ -96,7 +96,8 @@ void Import::reset() {
 
 Sharing::Sharing(HostTable& table) : table_(table) {}
 
-Sharing::~Sharing() { delete broker_.load(std::memory_order_relaxed); }
+// What is exported ends with the broker, and may come back here.
+Sharing::~Sharing() { delete broker_.exchange(nullptr, std::memory_order_relaxed); }
 
 uint32_t Sharing::own_slot() const { return table_.slot(); }
 
@@ -146,6 +147,13 @@ Result<> Sharing::allow(uint64_t id, const std::vector<pid_t>& pids) {
   return mine->allow(id, pids);
 }
 
+void Sharing::withdraw(uint64_t id) {
+  // Null: this object is ending, and the broker's exports with it.
+  if (Broker* mine = broker_.load(std::memory_order_acquire)) {
+    mine->withdraw(id);
+  }
+}
+
 void Sharing::end(uint64_t id) {
   std::shared_ptr<Shared> entry;
   {
@@ -156,7 +164,7 @@ void Sharing::end(uint64_t id) {
     }
     entry = std::move(found.mapped());
   }
-  broker_.load(std::memory_order_acquire)->withdraw(id);
+  withdraw(id);
   entry->revoke();
 }
 

@@ -74,7 +74,9 @@ class Sharing {
   Result<uint64_t> share(Export object, ImporterLost on_importer_lost = {});
   // More processes that may import it, if it is for listed ones only.
   Result<> allow(uint64_t id, const std::vector<pid_t>& pids);
-  // Nobody can import it any more; what importers have stays theirs. When it returns, the callback will not be called,
+  // Nobody can import it any more; what importers have stays theirs, and their loss is still told.
+  void withdraw(uint64_t id);
+  // The same, and the callback ends. When it returns, the callback will not be called,
   // and is not running, unless it is what has called this.
   void end(uint64_t id);
   // How many imports of it there are now.

@@ -4,9 +4,11 @@
 
 #include "runtime/base/clock.h"
 
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -38,6 +40,7 @@ struct Side {
   aclrtStream stream = nullptr;
   aclrtStream held = nullptr;  // a stream that a gate holds up
   aclrtEvent event = nullptr;
+  aclrtEvent first = nullptr;  // of one that was opened again
   Gate gate;
 
   std::string obey(const std::string& order) {
@@ -50,8 +53,22 @@ struct Side {
       const aclError code = aclrtIpcGetEventHandle(event, &handle);
       return code == ACL_SUCCESS ? text_of(handle) : code_of(code);
     }
+    if (order.starts_with("open again ")) {
+      first = event;
+      return code_of(aclrtIpcOpenEventHandle(handle_of(order.substr(11)), &event));
+    }
     if (order.starts_with("open ")) {
       return code_of(aclrtIpcOpenEventHandle(handle_of(order.substr(5)), &event));
+    }
+    if (order == "wait by first") {
+      return code_of(aclrtStreamWaitEvent(stream, first));
+    }
+    if (order == "wait on another stream") {
+      const aclError code = aclrtCreateStream(&held);
+      return code_of(code != ACL_SUCCESS ? code : aclrtStreamWaitEvent(held, event));
+    }
+    if (order == "drain the other") {
+      return code_of(aclrtSynchronizeStreamWithTimeout(held, 5000));
     }
     if (order == "record") {
       return code_of(aclrtRecordEvent(event, stream));
@@ -216,6 +233,128 @@ TEST_F(IpcEvent, SoManyRecordsMayBePendingAndNoMore) {
   ASSERT_EQ(here("let go"), kOk);
   EXPECT_EQ(here("record"), kOk);
   EXPECT_EQ(here("drain"), kOk);
+}
+
+// A record whose word another one still holds takes the next number.
+TEST_F(IpcEvent, OnePendingRecordHoldsUpNoOther) {
+  auto other = opener();
+  ASSERT_EQ(here("record held"), kOk);
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_EQ(here("record"), kOk) << i;
+    EXPECT_EQ(other->ask("wait"), kOk) << i;
+    if (i % 100 == 0) {
+      EXPECT_EQ(here("drain"), kOk) << "or these are pending, too";
+    }
+  }
+  EXPECT_EQ(other->ask("drain"), kOk);
+  EXPECT_EQ(other->ask("query"), "complete");
+  EXPECT_EQ(here("let go"), kOk);
+}
+
+// The process has one bit in the page, whatever it has open.
+TEST_F(IpcEvent, WaitsByTwoHandlesOfOneProcessEndWithTheirRecords) {
+  auto other = opener();
+  ASSERT_EQ(other->ask("open again " + here("export")), kOk);
+  ASSERT_EQ(here("record held"), kOk);
+  ASSERT_EQ(other->ask("wait by first"), kOk);
+  aclrtStream later = nullptr;
+  Gate gate;
+  ACL_OK(aclrtCreateStream(&later));
+  ACL_OK(gate.close(later));
+  ACL_OK(aclrtRecordEvent(here_.event, later));
+  ASSERT_EQ(other->ask("wait on another stream"), kOk);
+  ASSERT_EQ(here("let go"), kOk);
+  EXPECT_EQ(other->ask("drain"), kOk);
+  gate.open();
+  ACL_OK(aclrtSynchronizeStream(later));
+  EXPECT_EQ(other->ask("drain the other"), kOk);
+}
+
+TEST_F(IpcEvent, AHandleMayBeOpenedAgainBehindAWait) {
+  auto other = opener();
+  const std::string handle = here("export");
+  ASSERT_EQ(here("record held"), kOk);
+  ASSERT_EQ(other->ask("wait"), kOk);
+  ASSERT_EQ(other->ask("destroy"), kOk);
+  ASSERT_EQ(other->ask("open " + handle), kOk);
+  ASSERT_EQ(other->ask("wait on another stream"), kOk);
+  ASSERT_EQ(here("let go"), kOk);
+  EXPECT_EQ(other->ask("drain"), kOk);
+  EXPECT_EQ(other->ask("drain the other"), kOk);
+}
+
+// Whoever sees the record may wait for it on its own stream: that is behind it, at any moment.
+TEST_F(IpcEvent, AWaitOnTheRecordsOwnStreamNeverComesInFrontOfIt) {
+  aclrtContext context = nullptr;
+  ACL_OK(aclrtGetCurrentContext(&context));
+  for (int round = 0; round < 300; ++round) {
+    std::thread waits([&] {
+      ACL_OK(aclrtSetCurrentContext(context));
+      for (int i = 0; i < 200; ++i) {
+        ACL_OK(aclrtStreamWaitEvent(here_.stream, here_.event));
+      }
+    });
+    for (int i = 0; i < 200; ++i) {
+      EXPECT_EQ(here("record"), kOk);
+    }
+    waits.join();
+    ASSERT_EQ(here("drain"), kOk) << round;
+  }
+}
+
+// Else a wait on the same stream that finds it would get in front, and both would wait for ever.
+TEST_F(IpcEvent, ARecordThatWaitsForRoomInItsStreamIsNotSeenYet) {
+  aclrtContext context = nullptr;
+  ACL_OK(aclrtGetCurrentContext(&context));
+  aclrtEvent plain = nullptr;
+  ACL_OK(aclrtCreateEvent(&plain));
+  Gate gate;
+  ACL_OK(gate.close(here_.stream));
+  std::atomic<int> filled{0};
+  std::thread filler([&] {
+    ACL_OK(aclrtSetCurrentContext(context));
+    for (; filled.load() < 3000; ++filled) {
+      ACL_OK(aclrtRecordEvent(plain, here_.stream));
+    }
+  });
+  int before = -1;
+  for (uint64_t since = 0; filled.load() < 1024 || monotonic_ns() - since < 50'000'000;) {  // no more go in
+    if (filled.load() != before) {
+      before = filled.load();
+      since = monotonic_ns();
+    }
+  }
+  std::thread recorder([&] {
+    ACL_OK(aclrtSetCurrentContext(context));
+    EXPECT_EQ(here("record"), kOk);
+  });
+  for (const uint64_t until = monotonic_ns() + 100'000'000; monotonic_ns() < until;) {
+    EXPECT_EQ(here("query"), "complete");
+  }
+  gate.open();
+  filler.join();
+  recorder.join();
+  EXPECT_EQ(here("drain"), kOk);
+}
+
+TEST_F(IpcEvent, AWaitFailsWhenTheRecorderIsKilledAlthoughTheCreatorHasDestroyedTheEvent) {
+  auto recorder = opener();
+  auto waiter = opener();
+  ASSERT_EQ(here("destroy"), kOk);
+  ASSERT_EQ(recorder->ask("record held"), kOk);
+  ASSERT_EQ(waiter->ask("wait"), kOk);
+  EXPECT_EQ(waiter->ask("blocked"), kTimeout);
+  recorder->kill();
+  EXPECT_EQ(waiter->ask("drain"), kLost);
+}
+
+TEST_F(IpcEvent, ADestroyedEventIsOpenedByNobodyElse) {
+  auto other = opener();
+  const std::string handle = here("export");
+  ASSERT_EQ(here("destroy"), kOk);
+  SecondProcess late("event_side");
+  EXPECT_EQ(late.ask("open " + handle), code_of(ACL_ERROR_RT_INVALID_HANDLE));
+  EXPECT_EQ(other->ask("open again " + handle), kOk) << "who has it has it";
 }
 
 TEST_F(IpcEvent, AWaitFailsWhenTheRecorderIsKilled) {
