@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -359,6 +360,14 @@ struct Figures {
   size_t files = open_files();
   size_t maps = mapped_ranges();
   size_t kib = memory_kib();
+
+  bool as_few_as(const Figures& before) const {
+    return files <= before.files + 2 && maps <= before.maps + 8 && kib <= before.kib + 8192;
+  }
+  std::string text() const {
+    return std::to_string(files) + " open files, " + std::to_string(maps) + " mapped ranges, " +
+           std::to_string(kib) + " KiB";
+  }
 };
 
 // CANOPY_TEST_ROUNDS rounds of export, import, copy, close and free leave nothing behind.
@@ -397,14 +406,15 @@ void rounds() {
       before = Figures();
     }
   }
-  const Figures after;
-  const auto flat = [&](const char* what, size_t was, size_t is, size_t allowed) {
-    expect(is <= was + allowed,
-           std::string(what) + " grew from " + std::to_string(was) + " to " + std::to_string(is));
-  };
-  flat("the number of open files", before.files, after.files, 2);
-  flat("the number of mapped ranges", before.maps, after.maps, 8);
-  flat("the memory (KiB)", before.kib, after.kib, 8192);
+  // On one host the lender hears a little later that the last borrower has let go.
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  Figures after;
+  while (!after.as_few_as(before) && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::yield();
+    after = Figures();
+  }
+  expect(after.as_few_as(before), "from " + before.text() + " it grew to " + after.text());
+  shmem_barrier_all();
 }
 
 // Leaves with memory on loan: copies say that the job is left.
