@@ -238,7 +238,10 @@ TEST_F(NewsThread, SleepsWithoutAnEndWhileThereAreNoNews) {
   const aclrtStream stream = make_stream();
   Gate gate;
   ACL_OK(gate.close(stream));
-  ACL_CODE(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(stream, 50));  // it sleeps by now
+  ASSERT_EQ(wait_until([] { return sleeps().value_or(0) > 0; }, nullptr, BellScope::process,
+                       Deadline::after(std::chrono::seconds(20)), [] { return std::string("the thread to begin"); }),
+            WaitEnd::ready);
+  ACL_CODE(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(stream, 50));  // and it sleeps for good by now
   const auto before = sleeps();
   ASSERT_TRUE(before);
   ACL_CODE(ACL_ERROR_RT_STREAM_SYNC_TIMEOUT, aclrtSynchronizeStreamWithTimeout(stream, 200));
