@@ -24,16 +24,18 @@ struct Strides {
 
 template <size_t kElementBytes>
 inline void copy_blocks(std::byte* to, const std::byte* from, const Strides& strides) {
-  const auto to_step = static_cast<size_t>(strides.to) * kElementBytes;
-  const auto from_step = static_cast<size_t>(strides.from) * kElementBytes;
+  const size_t to_step = static_cast<size_t>(strides.to) * kElementBytes;
+  const size_t from_step = static_cast<size_t>(strides.from) * kElementBytes;
+  // By index: with one block the strides may be anything, and must not be added.
   if (strides.block == 1) {
-    for (size_t i = 0; i < strides.n_blocks; ++i, to += to_step, from += from_step) {
-      std::memcpy(to, from, kElementBytes);  // one move: single-copy atomic up to 8 aligned bytes
+    for (size_t i = 0; i < strides.n_blocks; ++i) {
+      // One move: single-copy atomic up to 8 aligned bytes.
+      std::memcpy(to + i * to_step, from + i * from_step, kElementBytes);
     }
     return;
   }
-  for (size_t i = 0; i < strides.n_blocks; ++i, to += to_step, from += from_step) {
-    transport::copy_bytes(to, from, strides.block * kElementBytes);
+  for (size_t i = 0; i < strides.n_blocks; ++i) {
+    transport::copy_bytes(to + i * to_step, from + i * from_step, strides.block * kElementBytes);
   }
 }
 
