@@ -7,9 +7,7 @@
  * - Any thread may call; collective routines one thread of a PE at a time.
  *
  * Routines are declared by lists (canopy/shmem_routines.h): each row there is a routine, its parameters as
- * they stand. C11 gets the specification's generic names, C++ the same as overloads.
- *
- * Not here yet, and therefore not declared: teams, and collectives other than barrier_all and sync_all. */
+ * they stand. C11 gets the specification's generic names, C++ the same as overloads. */
 #ifndef SHMEM_H
 #define SHMEM_H
 
@@ -36,6 +34,17 @@ typedef struct shmemx_ctx* shmem_ctx_t;
 #define SHMEM_CTX_INVALID ((shmem_ctx_t)0)
 #define SHMEM_CTX_DEFAULT ((shmem_ctx_t)1)
 
+/* A team: PEs with numbers of their own that communicate collectively. As contexts, with ==. */
+typedef struct shmemx_team* shmem_team_t;
+#define SHMEM_TEAM_INVALID ((shmem_team_t)0)
+#define SHMEM_TEAM_WORLD ((shmem_team_t)1)
+#define SHMEM_TEAM_SHARED ((shmem_team_t)2)
+
+/* How many contexts the team is going to have (SHMEM_TEAM_NUM_CONTEXTS): a hint, there may be more. */
+typedef struct {
+  int num_contexts;
+} shmem_team_config_t;
+
 /* Hints for a session: about how many operations it will have (SHMEM_CTX_SESSION_TOTAL_OPS). */
 typedef struct {
   size_t total_ops;
@@ -50,6 +59,10 @@ SHMEMX_MEMORY_ROUTINES(SHMEMX_DECLARE)
 
 /* Contexts and sessions. Local; creation returns nonzero when there is no context to be had. */
 SHMEMX_CONTEXT_ROUTINES(SHMEMX_DECLARE)
+
+/* Teams. Splits and destroys are collective over the parent and over the team; a split is made by all or, with
+ * nonzero on each of them, by none. At most 1,024 teams per PE live at a time. */
+SHMEMX_TEAM_ROUTINES(SHMEMX_DECLARE)
 
 /* RMA. On return a put's source is reusable, a get's data is there; nbi forms promise that at
  * quiet. Strides count elements, of ibput and ibget between the starts of blocks. */
@@ -74,6 +87,14 @@ SHMEMX_WAIT_ROUTINES(SHMEMX_DECLARE)
 /* Order and meeting. */
 SHMEMX_ORDER_ROUTINES(SHMEMX_DECLARE)
 SHMEMX_MEETING_ROUTINES(SHMEMX_DECLARE)
+
+/* Collectives of teams. On return this PE's dest is complete and its source may be used again; others may still
+ * be inside. 0: done. dest and source are symmetric; only reductions and scans may have them equal. Results of
+ * reductions have the same bits on all members. */
+SHMEMX_COLLECTIVE_ROUTINES(SHMEMX_DECLARE)
+
+/* Collectives of active sets, deprecated. pSync is symmetric and holds SHMEM_SYNC_VALUE; pWrk may be NULL. */
+SHMEMX_ASET_ROUTINES(SHMEMX_DECLARE)
 
 /* Locks: symmetric longs that are 0 at first. First come, first served; test returns 0 when it has taken
  * the lock. */

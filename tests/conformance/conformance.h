@@ -48,6 +48,8 @@ void chapter_atomics_nbi(void);
 void chapter_signals(void);
 void chapter_waits(void);
 void chapter_wait_sets(void);
+void chapter_teams(void);
+void chapter_collectives(void);
 void chapter_order(void);
 void chapter_locks(void);
 void chapter_deprecated(void);

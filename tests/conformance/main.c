@@ -47,6 +47,8 @@ static const struct {
     {"signals", chapter_signals},
     {"waits", chapter_waits},
     {"wait_sets", chapter_wait_sets},
+    {"teams", chapter_teams},
+    {"collectives", chapter_collectives},
     {"order", chapter_order},
     {"locks", chapter_locks},
     {"deprecated", chapter_deprecated},

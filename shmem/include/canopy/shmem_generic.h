@@ -121,6 +121,32 @@ typedef void (*shmemx_no_such_routine)(struct shmemx_no_such_type*, struct shmem
 #define shmem_test_any_vector(...) SHMEMX_WAIT(test_any_vector, __VA_ARGS__)
 #define shmem_test_some_vector(...) SHMEMX_WAIT(test_some_vector, __VA_ARGS__)
 
+/* By the second argument: the first is the team. */
+#define SHMEMX_PICK_SECOND(PLAIN, ...) \
+  _Generic(SHMEMX_BEGIN(SHMEMX_SECOND(__VA_ARGS__, 0, 0)) PLAIN)(__VA_ARGS__)
+#define SHMEMX_COLLECTIVE(OP, ...) SHMEMX_PICK_SECOND(SHMEMX_C_RMA_TYPES(SHMEMX_TO, OP), __VA_ARGS__)
+#define SHMEMX_BIT_COLLECTIVE(OP, ...) \
+  SHMEMX_PICK_SECOND(SHMEMX_C_BIT_REDUCE_TYPES(SHMEMX_TO, OP), __VA_ARGS__)
+#define SHMEMX_SUM_COLLECTIVE(OP, ...) \
+  SHMEMX_PICK_SECOND(SHMEMX_C_RMA_TYPES(SHMEMX_TO, OP) SHMEMX_COMPLEX_TYPES(SHMEMX_TO, OP), __VA_ARGS__)
+
+#define shmem_sync(...) \
+  _Generic(SHMEMX_FIRST(__VA_ARGS__, 0), shmem_team_t : shmem_team_sync, default : shmem_sync)(__VA_ARGS__)
+#define shmem_alltoall(...) SHMEMX_COLLECTIVE(alltoall, __VA_ARGS__)
+#define shmem_alltoalls(...) SHMEMX_COLLECTIVE(alltoalls, __VA_ARGS__)
+#define shmem_broadcast(...) SHMEMX_COLLECTIVE(broadcast, __VA_ARGS__)
+#define shmem_collect(...) SHMEMX_COLLECTIVE(collect, __VA_ARGS__)
+#define shmem_fcollect(...) SHMEMX_COLLECTIVE(fcollect, __VA_ARGS__)
+#define shmem_and_reduce(...) SHMEMX_BIT_COLLECTIVE(and_reduce, __VA_ARGS__)
+#define shmem_or_reduce(...) SHMEMX_BIT_COLLECTIVE(or_reduce, __VA_ARGS__)
+#define shmem_xor_reduce(...) SHMEMX_BIT_COLLECTIVE(xor_reduce, __VA_ARGS__)
+#define shmem_max_reduce(...) SHMEMX_COLLECTIVE(max_reduce, __VA_ARGS__)
+#define shmem_min_reduce(...) SHMEMX_COLLECTIVE(min_reduce, __VA_ARGS__)
+#define shmem_sum_reduce(...) SHMEMX_SUM_COLLECTIVE(sum_reduce, __VA_ARGS__)
+#define shmem_prod_reduce(...) SHMEMX_SUM_COLLECTIVE(prod_reduce, __VA_ARGS__)
+#define shmem_sum_inscan(...) SHMEMX_SUM_COLLECTIVE(sum_inscan, __VA_ARGS__)
+#define shmem_sum_exscan(...) SHMEMX_SUM_COLLECTIVE(sum_exscan, __VA_ARGS__)
+
 /* Deprecated. */
 #define shmem_fetch(...) SHMEMX_OLD_AMO_EXT_CONST(fetch, __VA_ARGS__)
 #define shmem_set(...) SHMEMX_OLD_AMO_EXT(set, __VA_ARGS__)

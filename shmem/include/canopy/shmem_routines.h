@@ -243,6 +243,117 @@
   R(void, clear_lock, clear_lock, , (long* lock), (lock)) \
   R(int, test_lock, test_lock, , (long* lock), (lock))
 
+/* ---- Teams. */
+#define SHMEMX_TEAM_ROUTINES(R)                                                                    \
+  R(int, team_my_pe, team_my_pe, , (shmem_team_t team), (team))                                    \
+  R(int, team_n_pes, team_n_pes, , (shmem_team_t team), (team))                                    \
+  R(int, team_get_config, team_get_config, ,                                                       \
+    (shmem_team_t team, long config_mask, shmem_team_config_t* config), (team, config_mask, config)) \
+  R(int, team_translate_pe, team_translate_pe, ,                                                   \
+    (shmem_team_t src_team, int src_pe, shmem_team_t dest_team), (src_team, src_pe, dest_team))    \
+  R(int, team_split_strided, team_split_strided, ,                                                 \
+    (shmem_team_t parent_team, int start, int stride, int size, const shmem_team_config_t* config, \
+     long config_mask, shmem_team_t* new_team),                                                    \
+    (parent_team, start, stride, size, config, config_mask, new_team))                             \
+  R(int, team_split_2d, team_split_2d, ,                                                           \
+    (shmem_team_t parent_team, int xrange, const shmem_team_config_t* xaxis_config, long xaxis_mask, \
+     shmem_team_t* xaxis_team, const shmem_team_config_t* yaxis_config, long yaxis_mask,           \
+     shmem_team_t* yaxis_team),                                                                    \
+    (parent_team, xrange, xaxis_config, xaxis_mask, xaxis_team, yaxis_config, yaxis_mask, yaxis_team)) \
+  R(void, team_destroy, team_destroy, , (shmem_team_t team), (team))                               \
+  R(void*, team_ptr, team_ptr, , (shmem_team_t team, const void* dest, int pe), (team, dest, pe))  \
+  R(int, team_create_ctx, team_create_ctx, , (shmem_team_t team, long options, shmem_ctx_t* ctx),  \
+    (team, options, ctx))                                                                          \
+  R(int, ctx_get_team, ctx_get_team, , (shmem_ctx_t ctx, shmem_team_t* team), (ctx, team))         \
+  R(int, team_sync, team_sync, , (shmem_team_t team), (team))
+
+/* ---- Collectives of teams. */
+#define SHMEMX_COLLECTIVE_FAMILY(R, A, B, E, T)                                                    \
+  R(int, A##alltoall##B, alltoall, E,                                                              \
+    (shmem_team_t team, T * dest, const T* source, size_t nelems), (team, dest, source, nelems))   \
+  R(int, A##alltoalls##B, alltoalls, E,                                                            \
+    (shmem_team_t team, T * dest, const T* source, ptrdiff_t dst, ptrdiff_t sst, size_t nelems),   \
+    (team, dest, source, dst, sst, nelems))                                                        \
+  R(int, A##broadcast##B, broadcast, E,                                                            \
+    (shmem_team_t team, T * dest, const T* source, size_t nelems, int PE_root),                    \
+    (team, dest, source, nelems, PE_root))                                                         \
+  R(int, A##collect##B, collect, E,                                                                \
+    (shmem_team_t team, T * dest, const T* source, size_t nelems), (team, dest, source, nelems))   \
+  R(int, A##fcollect##B, fcollect, E,                                                              \
+    (shmem_team_t team, T * dest, const T* source, size_t nelems), (team, dest, source, nelems))
+#define SHMEMX_COLLECTIVE_OF_TYPE(NAME, TYPE, R) SHMEMX_COLLECTIVE_FAMILY(R, NAME##_, , TYPE, TYPE)
+
+#define SHMEMX_REDUCE(R, NAME, TYPE, OP)                                                           \
+  R(int, NAME##_##OP, OP, TYPE, (shmem_team_t team, TYPE * dest, const TYPE* source, size_t nelems), \
+    (team, dest, source, nelems))
+#define SHMEMX_BIT_REDUCE_OF_TYPE(NAME, TYPE, R) \
+  SHMEMX_REDUCE(R, NAME, TYPE, and_reduce)       \
+  SHMEMX_REDUCE(R, NAME, TYPE, or_reduce)        \
+  SHMEMX_REDUCE(R, NAME, TYPE, xor_reduce)
+#define SHMEMX_ORDER_REDUCE_OF_TYPE(NAME, TYPE, R) \
+  SHMEMX_REDUCE(R, NAME, TYPE, max_reduce)         \
+  SHMEMX_REDUCE(R, NAME, TYPE, min_reduce)
+#define SHMEMX_SUM_REDUCE_OF_TYPE(NAME, TYPE, R) \
+  SHMEMX_REDUCE(R, NAME, TYPE, sum_reduce)       \
+  SHMEMX_REDUCE(R, NAME, TYPE, prod_reduce)      \
+  SHMEMX_REDUCE(R, NAME, TYPE, sum_inscan)       \
+  SHMEMX_REDUCE(R, NAME, TYPE, sum_exscan)
+#define SHMEMX_COLLECTIVE_ROUTINES(R)                 \
+  SHMEMX_RMA_TYPES(SHMEMX_COLLECTIVE_OF_TYPE, R)      \
+  SHMEMX_COLLECTIVE_FAMILY(R, , mem, 1, void)         \
+  SHMEMX_BIT_REDUCE_TYPES(SHMEMX_BIT_REDUCE_OF_TYPE, R) \
+  SHMEMX_RMA_TYPES(SHMEMX_ORDER_REDUCE_OF_TYPE, R)    \
+  SHMEMX_RMA_TYPES(SHMEMX_SUM_REDUCE_OF_TYPE, R)      \
+  SHMEMX_COMPLEX_TYPES(SHMEMX_SUM_REDUCE_OF_TYPE, R)
+
+/* ---- Collectives of active sets, deprecated in 1.5. */
+#define SHMEMX_ASET_PARAMETERS int PE_start, int logPE_stride, int PE_size
+#define SHMEMX_ASET_ARGUMENTS PE_start, logPE_stride, PE_size
+#define SHMEMX_ASET_FAMILY(R, BITS, BYTES)                                                         \
+  R(void, alltoall##BITS, aset_alltoall, BYTES,                                                    \
+    (void* dest, const void* source, size_t nelems, SHMEMX_ASET_PARAMETERS, long* pSync),          \
+    (dest, source, nelems, SHMEMX_ASET_ARGUMENTS, pSync))                                          \
+  R(void, alltoalls##BITS, aset_alltoalls, BYTES,                                                  \
+    (void* dest, const void* source, ptrdiff_t dst, ptrdiff_t sst, size_t nelems, SHMEMX_ASET_PARAMETERS, \
+     long* pSync),                                                                                 \
+    (dest, source, dst, sst, nelems, SHMEMX_ASET_ARGUMENTS, pSync))                                \
+  R(void, broadcast##BITS, aset_broadcast, BYTES,                                                  \
+    (void* dest, const void* source, size_t nelems, int PE_root, SHMEMX_ASET_PARAMETERS, long* pSync), \
+    (dest, source, nelems, PE_root, SHMEMX_ASET_ARGUMENTS, pSync))                                 \
+  R(void, collect##BITS, aset_collect, BYTES,                                                      \
+    (void* dest, const void* source, size_t nelems, SHMEMX_ASET_PARAMETERS, long* pSync),          \
+    (dest, source, nelems, SHMEMX_ASET_ARGUMENTS, pSync))                                          \
+  R(void, fcollect##BITS, aset_fcollect, BYTES,                                                    \
+    (void* dest, const void* source, size_t nelems, SHMEMX_ASET_PARAMETERS, long* pSync),          \
+    (dest, source, nelems, SHMEMX_ASET_ARGUMENTS, pSync))
+#define SHMEMX_TO_ALL(R, NAME, TYPE, OP)                                                           \
+  R(void, NAME##_##OP, OP, TYPE,                                                                   \
+    (TYPE * dest, const TYPE* source, int nreduce, SHMEMX_ASET_PARAMETERS, TYPE* pWrk, long* pSync), \
+    (dest, source, nreduce, SHMEMX_ASET_ARGUMENTS, pWrk, pSync))
+#define SHMEMX_BIT_TO_ALL_OF_TYPE(NAME, TYPE, R) \
+  SHMEMX_TO_ALL(R, NAME, TYPE, and_to_all)       \
+  SHMEMX_TO_ALL(R, NAME, TYPE, or_to_all)        \
+  SHMEMX_TO_ALL(R, NAME, TYPE, xor_to_all)
+#define SHMEMX_ORDER_TO_ALL_OF_TYPE(NAME, TYPE, R) \
+  SHMEMX_TO_ALL(R, NAME, TYPE, max_to_all)         \
+  SHMEMX_TO_ALL(R, NAME, TYPE, min_to_all)
+#define SHMEMX_SUM_TO_ALL_OF_TYPE(NAME, TYPE, R) \
+  SHMEMX_TO_ALL(R, NAME, TYPE, sum_to_all)       \
+  SHMEMX_TO_ALL(R, NAME, TYPE, prod_to_all)
+#define SHMEMX_ASET_ROUTINES(R)                                                            \
+  R(void, barrier, aset_barrier, , (SHMEMX_ASET_PARAMETERS, long* pSync),                  \
+    (SHMEMX_ASET_ARGUMENTS, pSync))                                                        \
+  R(void, sync, aset_sync, , (SHMEMX_ASET_PARAMETERS, long* pSync),                        \
+    (SHMEMX_ASET_ARGUMENTS, pSync))                                                        \
+  SHMEMX_ASET_FAMILY(R, 32, 4)                                                             \
+  SHMEMX_ASET_FAMILY(R, 64, 8)                                                             \
+  SHMEMX_TO_ALL_TYPES(SHMEMX_BIT_TO_ALL_OF_TYPE, R)                                        \
+  SHMEMX_TO_ALL_TYPES(SHMEMX_ORDER_TO_ALL_OF_TYPE, R)                                      \
+  SHMEMX_TO_ALL_FLOAT_TYPES(SHMEMX_ORDER_TO_ALL_OF_TYPE, R)                                \
+  SHMEMX_TO_ALL_TYPES(SHMEMX_SUM_TO_ALL_OF_TYPE, R)                                        \
+  SHMEMX_TO_ALL_FLOAT_TYPES(SHMEMX_SUM_TO_ALL_OF_TYPE, R)                                  \
+  SHMEMX_COMPLEX_TYPES(SHMEMX_SUM_TO_ALL_OF_TYPE, R)
+
 /* ---- All of these: those with forms for contexts, and the others. */
 #define SHMEMX_ROUTINES_WITH_CTX(R) \
   SHMEMX_PUT_GET_ROUTINES(R)        \
@@ -259,6 +370,9 @@
   SHMEMX_ORDER_ROUTINES(R)             \
   SHMEMX_MEETING_ROUTINES(R)           \
   SHMEMX_LOCK_ROUTINES(R)              \
+  SHMEMX_TEAM_ROUTINES(R)              \
+  SHMEMX_COLLECTIVE_ROUTINES(R)        \
+  SHMEMX_ASET_ROUTINES(R)              \
   SHMEMX_WAIT_ROUTINES(R)              \
   SHMEMX_SIGNAL_WAIT_ROUTINES(R)       \
   SHMEMX_OLD_AMO_ROUTINES(R)

@@ -93,4 +93,47 @@
   X(short, short, __VA_ARGS__)        \
   SHMEMX_OLD_AMO_TYPES(X, __VA_ARGS__)
 
+/* Team reductions: AND, OR and XOR take these 14; MAX and MIN all RMA types; SUM, PROD and the scans those and the
+ * complex ones. C++ has no complex types of C, but compilers that know them have this keyword. */
+#define SHMEMX_C_BIT_REDUCE_TYPES(X, ...)       \
+  X(uchar, unsigned char, __VA_ARGS__)          \
+  X(ushort, unsigned short, __VA_ARGS__)        \
+  X(uint, unsigned int, __VA_ARGS__)            \
+  X(ulong, unsigned long, __VA_ARGS__)          \
+  X(ulonglong, unsigned long long, __VA_ARGS__) \
+  X(int8, int8_t, __VA_ARGS__)                  \
+  X(int16, int16_t, __VA_ARGS__)                \
+  X(int32, int32_t, __VA_ARGS__)                \
+  X(int64, int64_t, __VA_ARGS__)
+#define SHMEMX_BIT_REDUCE_TYPES(X, ...)     \
+  SHMEMX_C_BIT_REDUCE_TYPES(X, __VA_ARGS__) \
+  X(uint8, uint8_t, __VA_ARGS__)            \
+  X(uint16, uint16_t, __VA_ARGS__)          \
+  X(uint32, uint32_t, __VA_ARGS__)          \
+  X(uint64, uint64_t, __VA_ARGS__)          \
+  X(size, size_t, __VA_ARGS__)
+#if defined(__STDC_NO_COMPLEX__) || (!defined(__GNUC__) && !defined(__STDC_VERSION__))
+#define SHMEMX_COMPLEX_TYPES(X, ...)
+#elif defined(__GNUC__)
+#define SHMEMX_COMPLEX_TYPES(X, ...)           \
+  X(complexd, double __complex__, __VA_ARGS__) \
+  X(complexf, float __complex__, __VA_ARGS__)
+#else
+#define SHMEMX_COMPLEX_TYPES(X, ...)        \
+  X(complexd, double _Complex, __VA_ARGS__) \
+  X(complexf, float _Complex, __VA_ARGS__)
+#endif
+
+/* Active-set reductions (deprecated in 1.5): AND, OR and XOR; MAX and MIN have the floating types, too; SUM and
+ * PROD also the complex ones. */
+#define SHMEMX_TO_ALL_TYPES(X, ...) \
+  X(short, short, __VA_ARGS__)      \
+  X(int, int, __VA_ARGS__)          \
+  X(long, long, __VA_ARGS__)        \
+  X(longlong, long long, __VA_ARGS__)
+#define SHMEMX_TO_ALL_FLOAT_TYPES(X, ...) \
+  X(float, float, __VA_ARGS__)            \
+  X(double, double, __VA_ARGS__)          \
+  X(longdouble, long double, __VA_ARGS__)
+
 #endif /* CANOPY_SHMEM_TYPES_H */
