@@ -337,15 +337,14 @@ bool NotifyCell::wait(Strand* strand, Strand** over) {
   WaitTimer& timer = strand->scheduler().wait_timer();
   bool parked = false;
   bool first_to_end = false;
+  bool nobody_left = false;
   {
     std::lock_guard lock(lock_);
     if (satisfied_or_announced(sqe)) {
       *over = sqe.body.notify_wait.clear && first_ != nullptr ? take_satisfied() : nullptr;
     } else if (orphaned()) [[unlikely]] {
       set_waiting(first_ != nullptr);
-      strand->record_error(kPeerLost, fmt::format("{} {} is not {} {}, and the last process that had imported it is gone",
-                                                  sqe.body.notify_wait.what, sqe.body.notify_wait.id,
-                                                  describe(sqe.body.notify_wait.test), sqe.body.notify_wait.value));
+      nobody_left = true;
     } else {
       parked = true;
       append(strand);
@@ -363,6 +362,11 @@ bool NotifyCell::wait(Strand* strand, Strand** over) {
       timer.wake();
     }
     return false;
+  }
+  if (nobody_left) [[unlikely]] {  // told behind the lock, which is a leaf
+    strand->record_error(kPeerLost, fmt::format("{} {} is not {} {}, and the last process that had imported it is gone",
+                                                sqe.body.notify_wait.what, sqe.body.notify_wait.id,
+                                                describe(sqe.body.notify_wait.test), sqe.body.notify_wait.value));
   }
   *over = let_go(*over);
   drop_reference();
