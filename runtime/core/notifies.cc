@@ -37,6 +37,7 @@ Result<void*> Notifies::import(Driver& driver, int device, const std::string& ke
       return fail(Errc::not_supported, "device {}: no way to notify {} of device {}: peers are refused", device,
                   link.id(), creator);
     }
+    CANOPY_TRY(driver.reports().check_link(device, creator));
     if (enable != nullptr) {
       CANOPY_TRY(enable->enable(driver.machine(), device, creator));
     }

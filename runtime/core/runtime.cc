@@ -319,9 +319,11 @@ Result<void*> Runtime::open_shared_event(const std::string& handle, uint32_t fla
   const int device = context->device_id();
   // A creator's device that this process does not see is heard of all the same.
   const int creator = current->host_table().local_id(shared->host_device());
-  if (creator >= 0 && creator < current->machine().count() && creator != device &&
-      !PeerAccess::possible(current->machine(), device, creator)) {
-    return fail(Errc::not_supported, "device {}: no way to an event of device {}: peers are refused", device, creator);
+  if (creator >= 0 && creator < current->machine().count() && creator != device) {
+    if (!PeerAccess::possible(current->machine(), device, creator)) {
+      return fail(Errc::not_supported, "device {}: no way to an event of device {}: peers are refused", device, creator);
+    }
+    CANOPY_TRY(current->reports().check_link(device, creator));
   }
   return keep_shared_event(device, flags, std::move(shared));
 }

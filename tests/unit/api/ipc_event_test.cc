@@ -3,6 +3,7 @@
 #include "tests/unit/api/second_process.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/driver/driver.h"
 
 #include <atomic>
 #include <cstring>
@@ -446,6 +447,15 @@ TEST_F(IpcEvent, WhatIsNotForThemIsRefused) {
   EXPECT_EQ(aclrtEventGetTimestamp(here_.event, &at), refused);
   uint32_t id = 0;
   EXPECT_EQ(aclrtGetEventId(here_.event, &id), refused);
+}
+
+TEST_F(IpcEvent, OverALinkThatIsDownItIsNotOpened) {
+  const DeviceBook book = Driver::current().value()->host_table().devices();
+  book.inject_link_down(0, 1);
+  SecondProcess other("event_side_on_another_device");
+  EXPECT_EQ(other.ask("open " + here("export")), code_of(ACL_ERROR_RT_LINK_ERROR));
+  book.clear(0);
+  EXPECT_EQ(other.ask("open " + here("export")), kOk);
 }
 
 TEST_F(IpcEvent, OnlyAnEventMadeForItIsHandedOut) {

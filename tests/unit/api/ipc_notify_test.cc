@@ -3,6 +3,7 @@
 #include "tests/unit/api/second_process.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/driver/driver.h"
 
 #include <atomic>
 #include <cstring>
@@ -179,6 +180,14 @@ TEST_F(IpcNotify, TheKeyIsTheSameEachTimeAndTheKindOfCheckStays) {
             ACL_ERROR_RT_PARAM_INVALID);
   int32_t pid = 1;
   EXPECT_EQ(aclrtNotifySetImportPid(notify_, &pid, 1), ACL_ERROR_RT_PARAM_INVALID) << "there is no list";
+}
+
+TEST_F(IpcNotify, ALinkThatIsDownIsNotOpenedByAnImport) {
+  const DeviceBook book = Driver::current().value()->host_table().devices();
+  book.inject_link_down(0, 1);
+  importer(export_key(), "recorder_on_another_device", code_of(ACL_ERROR_RT_LINK_ERROR));
+  book.clear(0);
+  importer(export_key(), "recorder_on_another_device");
 }
 
 TEST_F(IpcNotify, WrongArgumentsAreRefused) {
