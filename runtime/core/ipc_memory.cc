@@ -142,7 +142,11 @@ Result<void*> IpcMemory::import(std::string_view key, bool enable_peer_access) {
   {
     std::lock_guard lock(mutex_);
     if (Imported* mine = once_more()) {
-      CANOPY_TRY(enter(*driver, mine->device, user, enable_peer_access));
+      // A key that its exporter has closed is still good for who has the memory, one of a dead exporter for nobody.
+      if (mine->object->lost()) {
+        return fail(Errc::peer_lost, "the process that exported '{}' is gone: close it", key);
+      }
+      CANOPY_TRY(enter(*driver, mine->object->device(), user, enable_peer_access));
       ++mine->count;
       mine->users |= bit_of(user);
       return mine->address;
@@ -154,7 +158,6 @@ Result<void*> IpcMemory::import(std::string_view key, bool enable_peer_access) {
   CANOPY_TRY(enter(*driver, object->device(), user, enable_peer_access));
   CANOPY_ASSIGN(void* address, driver->virtual_memory().map_import(object));
   object->close_file();
-  const int owner = object->device();
   std::unique_lock lock(mutex_);
   if (Imported* others = once_more()) {  // another thread was faster
     ++others->count;
@@ -165,7 +168,7 @@ Result<void*> IpcMemory::import(std::string_view key, bool enable_peer_access) {
     let_go(address);
     return same;
   }
-  imports_.emplace(std::string(key), Imported{address, 1, owner, bit_of(user)});
+  imports_.emplace(std::string(key), Imported{std::move(object), address, 1, bit_of(user)});
   return address;
 }
 

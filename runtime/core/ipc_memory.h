@@ -61,9 +61,9 @@ class IpcMemory {
     int device;
   };
   struct Imported {
+    std::shared_ptr<const MemoryObject> object;
     void* address;
     uint64_t count;
-    int device;      // the memory's
     uint64_t users;  // bit d: imported by threads of device d; goes with the last of them
   };
   using Exports = std::map<std::string, Exported, std::less<>>;

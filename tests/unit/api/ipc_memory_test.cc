@@ -274,6 +274,8 @@ TEST_F(IpcMemoryTest, TheExportersCloseStopsNewImportsOnly) {
   EXPECT_EQ(other.ask("close {}", key), "0");
   EXPECT_EQ(third.ask("import {} 0", key), std::to_string(ACL_ERROR_RT_INVALID_HANDLE));
   EXPECT_EQ(other.ask("close {}", key), std::to_string(ACL_ERROR_RT_PARAM_INVALID)) << "a second time";
+  EXPECT_EQ(import(key), there) << "who has it may import it once more";
+  ACL_OK(aclrtIpcMemClose(key.c_str()));
   ASSERT_EQ(other.ask("store 0 12"), "0");
   EXPECT_EQ(there[0], std::byte{12});
   ACL_OK(aclrtIpcMemClose(key.c_str()));
@@ -328,6 +330,7 @@ TEST_F(IpcMemoryTest, MemoryOfADeadExporterIs507899AndCanBeClosed) {
   volatile std::byte first = there[0];  // the pages stay until it is closed: kernels do not fault
   (void)first;
   void* again = nullptr;
+  ACL_CODE(ACL_ERROR_RT_DRV_INTERNAL_ERROR, aclrtIpcMemImportByKey(&again, key.c_str(), 0)) << "also for who has it";
   ACL_OK(aclrtIpcMemClose(key.c_str()));
   ACL_CODE(ACL_ERROR_RT_DRV_INTERNAL_ERROR, aclrtIpcMemImportByKey(&again, key.c_str(), 0));
   MemoryProcess third;  // in the dead one's place in the host table
