@@ -395,7 +395,11 @@ Result<FetchedMemory> Broker::fetch(const std::string& address, const FetchReque
     return fail(Errc::not_found, "broker '{}' is not connected: connect() comes before fetch()",
                 address);
   }
-  return connection->fetch(request, deadline);
+  auto memory = connection->fetch(request, deadline);
+  if (!memory && !connection->tell_given_back()) {
+    state_->tell_later(address, connection);
+  }
+  return memory;
 }
 
 void Broker::disconnect(const std::string& address) {

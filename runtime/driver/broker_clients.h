@@ -20,6 +20,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <iterator>
+#include <map>
 #include <string>
 #include <system_error>
 #include <unordered_map>
@@ -86,6 +88,12 @@ class BrokerClients {
  private:
   static constexpr uint64_t kGreetNs = 10'000'000'000;
 
+  // By the object, then by the FETCH that took it: those of one object in order of age.
+  struct LeaseName {
+    uint64_t id;
+    uint64_t serial;
+    auto operator<=>(const LeaseName&) const = default;
+  };
   struct Client {
     UniqueFd socket;
     broker_socket::Credentials who;
@@ -93,7 +101,7 @@ class BrokerClients {
     uint64_t greet_by_ns = 0;
     bool leaving = false;  // has said goodbye
     uint64_t identity = 0;
-    std::unordered_multimap<uint64_t, std::shared_ptr<Export>> leases;
+    std::multimap<LeaseName, std::shared_ptr<Export>> leases;  // serials are the client's word
   };
   // Per client: as many as it could map (vm.max_map_count). Each costs us memory until it is given back.
   static constexpr size_t kMostLeases = 65'536;
@@ -112,7 +120,7 @@ class BrokerClients {
   bool answer(Client& client, const broker_protocol::Message& request, std::string& complaint);
   const std::shared_ptr<Export>* look_up(const Client& client, const broker_protocol::Message& request,
                                          broker_protocol::Message& reply) const;
-  void give_back(Client& client, uint64_t id);
+  void give_back(Client& client, LeaseName name);
   void drop(uint64_t token, const std::string& complaint);
 
   Complaints complaints_;
@@ -158,7 +166,7 @@ inline void BrokerClients::withdraw(uint64_t id) {
 inline size_t BrokerClients::leases(uint64_t id) const {
   size_t sum = 0;
   for (const auto& [token, client] : clients_) {
-    sum += client.leases.count(id);
+    sum += static_cast<size_t>(std::distance(client.leases.lower_bound({id, 0}), client.leases.upper_bound({id, ~0ull})));
   }
   return sum;
 }
@@ -255,7 +263,7 @@ inline bool BrokerClients::answer(Client& client, const broker_protocol::Message
     found = look_up(client, request, reply);
     passed = found == nullptr ? -1 : (*found)->fd->get();
   } else if (request.op == Op::give_back && client.greeted) {
-    give_back(client, request.id);
+    give_back(client, {request.id, request.serial});
     return true;
   } else {
     complaint =
@@ -280,7 +288,7 @@ inline bool BrokerClients::answer(Client& client, const broker_protocol::Message
     complaint = "does not read its replies";
   }
   if (sent == broker_socket::Sent::done && found != nullptr && request.leased != 0) {
-    client.leases.emplace(request.id, *found);
+    client.leases.emplace(LeaseName{request.id, request.serial}, *found);
   }
   return sent == broker_socket::Sent::done;
 }
@@ -314,8 +322,9 @@ inline const std::shared_ptr<Export>* BrokerClients::look_up(const Client& clien
   return &found->second;
 }
 
-inline void BrokerClients::give_back(Client& client, uint64_t id) {
-  if (const auto lease = client.leases.find(id); lease != client.leases.end()) {
+inline void BrokerClients::give_back(Client& client, LeaseName name) {
+  const auto lease = name.serial == 0 ? client.leases.lower_bound(name) : client.leases.find(name);
+  if (lease != client.leases.end() && lease->first.id == name.id) {
     remains_.objects.push_back(std::move(lease->second));
     client.leases.erase(lease);
   }
@@ -327,9 +336,9 @@ inline void BrokerClients::drop(uint64_t token, const std::string& complaint) {
     complaints_.tell("dropped", entry->second.who.pid, "it {}", complaint);
   }
   strangers_ -= entry->second.greeted ? 0 : 1;
-  for (auto& [id, object] : entry->second.leases) {
+  for (auto& [name, object] : entry->second.leases) {
     if (!entry->second.leaving) {
-      remains_.lost.push_back({id, entry->second.who.pid, entry->second.identity});
+      remains_.lost.push_back({name.id, entry->second.who.pid, entry->second.identity});
     }
     remains_.objects.push_back(std::move(object));
   }

@@ -329,6 +329,18 @@ Result<Message> BrokerConnection::exchange(Message request, UniqueFd* passed, De
   }
 }
 
+namespace {
+
+// A file shorter than it is said to be would be a SIGBUS later.
+bool is_whole(const Message& reply, const UniqueFd& file) {
+  struct stat found {};
+  return ::fstat(file.get(), &found) == 0 && lies_within(reply.offset, reply.bytes, static_cast<uint64_t>(found.st_size));
+}
+
+bool usable(const Message& reply, const UniqueFd& file) { return file && is_whole(reply, file) && is_sealed(file); }
+
+}  // namespace
+
 // What was given back comes first, then `request`.
 Result<> BrokerConnection::post(const Message& request, Deadline deadline) {
   for (;;) {
@@ -346,10 +358,10 @@ Result<> BrokerConnection::post(const Message& request, Deadline deadline) {
   }
 }
 
-bool BrokerConnection::give_back(uint64_t id) {
+bool BrokerConnection::give_back(uint64_t id, uint64_t serial) {
   {
     std::lock_guard lock(given_back_mutex_);
-    given_back_.push_back(id);
+    given_back_.push_back({id, serial});
   }
   return tell_given_back();
 }
@@ -358,8 +370,8 @@ bool BrokerConnection::give_back(uint64_t id) {
 bool BrokerConnection::tell_given_back() {
   std::lock_guard lock(given_back_mutex_);
   while (socket_ && !given_back_.empty()) {
-    if (broker_socket::send_message(socket_, Message{.op = Op::give_back, .id = given_back_.back()}) ==
-        Sent::full) {
+    const auto [id, serial] = given_back_.back();
+    if (broker_socket::send_message(socket_, Message{.op = Op::give_back, .serial = serial, .id = id}) == Sent::full) {
       return false;
     }
     given_back_.pop_back();  // sent, or the other side is gone and its leases with it
@@ -369,14 +381,15 @@ bool BrokerConnection::tell_given_back() {
 
 // What comes without its descriptor is of no use: its lease goes back.
 Result<Message> BrokerConnection::ask_for(const FetchRequest& wanted, UniqueFd* passed, Deadline deadline) {
-  CANOPY_ASSIGN(const Message reply, exchange(Message{.op = Op::fetch,
-                                                      .id = wanted.id,
-                                                      .secret = {wanted.secret.bits[0], wanted.secret.bits[1]},
-                                                      .kind = static_cast<uint32_t>(wanted.kind),
-                                                      .leased = wanted.leased},
-                                              passed, deadline));
-  if (reply.status == Status::ok && !*passed && wanted.leased != 0) {
-    give_back(wanted.id);
+  auto reply = exchange(Message{.op = Op::fetch,
+                                .id = wanted.id,
+                                .secret = {wanted.secret.bits[0], wanted.secret.bits[1]},
+                                .kind = static_cast<uint32_t>(wanted.kind),
+                                .leased = wanted.leased},
+                        passed, deadline);
+  // The exporter has said yes, or may yet: named by its serial, because there may be no lease, but others of this id.
+  if (wanted.leased && (!reply || (reply->status == Status::ok && !usable(*reply, *passed)))) {
+    give_back(wanted.id, serial_);
   }
   return reply;
 }
@@ -422,11 +435,9 @@ Result<FetchedMemory> BrokerConnection::fetch(const FetchRequest& wanted, Deadli
                 "memory {:#x} of broker '{}' came without its descriptor: {}", id, address_,
                 descriptors_have_run_out() ? "this process has none left, raise the limit (ulimit -n)" : "its owner has sent none");
   }
-  // A file shorter than it is said to be would be a SIGBUS later.
-  struct stat found {};
-  if (::fstat(memory.fd.get(), &found) != 0 || !lies_within(reply.offset, reply.bytes, static_cast<uint64_t>(found.st_size))) {
-    return fail(Errc::io, "memory {:#x} of broker '{}' has {} bytes, not the {} from {} on that it announces", id,
-                address_, found.st_size, reply.bytes, reply.offset);
+  if (!is_whole(reply, memory.fd)) {
+    return fail(Errc::io, "memory {:#x} of broker '{}' has not the {} bytes from {} on that it announces", id, address_,
+                reply.bytes, reply.offset);
   }
   if (!is_sealed(memory.fd)) {
     return fail(Errc::io, "memory {:#x} of broker '{}' is refused: its owner could still cut it off (no memory file sealed against shrinking)",

@@ -67,7 +67,7 @@ class BrokerConnection {
   Result<FetchedMemory> fetch(const FetchRequest& request, Deadline deadline);
   // Tells the other side at once. False where its queue is full: it hears with whatever is sent next, or from
   // tell_given_back() when there is room.
-  bool give_back(uint64_t id);
+  bool give_back(uint64_t id) { return give_back(id, kOldest); }
   // True when nothing is left to be told. Never blocks; any thread.
   bool tell_given_back();
   // After a hang-up: reads what is left; true when the peer had said goodbye.
@@ -82,6 +82,13 @@ class BrokerConnection {
 
  private:
   BrokerConnection(const std::string& address, UniqueFd socket) : address_(address), socket_(std::move(socket)) {}
+  struct GivenBack {
+    uint64_t id;
+    uint64_t serial;
+  };
+  static constexpr uint64_t kOldest = 0;
+  // The lease of one FETCH, if that had one.
+  bool give_back(uint64_t id, uint64_t serial);
   // Holds mutex_, if it could be had before the deadline.
   class Turn;
   // Sends `request` and waits for its reply. REQUIRES: a Turn.
@@ -98,7 +105,7 @@ class BrokerConnection {
   uint64_t serial_ = 0;
   bool goodbye_ = false;
   std::mutex given_back_mutex_;         // guards given_back_, and the end of socket_; taken inside of mutex_, or alone
-  std::vector<uint64_t> given_back_;    // not told yet
+  std::vector<GivenBack> given_back_;    // not told yet
   Doorbell turn_over_;  // rung when mutex_ is free again
 };
 

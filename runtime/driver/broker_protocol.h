@@ -6,7 +6,7 @@
 //   FETCH serial, id, kind,
 //         secret, leased ->
 //                      <-           FETCH_REPLY  serial, status, bytes, offset, device (+ one descriptor when ok)
-//   GIVE_BACK id       ->           (no answer: ends one lease)
+//   GIVE_BACK serial, id ->         (no answer: ends the lease of that FETCH, serial 0: the oldest one)
 //   GOODBYE            ->           (or)
 //                      <-           GOODBYE      then the socket closes
 //

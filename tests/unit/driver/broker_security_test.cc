@@ -450,6 +450,34 @@ TEST(BrokerSecurity, DescriptorsThatSomebodyDoesNotTakeAreALimitAndNoLoss) {
   EXPECT_EQ(fetched(), "fetched");
 }
 
+TEST(BrokerClients, WhatIsGivenBackIsTheLeaseOfThatFetch) {
+  const std::string address = "test";
+  const UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  const BrokerClients::Doubt nobody;
+  BrokerClients clients(address, epoll, nobody);
+  auto file = std::make_shared<const UniqueFd>(std::move(*sealed_memfd("broker-test", kBytes)));
+  const uint64_t id = clients.publish(Export{.fd = file, .bytes = kBytes, .secret = {}, .pids = {}, .owner = {}}, 1);
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+  const UniqueFd client(ends[0]);
+  clients.admit(UniqueFd(ends[1]), 1);
+  const auto say = [&](const Message& request) {
+    broker_socket::send_message(client, request);
+    clients.handle(1);
+    return clients.leases(id);
+  };
+  Message fetch{.op = Op::fetch, .id = id, .kind = static_cast<uint32_t>(ObjectKind::memory), .leased = 1};
+  say(Message{.op = Op::hello});
+  fetch.serial = 7;
+  EXPECT_EQ(say(fetch), 1u);
+  EXPECT_EQ(say(Message{.op = Op::give_back, .serial = 8, .id = id}), 1u) << "that fetch was refused, or never came";
+  fetch.serial = 9;
+  EXPECT_EQ(say(fetch), 2u);
+  EXPECT_EQ(say(Message{.op = Op::give_back, .id = id}), 1u) << "the oldest";
+  EXPECT_EQ(say(Message{.op = Op::give_back, .serial = 7, .id = id}), 1u);
+  EXPECT_EQ(say(Message{.op = Op::give_back, .serial = 9, .id = id}), 0u);
+}
+
 TEST(BrokerClients, LeasesWithoutEndAreRefused) {
   const std::string address = "test";
   const UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));

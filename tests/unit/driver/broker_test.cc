@@ -302,6 +302,39 @@ TEST(Broker, LeasesGivenBackInOneBurstAllEnd) {
   EXPECT_TRUE(soon([&] { return leases() == "0"; }, std::chrono::seconds(5))) << leases();
 }
 
+// The exporter says yes when nobody waits for it any more.
+TEST(Broker, AFetchThatComesTooLateKeepsNoLeaseAndTakesNoOther) {
+  Exporter exporter([](Line& line, auto& broker, uint64_t id, Mapping&) {
+    while (line.hear() == "leases") {
+      line.say(std::to_string(broker->leases(id)));
+    }
+  });
+  const auto leases = [&] {
+    exporter.process->line().say("leases");
+    return exporter.process->line().hear();
+  };
+  Broker::Options impatient;
+  impatient.patience = std::chrono::milliseconds(50);
+  auto patient = start();
+  auto started = Broker::start(std::move(impatient));
+  ASSERT_TRUE(started) << error_text::newest();
+  const std::unique_ptr<Broker> broker = std::move(*started);
+  const FetchRequest wanted{.id = exporter.id, .secret = {}, .leased = true};
+  ASSERT_TRUE(patient->connect(exporter.address, 1));
+  ASSERT_TRUE(broker->connect(exporter.address, 1));
+  ASSERT_TRUE(patient->fetch(exporter.address, wanted)) << error_text::newest();
+  ASSERT_TRUE(broker->fetch(exporter.address, wanted)) << error_text::newest();
+  ::kill(exporter.process->pid(), SIGSTOP);
+  int status = 0;
+  ASSERT_EQ(::waitpid(exporter.process->pid(), &status, WUNTRACED), exporter.process->pid());
+  EXPECT_EQ(broker->fetch(exporter.address, wanted).error().code, Errc::timeout);
+  ::kill(exporter.process->pid(), SIGCONT);
+  EXPECT_TRUE(patient->fetch(exporter.address, wanted)) << error_text::newest();
+  EXPECT_TRUE(soon([&] { return leases() == "3"; }, std::chrono::seconds(5))) << leases();
+  broker->give_back(exporter.address, exporter.id);
+  EXPECT_TRUE(soon([&] { return leases() == "2"; }, std::chrono::seconds(5))) << leases();
+}
+
 TEST(Broker, ManyFetchesLeaveNoDescriptorBehind) {
   Exporter exporter;
   auto broker = start();
