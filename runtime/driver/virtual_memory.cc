@@ -163,6 +163,7 @@ Result<> VirtualMemory::place(Reservations::iterator reservation, uintptr_t at, 
               .lost = object->lost(),  // later mark_lost() says so: it waits for our mutex
               .remote = remote,
               .rights = rights});
+  places_of_.emplace(object.get(), at);
   reservation->second.places.emplace(at, Place{object, bytes, rights});
   return {};
 }
@@ -174,6 +175,8 @@ Result<std::shared_ptr<MemoryObject>> VirtualMemory::vacate(Reservations::iterat
   CANOPY_TRY(range->vacate(offset, found->second.bytes));
   std::shared_ptr<MemoryObject> object = std::move(found->second.object);
   reservation->second.places.erase(found);
+  const auto [first, last] = places_of_.equal_range(object.get());
+  places_of_.erase(std::find_if(first, last, [&](const auto& each) { return each.second == at; }));
   return object;
 }
 
@@ -273,12 +276,9 @@ std::shared_ptr<MemoryObject> VirtualMemory::unmap_import(void* base) {
 
 void VirtualMemory::mark_lost(const MemoryObject& object) {
   std::lock_guard lock(mutex_);
-  for (const auto& [base, reservation] : reservations_) {
-    for (const auto& [at, place] : reservation.places) {
-      if (place.object.get() == &object) {
-        space_.set_lost(pointer(at));
-      }
-    }
+  const auto [first, last] = places_of_.equal_range(&object);
+  for (auto each = first; each != last; ++each) {
+    space_.set_lost(pointer(each->second));
   }
 }
 

@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -100,6 +101,7 @@ class VirtualMemory {
   Mapping arena_;
   std::optional<RangeAllocator> free_;
   Reservations reservations_;
+  std::unordered_multimap<const MemoryObject*, uintptr_t> places_of_;  // of all reservations: an exporter may go with many
 };
 
 }  // namespace canopy
