@@ -20,6 +20,13 @@ void DeviceNews::begin(const DeviceReports& reports, int device) {
   std::call_once(watched_, [&] { start_watching(reports); });
 }
 
+// A look that is under way may have passed the device by. Either it finds the count changed when it has written seen_, or
+// that is overwritten here: seq_cst.
+void DeviceNews::opened() {
+  opens_.fetch_add(1, std::memory_order_seq_cst);
+  seen_.store(load_relaxed(news_.load(std::memory_order_relaxed)) - 1, std::memory_order_seq_cst);
+}
+
 // Never joined: it touches nothing but what stays for ever, and sleeps through the end of the process.
 void DeviceNews::start_watching(const DeviceReports& reports) {
   const SignalsBlocked blocked;
@@ -57,13 +64,17 @@ void DeviceNews::look_closely() {
   if (!driver || now == seen_.load(std::memory_order_relaxed)) {
     return;
   }
-  for (int device = 0; device < (*driver)->machine().count(); ++device) {
-    if ((*driver)->find_device(device) != nullptr) {
-      compare((*driver)->reports(), device);
+  uint32_t opens;
+  do {
+    opens = opens_.load(std::memory_order_seq_cst);
+    for (int device = 0; device < (*driver)->machine().count(); ++device) {
+      if ((*driver)->find_device(device) != nullptr) {
+        compare((*driver)->reports(), device);
+      }
     }
-  }
-  (*driver)->sharing().orphans().look();
-  seen_.store(now, std::memory_order_relaxed);  // late for other threads: they wait for mutex_ and find it done
+    (*driver)->sharing().orphans().look();
+    seen_.store(now, std::memory_order_seq_cst);  // late for other threads: they wait for mutex_ and find it done
+  } while (opens != opens_.load(std::memory_order_seq_cst));
 }
 
 void DeviceNews::compare(const DeviceReports& reports, int device) {

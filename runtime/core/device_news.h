@@ -41,6 +41,8 @@ class DeviceNews {
   }
   // The device is about to be opened: what happened to it before is of no concern. `reports` stay for ever.
   void begin(const DeviceReports& reports, int device);
+  // It is open: what has happened since begin(), while look() could not see the device, is looked at with the next call.
+  void opened();
   // Errc::device_lost, as last looked.
   Result<> check(int device) const;
   bool lost(int device) const { return known_[static_cast<size_t>(device)].lost.load(std::memory_order_acquire); }
@@ -59,6 +61,7 @@ class DeviceNews {
   Runtime& runtime_;
   std::atomic<const uint32_t*> news_{&kNone};  // of the host table, which stays; kNone before the first device
   std::atomic<uint32_t> seen_{0};
+  std::atomic<uint32_t> opens_{0};
   std::mutex mutex_;  // one thread brings the process up to date
   std::array<Known, kMaxDevices> known_;
   std::once_flag watched_;

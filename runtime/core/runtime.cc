@@ -47,10 +47,15 @@ Runtime::Runtime() : program_(Module::of_program()) {
 
 Result<Device*> Runtime::open_device(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
-  if (current->find_device(device) == nullptr) {
+  const bool opens = current->find_device(device) == nullptr;
+  if (opens) {
     device_news_.begin(current->reports(), device);
   }
-  return current->open_device(device);
+  CANOPY_ASSIGN(Device * opened, current->open_device(device));
+  if (opens) {
+    device_news_.opened();
+  }
+  return opened;
 }
 
 // REQUIRES: mutex_ held.
