@@ -102,7 +102,8 @@ void Executor::loop_once() {
   count_progress();
   // Not before what is in hand, unless that never ends.
   const bool in_hand = resume_strand_ != nullptr || woken_.strand != nullptr;
-  if ((!in_hand || progress() % kLoopsPerNews == 0) && scheduler_.peer_news_.any()) [[unlikely]] {
+  if ((!in_hand || ++loops_since_news_ >= kLoopsPerNews) && scheduler_.peer_news_.any()) [[unlikely]] {
+    loops_since_news_ = 0;
     scheduler_.peer_news_.deal();
   }
   if (resume_strand_ == nullptr && woken_.strand != nullptr) {
@@ -279,8 +280,10 @@ void Executor::sleep(WaitPacer& pacer) {
   } else if (spare_) {
     limit = std::chrono::nanoseconds(kSpareIdleNs);
   }
-  const auto needed = [this] {
-    if (found_work() || scheduler_.stopping()) {
+  PeerBell* const peers = scheduler_.peer_news_.bell();
+  const auto needed = [this, peers] {
+    // A bell that has come since: Scheduler::listen_to_peers() may have rung before this executor was to be woken.
+    if (found_work() || scheduler_.stopping() || scheduler_.peer_news_.bell() != peers) {
       return false;
     }
     if (has_polls()) {
@@ -295,7 +298,7 @@ void Executor::sleep(WaitPacer& pacer) {
   remote_turn_ = !remote_turn_;
   if (remote != nullptr && remote_turn_) {
     remote->sleep(BellScope::host, limit, needed);  // submitters ring this one too (Scheduler::ring)
-  } else if (PeerBell* peers = scheduler_.peer_news_.bell()) {
+  } else if (peers != nullptr) {
     bell_.sleep_on_both(peers->bell, limit, needed);
   } else {
     bell_.sleep(BellScope::process, limit, needed);

@@ -208,6 +208,7 @@ class Executor {
   bool mailbox_is_open_ = false;
   bool remote_turn_ = false;
   bool fibers_last_turn_ = false;  // the loop's next turn leaves ready fibers for last
+  uint32_t loops_since_news_ = 0;  // turns of the loop with something in hand, since a look at peers' news
   uint32_t fiber_turns_ = 0;       // fibers resumed in a row without a look at anything else
   CallFunction root_call_ = nullptr;
   void* root_argument_ = nullptr;

@@ -101,9 +101,6 @@ WordFacts facts_of(const Sqe::Body::Value& value) {
 
 bool Executor::should_rotate(const Strand& strand, uint32_t* budget, uint64_t started) {
   const uint32_t bits = ready_bits_.load(std::memory_order_relaxed);
-  if (bits == 0 && !scheduler_.has_open_launches() && !has_polls()) [[likely]] {
-    return false;
-  }
   if (highest_priority(bits) < strand.priority()) {
     return true;
   }
@@ -184,7 +181,8 @@ void Executor::run_strand(Strand* strand) {
       self->scheduler_.submit(std::exchange(self->woken_, {}), true);
     }
     const bool others_could = self->has_work() || self->scheduler_.has_open_launches();
-    if (others_could || self->has_polls()) [[unlikely]] {
+    // Peers' news and polled waits are the loop's, which this stream must not keep from its turn.
+    if (others_could || self->has_polls() || self->scheduler_.peer_news_.any()) [[unlikely]] {
       if (started == 0) {
         started = TickScale::to_ns(ticks());
       }
@@ -194,6 +192,7 @@ void Executor::run_strand(Strand* strand) {
         self->scheduler_.wake_one_sleeper();
       }
       if (self->should_rotate(*strand, &budget, started)) {
+        self->loops_since_news_ = kLoopsPerNews;  // looked at with the next turn, whatever is in hand then
         self->push_strand(strand);
         return;
       }

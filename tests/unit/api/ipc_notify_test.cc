@@ -9,6 +9,7 @@
 #include <cstring>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace canopy::test {
@@ -108,6 +109,55 @@ TEST_F(IpcNotify, ACardWakesAnotherProcesssStreamOnAnotherCard) {
   ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
   ASSERT_EQ(other->ask("record"), "0");
   ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+// With one executor, whose stream always has another task.
+ROLE(waits_beside_a_busy_stream) {
+  aclrtStream busy = nullptr;
+  aclrtStream waits = nullptr;
+  aclrtNotify notify = nullptr;
+  aclrtContext context = nullptr;
+  void* memory = nullptr;
+  char key[65];
+  constexpr size_t kBytes = 1 << 20;
+  if (aclInit(nullptr) != ACL_SUCCESS || aclrtSetDevice(0) != ACL_SUCCESS || aclrtGetCurrentContext(&context) != ACL_SUCCESS ||
+      aclrtCreateStream(&busy) != ACL_SUCCESS || aclrtCreateStream(&waits) != ACL_SUCCESS ||
+      aclrtMalloc(&memory, kBytes, ACL_MEM_MALLOC_HUGE_FIRST) != ACL_SUCCESS || aclrtCreateNotify(&notify, 0) != ACL_SUCCESS ||
+      aclrtNotifyGetExportKey(notify, key, sizeof key, ACL_RT_NOTIFY_EXPORT_FLAG_DISABLE_PID_VALIDATION) != ACL_SUCCESS) {
+    return;
+  }
+  line.say(key);
+  line.hear();
+  const aclError queued = aclrtWaitAndResetNotify(notify, waits, 0);
+  std::atomic<bool> over{false};
+  std::atomic<int> posted{0};
+  std::thread flood([&] {
+    (void)aclrtSetCurrentContext(context);
+    for (; !over.load(); ++posted) {
+      (void)aclrtMemsetAsync(memory, kBytes, 1, kBytes, busy);
+    }
+  });
+  while (posted.load() < 3000) {  // more than the stream holds: it runs
+    std::this_thread::yield();
+  }
+  line.say(code_of(queued));
+  line.say(code_of(aclrtSynchronizeStreamWithTimeout(waits, 8000)));
+  over = true;
+  flood.join();
+  line.hear();
+}
+
+TEST_F(IpcNotify, ARecordIsHeardWhileAnotherStreamAlwaysHasWork) {
+  SecondProcess busy("waits_beside_a_busy_stream", {{"CANOPY_EXECUTORS", "1"}});
+  const std::string key = busy.line().hear();
+  aclrtNotify notify = nullptr;
+  aclrtStream stream = nullptr;
+  ACL_OK(aclrtCreateStream(&stream));
+  ACL_OK(aclrtNotifyImportByKey(&notify, key.c_str(), ACL_RT_NOTIFY_IMPORT_FLAG_DEFAULT));
+  ASSERT_EQ(busy.ask("wait"), "0");
+  ACL_OK(aclrtRecordNotify(notify, stream));
+  ACL_OK(aclrtSynchronizeStream(stream));
+  EXPECT_EQ(busy.line().hear(), "0");
 }
 
 TEST_F(IpcNotify, ARecordBeforeTheWaitIsRememberedAndTwoAreOne) {
