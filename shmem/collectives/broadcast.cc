@@ -7,9 +7,9 @@
 namespace canopy::shmem {
 namespace {
 
-// From here on, and with several to serve, members fetch for themselves, all at once; the giver waits for them. Below,
-// it writes to each and goes on.
-constexpr size_t kFetch = 32u << 10;
+// From here on all work: the giver writes the head to each, while each fetches the tail for itself; and the giver
+// waits for them. Below, it writes to each and goes on.
+constexpr size_t kShared = 32u << 10;
 
 struct Spread {
   Team& team;
@@ -17,30 +17,39 @@ struct Spread {
   size_t bytes;
   const char* routine;
 
-  bool fetched() const { return bytes >= kFetch && team.group().size() > 2; }
+  bool shared() const { return bytes >= kShared; }
+  // Every member of the group copies about the same.
+  size_t head() const { return shared() ? bytes / team.group().size() / kCacheLine * kCacheLine : bytes; }
+
+  template <class Each>
+  void with_others(Each&& each) const {
+    for (const int rank : team.group()) {
+      if (rank != team.rank()) {
+        each(rank);
+      }
+    }
+  }
 
   // To the others of this member's group, from `data` of its own.
   void give(const void* data) const {
-    for (const int rank : team.group()) {
-      if (rank != team.rank()) {
-        if (!fetched()) {
-          team.put(rank, dest, data, bytes, routine);
-        }
-        team.tell(rank, routine);
-      }
+    if (shared()) {
+      with_others([&](int rank) { team.tell(rank, routine); });
     }
-    for (const int rank : team.group()) {
-      if (rank != team.rank() && fetched()) {
-        team.await(rank, routine);
-      }
+    with_others([&](int rank) {
+      team.put(rank, dest, data, head(), routine);
+      team.tell(rank, routine);
+    });
+    if (shared()) {
+      with_others([&](int rank) { team.await(rank, routine); });
     }
   }
 
   // From a member of the same group, where `data` names it.
   void take(int giver, const void* data) const {
     team.await(giver, routine);
-    if (fetched()) {
-      transport::copy_bytes(dest, team.near(giver, data), bytes);
+    if (shared()) {
+      transport::copy_bytes(at(dest, head()), team.near(giver, at(data, head())), bytes - head());
+      team.await(giver, routine);
       team.tell(giver, routine);
     }
   }

@@ -125,6 +125,14 @@ void Team::put(int rank, void* dest, const void* source, size_t bytes, const cha
     }
     return;
   }
+  // From here on blocks of a collective are more than the second-level caches of both sides hold: each line that is
+  // written through them is fetched from the other side first. (Measured: 64 KiB half as fast, 1 MiB 1.4 x as fast.)
+  constexpr size_t kPastCaches = 512u << 10;
+  if (bytes >= kPastCaches && is_near(rank)) {
+    transport::copy_streaming(near(rank, dest), source, bytes);
+    world_hot_.peers[pe(rank)].bell->ring(BellScope::host);
+    return;
+  }
   shmem::put<FromLibrary, 1, Completion::nbi>(dest, source, bytes, pe(rank), routine);
 }
 

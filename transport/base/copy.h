@@ -48,4 +48,7 @@ inline void copy_bytes(void* dst, const void* src, size_t nbytes) {
   }
 }
 
+// The same past the caches, whatever the size: for what another core reads next, and more of it than caches hold.
+inline void copy_streaming(void* dst, const void* src, size_t nbytes) { copy_detail::stream(dst, src, nbytes); }
+
 }  // namespace canopy::transport
