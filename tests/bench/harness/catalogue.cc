@@ -165,6 +165,20 @@ std::vector<Entry> sharing_entries() {
   };
 }
 
+// Every collective of shmem_collectives.c at every size, by `pes` PEs. With more than two the names say how many.
+Entry collective_entry(int pes) {
+  std::vector<Metric> metrics;
+  for (const char* collective : {"fcollect", "reduce", "broadcast", "alltoall"}) {
+    for (const char* size : {"8", "1k", "64k", "1m"}) {
+      const bool small = std::string_view(size) == "8" || std::string_view(size) == "1k";
+      const std::string plain = fmt::format("{}_{}", collective, size);
+      const std::string name = pes == 2 ? plain + "_ns" : fmt::format("{}_{}pes_ns", plain, pes);
+      metrics.push_back(printed_as(beats_peer(name, "ns", small ? 1.5 : 1.2), plain + "_ns"));
+    }
+  }
+  return {std::move(metrics), {"shmem_collectives", {}, pes}, oshmem("oshmem_collectives", pes), "OpenMPI OSHMEM"};
+}
+
 std::vector<Entry> shmem_entries() {
   Metric memcpy_rate = rate(plain("put1m_over_memcpy_GBps", "GB/s"));
   memcpy_rate.printed_as = "put1m_GBps";
@@ -184,6 +198,9 @@ std::vector<Entry> shmem_entries() {
        oshmem("oshmem_bench", 4),
        openmpi},
       {{plain("barrier8_ns", "ns")}, {"shmem_bench", {}, 8}, oshmem("oshmem_bench", 8), openmpi},
+      collective_entry(2),
+      collective_entry(4),
+      collective_entry(8),
       {{memcpy_rate}, {"shmem_bench", {}, 2}, {"memcpy_bench"}, "memcpy to shared memory"},
       {{beats_peer("job_start_ms", "ms", 5)}, init_ours, init_peer, openmpi},
   };
