@@ -32,6 +32,7 @@ bool begins(Line& line) {
 }
 
 constexpr rlimit kFewDescriptors{1024, 1024};
+constexpr int kKillsPerLook = 5;
 
 // Is told who it is, its seed, and whether it is to have few descriptors.
 ROLE(shares_for_ever) {
@@ -127,8 +128,10 @@ void kill_at_random_moments(bool few_descriptors = false) {
     programs[at] = std::make_unique<SecondProcess>("shares_for_ever", std::vector<std::pair<std::string, std::string>>{{kBoardFile, file}});
     EXPECT_EQ(programs[at]->ask(fmt::format("{} {} {}", at, random(), few_descriptors ? 1 : 0)), "begun");
   };
+  std::vector<StepTime*> times;
   for (size_t at = 0; at < kPrograms; ++at) {
     begin(at);
+    times.push_back(&board->places[at].time);
   }
   for (int i = 0; i < kills; ++i) {
     // The moment is random, not the end of a wait for anything.
@@ -136,8 +139,13 @@ void kill_at_random_moments(bool few_descriptors = false) {
     ::nanosleep(&moment, nullptr);
     const size_t at = random() % kPrograms;
     programs[at]->kill();
+    board->places[at].time.was_killed();
     begin(at);
     ASSERT_EQ(board->wrong.load(), 0) << "kill " << i;
+    // Who waits for the dead would soon be killed itself: from time to time all must come out of what they are in.
+    if (i % kKillsPerLook == 0) {
+      ASSERT_TRUE(all_move_on(times, std::chrono::nanoseconds(kMostWaitNs))) << "kill " << i;
+    }
   }
   programs.clear();  // killed all at once
   expect_progress(*board, kills);

@@ -2,8 +2,8 @@
 // for ever and at random. A board in a file that all of them map tells them each other's keys.
 #pragma once
 
-#include "runtime/base/clock.h"
 #include "runtime/base/unique_fd.h"
+#include "tests/multi/sharing/step_time.h"
 
 #include "acl/acl.h"
 
@@ -41,7 +41,8 @@ struct Board {
     std::atomic<uint64_t> handles[kObjects];  // of physical memory; 0: none
     Key event;
     Key notify;
-    std::atomic<uint64_t> longest_ns, imports, copies, refusals, waits, waits_that_failed;
+    StepTime time;
+    std::atomic<uint64_t> imports, copies, refusals, waits, waits_that_failed;
     std::atomic<uint64_t> mappings, records, notified, notified_in_vain;
   };
   // Of all places.
@@ -50,7 +51,7 @@ struct Board {
     uint64_t mappings = 0, records = 0, notified = 0, in_vain = 0;
 
     void add(const Place& place) {
-      longest_ns = std::max(longest_ns, place.longest_ns.load());
+      longest_ns = std::max(longest_ns, place.time.so_far());
       imports += place.imports;
       copies += place.copies;
       refusals += place.refusals;
@@ -94,13 +95,10 @@ class Program {
 
   void run() {
     while (board_.wrong == 0) {
-      const uint64_t before = monotonic_ns();
+      mine_.time.begin();
       const size_t at = random_() % kObjects;
       (this->*kSteps[random_() % kSteps.size()])(at);
-      const uint64_t took = monotonic_ns() - before;
-      if (took > mine_.longest_ns) {
-        mine_.longest_ns = took;
-      }
+      mine_.time.end();
     }
   }
 
@@ -166,7 +164,9 @@ class Program {
     uint64_t found = 0;
     if (aclrtMemcpy(&found, sizeof found, there, sizeof found, ACL_MEMCPY_DEVICE_TO_HOST) == ACL_SUCCESS) {
       ++mine_.copies;
-      board_.wrong = found == (kStamp | at) ? board_.wrong.load() : -1;
+      if (found != (kStamp | at)) {
+        board_.wrong = -1;
+      }
     }
   }
 
@@ -237,7 +237,9 @@ class Program {
       ++(code == ACL_SUCCESS ? mine_.notified : mine_.notified_in_vain);
     }
     // Or who could have recorded it was killed meanwhile.
-    board_.wrong = code == ACL_SUCCESS || code == ACL_ERROR_RT_DRV_INTERNAL_ERROR ? board_.wrong.load() : code;
+    if (code != ACL_SUCCESS && code != ACL_ERROR_RT_DRV_INTERNAL_ERROR) {
+      board_.wrong = code;
+    }
   }
   void record_notify(size_t) {
     const size_t who = anybody();

@@ -2,9 +2,9 @@
 // and /dev/shm holds the host table only.
 //
 //   CANOPY_TEST_KILLS (200), CANOPY_TEST_SEED
-#include "runtime/base/clock.h"
 #include "tests/multi/sharing/site.h"
 #include "tests/multi/sharing/small_shm.h"
+#include "tests/multi/sharing/step_time.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -23,13 +23,14 @@ constexpr size_t kProcesses = 4;
 constexpr size_t kObjects = 4;          // that each shares at most
 constexpr size_t kHeld = 8;             // that each has imported at most
 constexpr uint64_t kMostWaitNs = 2'000'000'000;
+constexpr int kKillsPerLook = 5;
 constexpr uint64_t kStampBits = 0x5A5A'0000'0000'0000;
 
 // In memory that all of them see.
 struct Board {
   struct Place {
     std::atomic<uint64_t> ids[kObjects];
-    std::atomic<uint64_t> longest_ns;
+    StepTime time;
     std::atomic<uint64_t> imports, refusals, told;
   };
   Place places[kProcesses];
@@ -42,7 +43,7 @@ class Worker {
 
   void run() {
     for (uint64_t step = 0;; ++step) {
-      const uint64_t before = monotonic_ns();
+      mine_.time.begin();
       const size_t at = random_() % kObjects;
       switch (random_() % 5) {
         case 0:
@@ -61,7 +62,7 @@ class Worker {
           }
           break;
       }
-      note(monotonic_ns() - before);
+      mine_.time.end();
     }
   }
 
@@ -114,12 +115,6 @@ class Worker {
       board_.wrong = 1 + static_cast<uint32_t>(code);
     }
   }
-  void note(uint64_t ns) {
-    if (ns > mine_.longest_ns) {
-      mine_.longest_ns = ns;
-    }
-  }
-
   Board& board_;
   Board::Place& mine_;
   std::mt19937_64 random_;
@@ -147,8 +142,10 @@ void kill_at_random_moments() {
   const auto begin = [&](size_t at) {
     workers[at] = std::make_unique<ChildProcess>([&board, at, own = random()](Line&) { Worker(board, at, own).run(); });
   };
+  std::vector<StepTime*> times;
   for (size_t at = 0; at < kProcesses; ++at) {
     begin(at);
+    times.push_back(&board.places[at].time);
   }
   for (int i = 0; i < kills; ++i) {
     // The moment is random, not the end of a wait for anything.
@@ -156,14 +153,19 @@ void kill_at_random_moments() {
     ::nanosleep(&moment, nullptr);
     const size_t at = random() % kProcesses;
     workers[at]->kill();
+    board.places[at].time.was_killed();
     begin(at);
     ASSERT_EQ(board.wrong.load(), 0u) << "kill " << i;
+    // Who waits for the dead would soon be killed itself: from time to time all must come out of what they are in.
+    if (i % kKillsPerLook == 0) {
+      ASSERT_TRUE(all_move_on(times, std::chrono::nanoseconds(kMostWaitNs))) << "kill " << i;
+    }
   }
   // Those who are left: killed all at once.
   workers.clear();
   uint64_t longest = 0, imports = 0, refusals = 0, told = 0;
   for (const Board::Place& place : board.places) {
-    longest = std::max(longest, place.longest_ns.load());
+    longest = std::max(longest, place.time.so_far());
     imports += place.imports;
     refusals += place.refusals;
     told += place.told;
