@@ -27,8 +27,7 @@ class CorePool {
         own_(place == nullptr ? new CoreGroup[groups_] : nullptr),
         free_(place == nullptr ? own_.get() : place) {
     for (uint32_t g = 0; g < groups_; ++g) {
-      const uint32_t left = std::min(cores_ - (g << shift_), 1u << shift_);
-      free_[g].bits.store(left == 64 ? ~0ull : (1ull << left) - 1, std::memory_order_relaxed);
+      free_[g].bits.store(cores_of(g), std::memory_order_relaxed);
     }
   }
 
@@ -40,9 +39,10 @@ class CorePool {
     uint32_t g = hint < groups_ || groups_ == 0 ? hint : hint % groups_;
     for (uint32_t looked = 0; looked < groups_; ++looked) {
       std::atomic<uint64_t>& bits = free_[g].bits;
+      const uint64_t ours = cores_of(g);  // the file is not ours alone: what others wrote into it must not become a number
       uint64_t seen = bits.load(std::memory_order_relaxed);
-      while (seen != 0) {
-        const uint64_t bit = seen & (~seen + 1);
+      while (const uint64_t free = seen & ours) {
+        const uint64_t bit = free & (~free + 1);
         // Acquire: what the core's last block did is over; pairs with release().
         if (bits.compare_exchange_weak(seen, seen & ~bit, std::memory_order_acquire,
                                        std::memory_order_relaxed)) {
@@ -79,6 +79,12 @@ class CorePool {
   }
 
  private:
+  // The bits that name cores of group `g`.
+  uint64_t cores_of(uint32_t g) const {
+    const uint32_t cores = std::min(cores_ - (g << shift_), 1u << shift_);
+    return cores >= 64 ? ~0ull : (1ull << cores) - 1;
+  }
+
   const uint32_t cores_;
   const uint32_t shift_;
   const uint32_t groups_;

@@ -69,6 +69,25 @@ TEST(CoreHand, KeepsTheCoreThatABlockHasLeft) {
   EXPECT_EQ(pool.free_count(), 2u);
 }
 
+// Others of the user can write where the groups lie (engine_stats.h).
+TEST(CorePool, NeverGivesACoreThatIsNone) {
+  const CoreGroups layout = CoreGroups::of(6, 2);
+  std::vector<CoreGroup> place(layout.groups);
+  CorePool pool(layout, place.data());
+  for (int taken = 0; taken < 6; ++taken) {
+    ASSERT_GE(pool.acquire(), 0);
+  }
+  for (CoreGroup& group : place) {
+    group.bits = ~0ull;
+  }
+  for (int again = 0; again < 6; ++again) {
+    const int core = pool.acquire();
+    EXPECT_GE(core, 0);
+    EXPECT_LT(core, 6);
+  }
+  EXPECT_EQ(pool.acquire(), -1);
+}
+
 TEST(CorePool, NoCoreHasTwoHolders) {
   CorePool pool(70);
   std::vector<uint64_t> held(70, 0);  // plain: ThreadSanitizer sees a second holder, too
