@@ -100,7 +100,7 @@ void print_info(const World& world) {
         "CANOPY_FAULTY          faults for tests (transport/faulty/fault_plan.h)\n"
         "CANOPY_REQUEST_RING    entries of a core's request ring (default 256)\n"
         "CANOPY_LOG             debug, info, warn, error, off\n",
-        world.hot().bytes);
+        world.host_heap().bytes());
   }
   std::fflush(stdout);
 }

@@ -91,6 +91,7 @@ class World {
 
   TeamBook& teams() { return *teams_; }
   SymmetricHeap& host_heap() { return *host_heap_; }
+  const SymmetricHeap& host_heap() const { return *host_heap_; }
   // Collective at its first call, when it makes the heap (`bytes` 0: CANOPY_DEVICE_HEAP_SIZE, 256
   // MiB).
   Result<SymmetricHeap*> device_heap(uint64_t bytes = 0);
