@@ -16,7 +16,7 @@ Team& active_set(const ActiveSet& set, long* sync_array, const char* routine) {
                                "{} PEs",
                                world.my_pe(), routine, set.start, set.log_stride, set.size, world.n_pes()));
   }
-  require_symmetric(world.teams().all(), sync_array, sizeof(long), routine);
+  sync_array = require_symmetric(world.teams().all(), sync_array, sizeof(long), routine);
   static_assert(sizeof(long) == sizeof(uint64_t), "pSync is the mailbox");
   const auto team = world.teams().active_set(triplet, reinterpret_cast<uint64_t*>(sync_array), routine);
   if (!team) {

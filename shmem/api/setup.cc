@@ -55,13 +55,13 @@ int pshmem_pe_accessible(int pe) { return static_cast<uint32_t>(pe) < current_ho
 
 int pshmem_addr_accessible(const void* addr, int pe) {
   const Hot& hot = current_hot();
-  return reinterpret_cast<uintptr_t>(addr) - hot.base < hot.bytes &&
+  return reinterpret_cast<uintptr_t>(in_user_area(hot, addr)) - hot.base < hot.bytes &&
          static_cast<uint32_t>(pe) < hot.n_pes;
 }
 
 void* pshmem_ptr(const void* dest, int pe) {
   const Hot& hot = current_hot();
-  const size_t offset = reinterpret_cast<uintptr_t>(dest) - hot.base;
+  const size_t offset = reinterpret_cast<uintptr_t>(in_user_area(hot, dest)) - hot.base;
   // No base: the PE's memory is not in our address space.
   if (offset >= hot.bytes || static_cast<uint32_t>(pe) >= hot.n_pes || hot.peers[pe].base == 0) {
     return nullptr;

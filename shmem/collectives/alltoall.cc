@@ -44,8 +44,8 @@ void alltoall(Team& team, void* dest, const void* source, size_t bytes, const ch
   }
   const int size = team.size();
   const int me = team.rank();
-  require_symmetric(team, dest, bytes * static_cast<size_t>(size), routine);
-  require_symmetric(team, source, bytes * static_cast<size_t>(size), routine);
+  dest = require_symmetric(team, dest, bytes * static_cast<size_t>(size), routine);
+  source = require_symmetric(team, source, bytes * static_cast<size_t>(size), routine);
   if (bytes <= TeamCell::kPayload && team.all_near() && !team.crowded()) {
     std::vector<Payload>& parts = team.parts();
     team.exchange([&](int rank) -> const void* { return at(source, static_cast<size_t>(rank) * bytes); }, bytes, parts,
@@ -70,8 +70,8 @@ void alltoalls(Team& team, void* dest, const void* source, size_t nelems, const 
   const int size = team.size();
   const size_t last = static_cast<size_t>(size) * nelems - 1;
   const auto extent = [&](ptrdiff_t stride) { return (last * static_cast<size_t>(stride) + 1) * strides.element_bytes; };
-  require_symmetric(team, dest, extent(strides.dest), routine);
-  require_symmetric(team, source, extent(strides.source), routine);
+  dest = require_symmetric(team, dest, extent(strides.dest), routine);
+  source = require_symmetric(team, source, extent(strides.source), routine);
   const auto block = [&](int rank, ptrdiff_t stride) {
     return static_cast<size_t>(rank) * nelems * static_cast<size_t>(stride) * strides.element_bytes;
   };

@@ -73,8 +73,8 @@ void broadcast(Team& team, void* dest, const void* source, size_t bytes, int roo
   if (bytes == 0) {
     return;
   }
-  require_symmetric(team, dest, bytes, routine);
-  require_symmetric(team, source, bytes, routine);
+  dest = require_symmetric(team, dest, bytes, routine);
+  source = require_symmetric(team, source, bytes, routine);
   const Spread spread{team, dest, bytes, routine};
   if (team.rank() == root) {
     give_to_other_groups(team, dest, source, bytes, routine);

@@ -54,8 +54,8 @@ void fcollect(Team& team, void* dest, const void* source, size_t bytes, const ch
     return;
   }
   const auto size = static_cast<size_t>(team.size());
-  require_symmetric(team, dest, bytes * size, routine);
-  require_symmetric(team, source, bytes, routine);
+  dest = require_symmetric(team, dest, bytes * size, routine);
+  source = require_symmetric(team, source, bytes, routine);
   if (bytes <= TeamCell::kPayload && team.all_near() && !team.crowded()) {
     std::vector<Payload>& parts = team.parts();
     team.exchange([source](int) { return source; }, bytes, parts, routine);
@@ -81,9 +81,9 @@ void collect(Team& team, void* dest, const void* source, size_t bytes, const cha
   if (end == 0) {
     return;
   }
-  require_symmetric(team, dest, end, routine);
+  dest = require_symmetric(team, dest, end, routine);
   if (bytes != 0) {
-    require_symmetric(team, source, bytes, routine);
+    source = require_symmetric(team, source, bytes, routine);
   }
   gather(team, dest, source, [&](int rank) { return blocks[static_cast<size_t>(rank)]; }, routine);
 }

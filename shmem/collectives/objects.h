@@ -8,13 +8,17 @@
 
 namespace canopy::shmem {
 
-// Ends the job with a sentence when the bytes are not within this PE's symmetric memory.
-inline void require_symmetric(const Team& team, const void* address, size_t bytes, const char* routine) {
+// The address in this PE's user area. Ends the job with a sentence when the bytes are not within
+// its symmetric memory.
+template <class T>
+[[nodiscard]] inline T* require_symmetric(const Team& team, T* object, size_t bytes, const char* routine) {
   const Hot& hot = team.world().hot();
+  T* const address = in_user_area(hot, object);
   const size_t offset = reinterpret_cast<uintptr_t>(address) - hot.base;
   if (offset >= hot.bytes || bytes > hot.bytes - offset) [[unlikely]] {
     bad_target(hot, address, bytes, 1, hot.my_pe, routine);
   }
+  return address;
 }
 
 inline std::byte* at(void* object, size_t offset) { return static_cast<std::byte*>(object) + offset; }

@@ -198,12 +198,12 @@ void scan_range(const Work& work, const Range& range, Scan kind) {
 }  // namespace
 
 void reduce(Team& team, void* dest, const void* source, size_t nelems, const Operation& op, const char* routine) {
-  const Work work{team, dest, source, op, routine};
+  Work work{team, dest, source, op, routine};
   if (nelems == 0) {
     return;
   }
-  require_symmetric(team, dest, work.bytes(nelems), routine);
-  require_symmetric(team, source, work.bytes(nelems), routine);
+  work.dest = require_symmetric(team, dest, work.bytes(nelems), routine);
+  work.source = require_symmetric(team, source, work.bytes(nelems), routine);
   const Range all{0, nelems};
   if (!team.all_near()) {
     reduce_far(work, all);
@@ -222,12 +222,12 @@ void reduce(Team& team, void* dest, const void* source, size_t nelems, const Ope
 
 void scan(Team& team, void* dest, const void* source, size_t nelems, const Operation& sum, Scan kind,
           const char* routine) {
-  const Work work{team, dest, source, sum, routine};
+  Work work{team, dest, source, sum, routine};
   if (nelems == 0) {
     return;
   }
-  require_symmetric(team, dest, work.bytes(nelems), routine);
-  require_symmetric(team, source, work.bytes(nelems), routine);
+  work.dest = require_symmetric(team, dest, work.bytes(nelems), routine);
+  work.source = require_symmetric(team, source, work.bytes(nelems), routine);
   const Range all{0, nelems};
   if (team.all_near() && team.crowded() && work.bytes(nelems) <= kLastDoesAll) {
     team.sync_after([&] { scan_range(work, all, kind); }, routine);

@@ -1,7 +1,9 @@
 /* OpenSHMEM for C and C++ (specification 1.6). Conventions:
  *
  * - A symmetric address is this PE's own address of the object; routines translate it.
- * - Objects allocated by the routines below are symmetric; globals and statics are not yet.
+ * - Objects allocated by the routines below are symmetric; so are globals and statics of an executable that
+ * oshcc or oshc++ links, if all PEs run the same one. Those of shared libraries, thread_local and constant
+ * ones are not.
  * - Misuse that is detected (an address that is not symmetric, a PE that does not exist, a context that
  * was destroyed, PEs that ask for different sizes) prints one sentence and ends the job.
  * - Any thread may call; collective routines one thread of a PE at a time.

@@ -22,6 +22,10 @@ typedef struct shmemx_op_counts_t {
 /* Since init. Exact once the threads and streams that issued have been synchronised with. */
 void shmemx_op_counts(shmemx_op_counts_t* counts);
 
+/* Makes the executable's globals and statics symmetric. For .preinit_array only: what oshcc and
+ * oshc++ link in, and the CMake target Canopy::shmem_globals, calls it before any constructor. */
+void shmemx_symmetric_globals(void);
+
 /* How the path to `pe` was chosen and proved, as one line. Writes at most `bytes` bytes, NUL
  * included; returns the length of the whole line, -1 when there is no such PE. */
 int shmemx_why(int pe, char* text, size_t bytes);

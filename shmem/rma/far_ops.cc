@@ -48,6 +48,15 @@ Target locate(const FarCall& call, const void* address, size_t nelems, size_t el
   bad_target(hot, address, nelems, element_bytes, call.pe, call.routine);
 }
 
+// Where loads and stores reach the elements after all: globals, which the hot path does not know.
+Remote reach(const FarCall& call, const void* address, size_t nelems, size_t element_bytes) {
+  size_t nbytes = 0;
+  if (__builtin_mul_overflow(nelems, element_bytes, &nbytes)) {
+    return {nullptr, nullptr, false};
+  }
+  return translate<1>(call.hot, address, nbytes, call.pe);
+}
+
 // How host code waits for what it has posted to a PE.
 struct PostedWait {
   World& world;
@@ -172,6 +181,12 @@ void far_put(void* dest, const void* source, size_t nelems, int pe, const char* 
     return;  // an operation of nothing may point anywhere
   }
   const FarCall call{hot, pe, routine};
+  dest = in_user_area(hot, dest);
+  if (const Remote to = reach(call, dest, nelems, element_bytes); to.direct) {
+    transport::copy_bytes(to.at, source, nelems * element_bytes);
+    to.ring();
+    return;
+  }
   const Target to = locate(call, dest, nelems, element_bytes);
   put_at(call, to, source, nelems * element_bytes, completion == Completion::nbi);
 }
@@ -194,11 +209,25 @@ void far_get(void* dest, const void* source, size_t nelems, int pe, const char* 
     return;
   }
   const FarCall call{hot, pe, routine};
+  source = in_user_area(hot, source);
+  if (const Remote from = reach(call, source, nelems, element_bytes); from.direct) {
+    transport::copy_bytes(dest, from.at, nelems * element_bytes);
+    return;
+  }
   const Target from = locate(call, source, nelems, element_bytes);
   get_at(call, dest, from, nelems * element_bytes, completion == Completion::nbi);
 }
 
 namespace {
+
+void signal_here(const Remote& to, uint64_t value, SignalChange change, uint8_t width) {
+  if (width == sizeof(uint64_t)) {
+    change_signal(reinterpret_cast<uint64_t*>(to.at), value, change);
+  } else {
+    change_signal(reinterpret_cast<uint32_t*>(to.at), static_cast<uint32_t>(value), change);
+  }
+  to.ring();
+}
 
 void signal_on(const Hot& hot, const Target& at, uint64_t value, SignalChange change,
                const char* routine) {
@@ -221,6 +250,11 @@ void far_signal_at(World& world, const Target& at, uint64_t value, SignalChange 
 
 void far_signal(void* word, uint64_t value, SignalChange change, int pe, const char* routine,
                 uint8_t width, const Hot& hot) {
+  word = in_user_area(hot, word);
+  if (const Remote to = reach({hot, pe, routine}, word, 1, width); to.direct) {
+    signal_here(to, value, change, width);
+    return;
+  }
   const Target at = locate({hot, pe, routine}, word, 1, width);
   if (width == sizeof(uint64_t)) {
     signal_on(hot, at, value, change, routine);
@@ -240,28 +274,47 @@ void far_put_signal(void* dest, const void* source, size_t nelems, void* word, u
     far_signal(word, value, change, pe, routine, width, hot);
     return;
   }
-  // A PE that loads and stores do reach: only an operation of nothing, which may point anywhere, is
-  // right here.
-  const uint64_t offset = reinterpret_cast<uintptr_t>(dest) - hot.base;
-  const size_t bytes = hot.peers[call.pe].bytes;
-  if (nelems != 0 && (offset >= bytes || nelems > (bytes - offset) / element_bytes)) {
+  // A PE that loads and stores do reach: right are globals, and an operation of nothing, which may
+  // point anywhere.
+  const Remote to = reach(call, in_user_area(hot, dest), nelems, element_bytes);
+  if (nelems != 0 && !to.direct) {
     bad_target(hot, dest, nelems, element_bytes, call.pe, call.routine);
   }
-  const Remote there = width == sizeof(uint64_t)
-                           ? translate_one(hot, static_cast<uint64_t*>(word), call.pe)
-                           : translate_one(hot, static_cast<uint32_t*>(word), call.pe);
+  const Remote there = reach(call, in_user_area(hot, word), 1, width);
   if (!there.direct) {
     bad_target(hot, word, 1, width, call.pe, call.routine);
   }
-  if (width == sizeof(uint64_t)) {
-    change_signal(reinterpret_cast<uint64_t*>(there.at), value, change);
-  } else {
-    change_signal(reinterpret_cast<uint32_t*>(there.at), static_cast<uint32_t>(value), change);
+  if (nelems != 0) {
+    transport::copy_bytes(to.at, source, nelems * element_bytes);
   }
-  there.ring();
+  signal_here(there, value, change, width);
 }
 
+namespace {
+
+// The CPU atomic of the hot path, as transports do it for others. Of narrow words too.
+uint64_t amo_here(const Remote& to, const Amo& amo) {
+  uint64_t old = 0;
+  if (amo.width == 1) {
+    old = std::atomic_ref(*reinterpret_cast<uint8_t*>(to.at)).fetch_add(static_cast<uint8_t>(amo.value));
+  } else if (amo.width == 2) {
+    old = std::atomic_ref(*reinterpret_cast<uint16_t*>(to.at)).fetch_add(static_cast<uint16_t>(amo.value));
+  } else {
+    old = transport::direct::amo(to.at, amo);
+  }
+  if (amo.op != AmoOp::fetch) {
+    to.ring();
+  }
+  return old;
+}
+
+}  // namespace
+
 uint64_t far_amo(void* word, const Amo& amo, int pe, const char* routine, const Hot& hot) {
+  word = in_user_area(hot, word);
+  if (const Remote to = reach({hot, pe, routine}, word, 1, amo.width); to.direct) {
+    return amo_here(to, amo);
+  }
   const Target at = locate({hot, pe, routine}, word, 1, amo.width);
   return amo.width < 4 ? add_narrow(hot, at, amo, routine) : amo_at(hot, at, amo, routine);
 }
@@ -284,6 +337,11 @@ void store_old(void* fetch, uint64_t old, uint8_t width) {
 
 void far_amo_nbi(void* fetch, void* word, const Amo& amo, int pe, const char* routine,
                  const Hot& hot) {
+  word = in_user_area(hot, word);
+  if (const Remote to = reach({hot, pe, routine}, word, 1, amo.width); to.direct) {
+    store_old(fetch, amo_here(to, amo), amo.width);
+    return;
+  }
   const Target at = locate({hot, pe, routine}, word, 1, amo.width);
   if (in_kernel()) {
     store_old(fetch, hot.far->requests().amo(at, amo, routine), amo.width);
@@ -322,6 +380,18 @@ Target locate_blocks(const FarCall& call, const void* address, const StridedBloc
   return locate(call, address, extent(blocks, step).value_or(~size_t{0}), 1);
 }
 
+Remote reach_blocks(const FarCall& call, const void* address, const StridedBlocks& blocks,
+                    size_t step) {
+  return reach(call, address, extent(blocks, step).value_or(~size_t{0}), 1);
+}
+
+// Elements of iput and iget do not tear: copy_bytes moves up to 8 aligned bytes at once.
+void copy_here(std::byte* to, const std::byte* from, const StridedBlocks& blocks) {
+  for (size_t i = 0; i < blocks.n_blocks; ++i) {
+    transport::copy_bytes(to + i * blocks.to_step, from + i * blocks.from_step, blocks.block_bytes);
+  }
+}
+
 bool nothing_to_move(const StridedBlocks& blocks, int pe, const Hot& hot) {
   return (blocks.n_blocks == 0 || blocks.block_bytes == 0) && static_cast<uint32_t>(pe) < hot.n_pes;
 }
@@ -334,6 +404,12 @@ void far_put_strided(void* dest, const void* source, const StridedBlocks& blocks
     return;
   }
   const FarCall call{hot, pe, routine};
+  dest = in_user_area(hot, dest);
+  if (const Remote near = reach_blocks(call, dest, blocks, blocks.to_step); near.direct) {
+    copy_here(near.at, static_cast<const std::byte*>(source), blocks);
+    near.ring();
+    return;
+  }
   Target to = locate_blocks(call, dest, blocks, blocks.to_step);
   const auto* from = static_cast<const std::byte*>(source);
   // Sources of small puts are copied by the transport, so none of these waits.
@@ -400,6 +476,11 @@ void far_get_strided(void* dest, const void* source, const StridedBlocks& blocks
     return;
   }
   const FarCall call{hot, pe, routine};
+  source = in_user_area(hot, source);
+  if (const Remote near = reach_blocks(call, source, blocks, blocks.from_step); near.direct) {
+    copy_here(static_cast<std::byte*>(dest), near.at, blocks);
+    return;
+  }
   Target from = locate_blocks(call, source, blocks, blocks.from_step);
   auto* to = static_cast<std::byte*>(dest);
   const auto each = [&](auto&& get_block) {

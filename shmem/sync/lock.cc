@@ -32,8 +32,8 @@ struct Uncounted {
 class Lock {
  public:
   Lock(long* lock, const char* routine)
-      : hot_(current_hot()), word_(reinterpret_cast<LockWord*>(lock)), routine_(routine) {
-    const uintptr_t offset = reinterpret_cast<uintptr_t>(lock) - hot_.base;
+      : hot_(current_hot()), word_(reinterpret_cast<LockWord*>(in_user_area(hot_, lock))), routine_(routine) {
+    const uintptr_t offset = reinterpret_cast<uintptr_t>(word_) - hot_.base;
     if (hot_.world == nullptr || offset >= hot_.bytes || offset % alignof(long) != 0) {
       bad_target(hot_, lock, 1, sizeof(long), hot_.world == nullptr ? 0 : hot_.my_pe, routine);
     }

@@ -21,6 +21,9 @@ struct Card {
   uint64_t heap_id = 0;
   uint64_t heap_bytes = 0;  // wanted; the job uses the least of all
   bool heap_by_user = false;
+  uint64_t globals_id = 0;        // of the executable's segment; without one the rest is 0
+  uint64_t globals_bytes = 0;
+  uint64_t globals_identity = 0;  // equal where the executables are
   PathWay way = PathWay::any;
   bool divided = false;   // a host is to be taken for several
   uint32_t division = 0;  // for which of them

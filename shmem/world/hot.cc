@@ -43,6 +43,19 @@ void set_current(Hot* hot, bool for_thread) {
       .store(hot != nullptr ? hot : &nothing, std::memory_order_release);
 }
 
+namespace {
+
+std::string about_globals(const Hot& hot) {
+  if (hot.globals_bytes == 0) {
+    return fmt::format("({})", hot.world->globals_differ());
+  }
+  return fmt::format("and not among the executable's globals and statics, which have {} bytes from {} on (those of shared "
+                     "libraries, thread_local and constant ones are not symmetric)",
+                     hot.globals_bytes, fmt::ptr(reinterpret_cast<const void*>(hot.globals)));
+}
+
+}  // namespace
+
 void bad_target(const Hot& hot, const void* address, size_t nelems, size_t element_bytes, int pe,
                 const char* routine) {
   if (is_dead(hot) && current_hot().world != nullptr) {
@@ -72,9 +85,9 @@ void bad_target(const Hot& hot, const void* address, size_t nelems, size_t eleme
     sentence = fmt::format(
         "pe {}: {}: {} with {} elements of {} bytes is not in the symmetric heap, which has {} "
         "bytes from {} on "
-        "(globals and statics are not symmetric yet: use shmem_malloc)",
+        "{}",
         hot.my_pe, routine, fmt::ptr(address), nelems, element_bytes, hot.bytes,
-        fmt::ptr(reinterpret_cast<const void*>(hot.base)));
+        fmt::ptr(reinterpret_cast<const void*>(hot.base)), about_globals(hot));
   }
   hot.world->fail_job(1, sentence);
 }

@@ -43,7 +43,20 @@ struct Hot {
   size_t bytes = 0;         // of this PE's user area
   FarPaths* far = nullptr;  // the way to those without bytes; null: there are none
   OpenContext* context = nullptr;  // null: the default one
+  // The executable's globals, and where they lie in this PE's user area as well (globals.h).
+  uintptr_t globals = 0;
+  size_t globals_bytes = 0;
+  uintptr_t globals_at = 0;
 };
+
+// Globals have two addresses: the program's own, and one at the end of the host heap, where all
+// that is true of heap addresses is true of them. The hot path knows the second only; its cold side
+// and whatever takes an address once per call translates the first into it. Other addresses stay.
+template <class T>
+inline T* in_user_area(const Hot& hot, T* address) {
+  const uintptr_t offset = reinterpret_cast<uintptr_t>(address) - hot.globals;
+  return offset < hot.globals_bytes ? reinterpret_cast<T*>(hot.globals_at + offset) : address;
+}
 
 namespace hot_detail {
 // Hidden, constinit, initial-exec: each is one load in the code that uses it.

@@ -74,7 +74,7 @@ int LocalGroup::leader_of(const std::vector<Card>& cards, int pe) {
 }
 
 Result<std::shared_ptr<LocalGroup>> LocalGroup::build(const std::vector<Card>& cards, int my_pe,
-                                                      Broker* broker, uint64_t heap_bytes,
+                                                      Broker* broker, uint64_t heap_bytes, uint64_t globals_bytes,
                                                       uint64_t device_room) {
   auto group = std::make_shared<LocalGroup>();
   group->why_.resize(cards.size());
@@ -93,7 +93,7 @@ Result<std::shared_ptr<LocalGroup>> LocalGroup::build(const std::vector<Card>& c
                                     cards[pe].division, me.division);
     }
   }
-  CANOPY_ASSIGN(group->area_, SlotArea::reserve(slots, heap_bytes, device_room));
+  CANOPY_ASSIGN(group->area_, SlotArea::reserve(slots, heap_bytes, globals_bytes, device_room));
   for (size_t pe = 0; pe < cards.size(); ++pe) {
     if (group->slots_[pe] < 0) {
       continue;
@@ -148,12 +148,21 @@ std::optional<std::string> LocalGroup::map_peer(const std::vector<Card>& cards, 
       return failed("fetching its control page");
     }
     auto heap = fetch(card.heap_id);
-    if (!heap || heap->bytes < area_.host_bytes()) {
+    if (!heap || heap->bytes < area_.heap_bytes()) {
       return failed("fetching its symmetric heap");
     }
     const int slot = slots_[static_cast<size_t>(pe)];
     if (!area_.place_control(slot, control->fd) || !area_.place_host(slot, heap->fd)) {
       return failed("mapping its memory");
+    }
+    if (area_.globals_bytes() != 0) {
+      auto globals = fetch(card.globals_id);
+      if (!globals || globals->bytes < area_.globals_bytes()) {
+        return failed("fetching its globals");
+      }
+      if (!area_.place_globals(slot, globals->fd)) {
+        return failed("mapping its globals");
+      }
     }
     const ControlPage& page = *area_.control(slot);
     if (page.magic != ControlPage::kMagic || page.version != ControlPage::kVersion ||

@@ -26,7 +26,7 @@ class LocalGroup {
   // The leader's call. `broker` may be null when all cards are of this process; it watches every
   // peer of another process from now on, with the PE as its tag.
   static Result<std::shared_ptr<LocalGroup>> build(const std::vector<Card>& cards, int my_pe,
-                                                   Broker* broker, uint64_t heap_bytes,
+                                                   Broker* broker, uint64_t heap_bytes, uint64_t globals_bytes,
                                                    uint64_t device_room);
   // The calls of the process's other PEs, after the leader has built it; the leader's card names
   // it.

@@ -21,11 +21,13 @@ uint64_t SlotArea::control_bytes() {
   return (sizeof(ControlPage) + page_size() - 1) / page_size() * page_size();
 }
 
-Result<SlotArea> SlotArea::reserve(int slots, uint64_t host_bytes, uint64_t device_room) {
+Result<SlotArea> SlotArea::reserve(int slots, uint64_t heap_bytes, uint64_t globals_bytes,
+                                   uint64_t device_room) {
   const auto count = static_cast<uint64_t>(slots);
   SlotArea result;
-  result.host_bytes_ = host_bytes;
-  const uint64_t fixed = kUserAt + host_bytes + kGap;
+  result.heap_bytes_ = heap_bytes;
+  result.globals_bytes_ = globals_bytes;
+  const uint64_t fixed = kUserAt + result.device_offset();
   const uint64_t generous = fixed + std::max(device_room, kGenerousRoom);
   if (generous > fixed + device_room && generous <= kGenerousTotal / count) {
     if (auto area = Mapping::reserve(count * generous, kGranule)) {
@@ -45,7 +47,11 @@ Result<> SlotArea::place_control(int slot, const UniqueFd& fd) {
 }
 
 Result<> SlotArea::place_host(int slot, const UniqueFd& fd) {
-  return area_.place(at(slot, kUserAt), fd, host_bytes_);
+  return area_.place(at(slot, kUserAt), fd, heap_bytes_);
+}
+
+Result<> SlotArea::place_globals(int slot, const UniqueFd& fd) {
+  return area_.place(at(slot, kUserAt + heap_bytes_), fd, globals_bytes_);
 }
 
 Result<> SlotArea::place_device(int slot, const UniqueFd& fd, uint64_t bytes) {

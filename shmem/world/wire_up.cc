@@ -2,6 +2,7 @@
 // each PE found. A second one is needed only when two PEs of a host could not map each other on one
 // side alone.
 #include "runtime/base/log.h"
+#include "shmem/world/globals.h"
 #include "shmem/world/world.h"
 #include "transport/far/far_transport.h"
 #include "transport/faulty/faulty_transport.h"
@@ -257,6 +258,11 @@ Result<> World::connect_paths(const std::vector<Findings>& all) {
   hot_.peers = peers_.data();
   hot_.base = reinterpret_cast<uintptr_t>(mine.data());
   hot_.bytes = bytes;
+  if (group_->area().globals_bytes() != 0) {
+    hot_.globals = process_globals().base;
+    hot_.globals_bytes = group_->area().globals_bytes();
+    hot_.globals_at = hot_.base + group_->area().heap_bytes();
+  }
   hot_.far = far_.get();
   if (far_ != nullptr) {
     far_->set_layout(bytes, group_->area().device_offset(), 0);

@@ -6,10 +6,12 @@
 #include "runtime/driver/driver.h"
 #include "shmem/rma/far_ops.h"
 #include "shmem/sync/wait.h"
+#include "shmem/world/globals.h"
 #include "shmem/world/kernel_side.h"
 #include "shmem/world/memory_limit.h"
 #include "shmem/world/op_counts.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -76,7 +78,7 @@ Result<> World::start() {
   }
   teams_ = std::make_unique<TeamBook>(*this);
   host_heap_.emplace(*this, HeapKind::host, group_->user(my_pe()) + team_bytes(),
-                     group_->area().host_bytes() - team_bytes());
+                     group_->area().heap_bytes() - team_bytes());
   register_with_runtime(0, group_->area().host_bytes(), false);
   reset_op_counts();
   set_current(&hot_, options_.for_thread);
@@ -122,7 +124,42 @@ Result<Card> World::make_card() {
   CANOPY_ASSIGN(heap_fd_, sealed_memfd("canopy-heap", card.heap_bytes));
   CANOPY_TRY(publish(&card.control_id, control_fd_, SlotArea::control_bytes()));
   CANOPY_TRY(publish(&card.heap_id, heap_fd_, card.heap_bytes));
+  CANOPY_TRY(publish_globals(&card));
   return card;
+}
+
+// PEs that are threads share the globals of their process: those are symmetric to nothing.
+Result<> World::publish_globals(Card* card) {
+  CANOPY_TRY(check_globals());
+  const Globals& globals = process_globals();
+  if (globals.base == 0 || bootstrap_->kind() == "threads") {
+    return {};
+  }
+  const UniqueFd fd(::fcntl(globals.fd, F_DUPFD_CLOEXEC, 0));
+  if (!fd) {
+    return fail_errno(Errc::limit, errno, "cannot duplicate the descriptor of the globals");
+  }
+  CANOPY_TRY(publish(&card->globals_id, fd, globals.bytes));
+  card->globals_bytes = globals.bytes;
+  card->globals_identity = globals.identity;
+  return {};
+}
+
+// The same on all PEs: 0 when not all run one executable that has them.
+uint64_t World::agreed_globals() {
+  const Card& first = cards_.front();
+  for (const Card& card : cards_) {
+    if (card.globals_bytes != first.globals_bytes || card.globals_identity != first.globals_identity) {
+      const size_t pe = static_cast<size_t>(&card - cards_.data());
+      globals_differ_ = fmt::format("globals and statics are not symmetric, because PE {} runs another executable than PE 0", pe);
+      return 0;
+    }
+  }
+  if (first.globals_bytes == 0) {
+    globals_differ_ =
+        "globals and statics are symmetric in executables that oshcc or oshc++ links";
+  }
+  return first.globals_bytes;
 }
 
 Result<> World::meet_all(const Card& mine) {
@@ -150,10 +187,11 @@ Result<> World::map_peers() {
     CANOPY_TRY(check_heap_fits(least->heap_bytes - team_bytes(), static_cast<int>(here), my_pe(),
                                "SHMEM_SYMMETRIC_SIZE"));
   }
+  const uint64_t globals = agreed_globals();
   if (process_leader() == my_pe()) {
     const uint64_t room = std::max(granules(options_.device_heap_bytes), default_device_heap());
     CANOPY_ASSIGN(group_,
-                  LocalGroup::build(cards_, my_pe(), broker_.get(), least->heap_bytes, room));
+                  LocalGroup::build(cards_, my_pe(), broker_.get(), least->heap_bytes, globals, room));
   }
   return {};
 }

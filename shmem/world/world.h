@@ -79,6 +79,8 @@ class World {
   Doorbell& bell() const { return control(my_pe()).bell; }
   // One line about the path to `pe`, and which steps proved it.
   std::string why(int pe) const;
+  // Why globals and statics are not symmetric; "" when they are.
+  const std::string& globals_differ() const { return globals_differ_; }
   const Card& card(int pe) const { return cards_[static_cast<size_t>(pe)]; }
 
   // All of this PE's earlier stores are visible before any PE returns from sync(); with the quiet
@@ -113,6 +115,8 @@ class World {
   // At the start of the host heap's memory: the team areas, in whole granules.
   uint64_t team_bytes() const;
   Result<Card> make_card();
+  Result<> publish_globals(Card* card);
+  uint64_t agreed_globals();
   Result<> meet_all(const Card& mine);
   Leader meeting_place(int pe) const;
   Result<> map_peers();
@@ -155,6 +159,7 @@ class World {
   const WorldOptions options_;
   PathWish wish_;
   std::vector<Card> cards_;
+  std::string globals_differ_;
   UniqueFd control_fd_;
   UniqueFd heap_fd_;
   PhysicalMemory device_memory_;
