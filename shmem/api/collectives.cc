@@ -4,6 +4,7 @@
 #include "shmem/api/active_set.h"
 #include "shmem/api/define.h"
 #include "shmem/api/team_of.h"
+#include "shmem/collectives/objects.h"
 
 using namespace canopy::shmem;
 
@@ -22,7 +23,7 @@ namespace {
   }
 
 int alltoall_of(Team& team, void* dest, const void* source, size_t element, size_t nelems, const char* routine) {
-  canopy::shmem::alltoall(team, dest, source, nelems * element, routine);
+  canopy::shmem::alltoall(team, dest, source, saturated(nelems, element), routine);
   return 0;
 }
 BOTH(alltoall, (size_t nelems, const char* routine), (nelems, routine))
@@ -37,19 +38,19 @@ BOTH(alltoalls, (ptrdiff_t dst, ptrdiff_t sst, size_t nelems, const char* routin
 int broadcast_of(Team& team, void* dest, const void* source, size_t element, size_t nelems, int root,
                  const char* routine) {
   require_member(team, root, routine);
-  canopy::shmem::broadcast(team, dest, source, nelems * element, root, RootDest::written, routine);
+  canopy::shmem::broadcast(team, dest, source, saturated(nelems, element), root, RootDest::written, routine);
   return 0;
 }
 BOTH(broadcast, (size_t nelems, int root, const char* routine), (nelems, root, routine))
 
 int collect_of(Team& team, void* dest, const void* source, size_t element, size_t nelems, const char* routine) {
-  canopy::shmem::collect(team, dest, source, nelems * element, routine);
+  canopy::shmem::collect(team, dest, source, saturated(nelems, element), routine);
   return 0;
 }
 BOTH(collect, (size_t nelems, const char* routine), (nelems, routine))
 
 int fcollect_of(Team& team, void* dest, const void* source, size_t element, size_t nelems, const char* routine) {
-  canopy::shmem::fcollect(team, dest, source, nelems * element, routine);
+  canopy::shmem::fcollect(team, dest, source, saturated(nelems, element), routine);
   return 0;
 }
 BOTH(fcollect, (size_t nelems, const char* routine), (nelems, routine))
@@ -70,7 +71,7 @@ void aset_barrier(SHMEMX_ASET_PARAMETERS, long* pSync, const char* routine) {
 template <size_t kBytes>
 void aset_alltoall(void* dest, const void* source, size_t nelems, SHMEMX_ASET_PARAMETERS, long* pSync,
                    const char* routine) {
-  canopy::shmem::alltoall(active_set({SHMEMX_ASET_ARGUMENTS}, pSync, routine), dest, source, nelems * kBytes, routine);
+  canopy::shmem::alltoall(active_set({SHMEMX_ASET_ARGUMENTS}, pSync, routine), dest, source, saturated(nelems, kBytes), routine);
 }
 
 template <size_t kBytes>
@@ -85,19 +86,19 @@ void aset_broadcast(void* dest, const void* source, size_t nelems, int root, SHM
                     const char* routine) {
   Team& team = active_set({SHMEMX_ASET_ARGUMENTS}, pSync, routine);
   require_member(team, root, routine);
-  canopy::shmem::broadcast(team, dest, source, nelems * kBytes, root, RootDest::untouched, routine);
+  canopy::shmem::broadcast(team, dest, source, saturated(nelems, kBytes), root, RootDest::untouched, routine);
 }
 
 template <size_t kBytes>
 void aset_collect(void* dest, const void* source, size_t nelems, SHMEMX_ASET_PARAMETERS, long* pSync,
                   const char* routine) {
-  canopy::shmem::collect(active_set({SHMEMX_ASET_ARGUMENTS}, pSync, routine), dest, source, nelems * kBytes, routine);
+  canopy::shmem::collect(active_set({SHMEMX_ASET_ARGUMENTS}, pSync, routine), dest, source, saturated(nelems, kBytes), routine);
 }
 
 template <size_t kBytes>
 void aset_fcollect(void* dest, const void* source, size_t nelems, SHMEMX_ASET_PARAMETERS, long* pSync,
                    const char* routine) {
-  canopy::shmem::fcollect(active_set({SHMEMX_ASET_ARGUMENTS}, pSync, routine), dest, source, nelems * kBytes, routine);
+  canopy::shmem::fcollect(active_set({SHMEMX_ASET_ARGUMENTS}, pSync, routine), dest, source, saturated(nelems, kBytes), routine);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "shmem/api/define.h"
 #include "shmem/api/team_of.h"
 #include "shmem/collectives/collectives.h"
+#include "shmem/world/world.h"
 
 #include <type_traits>
 
@@ -71,6 +72,14 @@ void combine(void* accumulator, const void* in, size_t nelems) {
 template <class T, class Op>
 constexpr Operation kOperation{sizeof(T), &combine<T, Op>};
 
+size_t count_of(const Team& team, int nreduce, const char* routine) {
+  if (nreduce < 0) {
+    World& world = team.world();
+    world.fail_job(kMisuseStatus, fmt::format("pe {}: {}: nreduce {} is below 0", world.my_pe(), routine, nreduce));
+  }
+  return static_cast<size_t>(nreduce);
+}
+
 #define REDUCE(NAME, OP)                                                                                    \
   template <class T>                                                                                        \
   int NAME##_reduce(shmem_team_t team, T* dest, const T* source, size_t nelems, const char* routine) {      \
@@ -81,7 +90,7 @@ constexpr Operation kOperation{sizeof(T), &combine<T, Op>};
   void NAME##_to_all(T* dest, const T* source, int nreduce, SHMEMX_ASET_PARAMETERS, T*, long* pSync,        \
                      const char* routine) {                                                                 \
     Team& team = active_set({SHMEMX_ASET_ARGUMENTS}, pSync, routine);                                       \
-    reduce(team, dest, source, nreduce < 0 ? 0 : static_cast<size_t>(nreduce), kOperation<T, OP>, routine); \
+    reduce(team, dest, source, count_of(team, nreduce, routine), kOperation<T, OP>, routine); \
   }
 REDUCE(and, And)
 REDUCE(or, Or)

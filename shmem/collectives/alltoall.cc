@@ -44,8 +44,9 @@ void alltoall(Team& team, void* dest, const void* source, size_t bytes, const ch
   }
   const int size = team.size();
   const int me = team.rank();
-  dest = require_symmetric(team, dest, bytes * static_cast<size_t>(size), routine);
-  source = require_symmetric(team, source, bytes * static_cast<size_t>(size), routine);
+  const size_t all = saturated(bytes, static_cast<size_t>(size));
+  dest = require_symmetric(team, dest, all, routine);
+  source = require_symmetric(team, source, all, routine);
   if (bytes <= TeamCell::kPayload && team.all_near() && !team.crowded()) {
     std::vector<Payload>& parts = team.parts();
     team.exchange([&](int rank) -> const void* { return at(source, static_cast<size_t>(rank) * bytes); }, bytes, parts,
@@ -68,8 +69,15 @@ void alltoalls(Team& team, void* dest, const void* source, size_t nelems, const 
     return;
   }
   const int size = team.size();
-  const size_t last = static_cast<size_t>(size) * nelems - 1;
-  const auto extent = [&](ptrdiff_t stride) { return (last * static_cast<size_t>(stride) + 1) * strides.element_bytes; };
+  if (strides.dest < 1 || strides.source < 1) {
+    team.world().fail_job(kMisuseStatus, fmt::format("pe {}: {}: strides {} and {}: the least is 1", team.world().my_pe(),
+                                                     routine, strides.dest, strides.source));
+  }
+  const size_t elements = saturated(static_cast<size_t>(size), nelems);
+  const auto extent = [&](ptrdiff_t stride) {  // without the gap behind the last
+    const size_t steps = saturated(elements - 1, static_cast<size_t>(stride));
+    return saturated(steps == SIZE_MAX ? steps : steps + 1, strides.element_bytes);
+  };
   dest = require_symmetric(team, dest, extent(strides.dest), routine);
   source = require_symmetric(team, source, extent(strides.source), routine);
   const auto block = [&](int rank, ptrdiff_t stride) {

@@ -54,7 +54,7 @@ void fcollect(Team& team, void* dest, const void* source, size_t bytes, const ch
     return;
   }
   const auto size = static_cast<size_t>(team.size());
-  dest = require_symmetric(team, dest, bytes * size, routine);
+  dest = require_symmetric(team, dest, saturated(bytes, size), routine);
   source = require_symmetric(team, source, bytes, routine);
   if (bytes <= TeamCell::kPayload && team.all_near() && !team.crowded()) {
     std::vector<Payload>& parts = team.parts();
@@ -68,6 +68,9 @@ void fcollect(Team& team, void* dest, const void* source, size_t bytes, const ch
 }
 
 void collect(Team& team, void* dest, const void* source, size_t bytes, const char* routine) {
+  if (bytes != 0) {
+    source = require_symmetric(team, source, bytes, routine);
+  }
   Payload mine;
   std::memcpy(mine.bytes, &bytes, sizeof bytes);
   std::vector<Block> blocks;
@@ -82,9 +85,6 @@ void collect(Team& team, void* dest, const void* source, size_t bytes, const cha
     return;
   }
   dest = require_symmetric(team, dest, end, routine);
-  if (bytes != 0) {
-    source = require_symmetric(team, source, bytes, routine);
-  }
   gather(team, dest, source, [&](int rank) { return blocks[static_cast<size_t>(rank)]; }, routine);
 }
 

@@ -21,6 +21,12 @@ template <class T>
   return address;
 }
 
+// The product; what does not fit is more than any object has.
+inline size_t saturated(size_t a, size_t b) {
+  size_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
+}
+
 inline std::byte* at(void* object, size_t offset) { return static_cast<std::byte*>(object) + offset; }
 inline const std::byte* at(const void* object, size_t offset) { return static_cast<const std::byte*>(object) + offset; }
 

@@ -202,8 +202,8 @@ void reduce(Team& team, void* dest, const void* source, size_t nelems, const Ope
   if (nelems == 0) {
     return;
   }
-  work.dest = require_symmetric(team, dest, work.bytes(nelems), routine);
-  work.source = require_symmetric(team, source, work.bytes(nelems), routine);
+  work.dest = require_symmetric(team, dest, saturated(nelems, op.element_bytes), routine);
+  work.source = require_symmetric(team, source, saturated(nelems, op.element_bytes), routine);
   const Range all{0, nelems};
   if (!team.all_near()) {
     reduce_far(work, all);
@@ -226,8 +226,8 @@ void scan(Team& team, void* dest, const void* source, size_t nelems, const Opera
   if (nelems == 0) {
     return;
   }
-  work.dest = require_symmetric(team, dest, work.bytes(nelems), routine);
-  work.source = require_symmetric(team, source, work.bytes(nelems), routine);
+  work.dest = require_symmetric(team, dest, saturated(nelems, sum.element_bytes), routine);
+  work.source = require_symmetric(team, source, saturated(nelems, sum.element_bytes), routine);
   const Range all{0, nelems};
   if (team.all_near() && team.crowded() && work.bytes(nelems) <= kLastDoesAll) {
     team.sync_after([&] { scan_range(work, all, kind); }, routine);

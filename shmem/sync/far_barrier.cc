@@ -1,6 +1,7 @@
 #include "shmem/sync/far_barrier.h"
 
 #include "shmem/rma/far_ops.h"
+#include "shmem/sync/left_watch.h"
 #include "shmem/sync/wait.h"
 #include "shmem/world/far_paths.h"
 #include "shmem/world/world.h"
@@ -104,8 +105,9 @@ void FarBarrier::disseminate(World& world, uint64_t generation, const char* rout
     const uint64_t* word = &mine.far_rounds[round];
     const uint64_t* leaving = &mine.far_leaving[round];
     const auto heard = [&] { return load_acquire(word) >= generation; };
-    const auto over = [&] { return heard() || load_acquire(leaving) != 0; };
-    wait_for(world, world.bell(), over, WakenBy::ours, routine, [&] {
+    LeftWatch watch(world, from);
+    const auto over = [&] { return heard() || load_acquire(leaving) != 0 || watch.left(); };
+    wait_for(world, world.bell(), over, watch.waker(), routine, [&] {
       return fmt::format("pe {} waits in {} number {} for PE {} on host {}", me_, routine,
                          generation, from, world.card(from).host);
     });

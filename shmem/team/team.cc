@@ -1,6 +1,7 @@
 #include "shmem/team/team.h"
 
 #include "shmem/rma/rma.h"
+#include "shmem/sync/left_watch.h"
 #include "shmem/sync/wait.h"
 #include "shmem/world/world.h"
 
@@ -53,8 +54,8 @@ void Team::wait_for_cell(int writer, const uint64_t* word, uint64_t wanted, cons
     cpu_relax();
   }
   const int from = pe(writer);
-  const auto gone = [&] { return is_near(writer) && load_acquire(&world_.control(from).leaving) != 0; };
-  wait_for(world_, world_.bell(), [&] { return come() || gone(); }, WakenBy::ours, routine, [&] {
+  LeftWatch watch(world_, from);
+  wait_for(world_, world_.bell(), [&] { return come() || watch.left(); }, watch.waker(), routine, [&] {
     return fmt::format("pe {} waits in {} for {} of PE {} (number {}, seen {})", world_.my_pe(), routine, what, from, wanted,
                        load_acquire(word));
   });

@@ -1,6 +1,7 @@
 #include "shmem/team/team_book.h"
 
 #include "shmem/rma/rma.h"
+#include "shmem/sync/left_watch.h"
 #include "shmem/sync/wait.h"
 #include "shmem/world/world.h"
 
@@ -163,6 +164,7 @@ std::pair<TeamBook::Split, TeamBook::Split> TeamBook::split_2d(Team& parent, int
     give_back(mine.places[1]);
     return {{false}, {false}};
   }
+  xrange = std::min(xrange, parent.size());
   const int row = parent.rank() / xrange * xrange;
   const int column = parent.rank() % xrange;
   const Triplet axes[2] = {{row, 1, std::min(xrange, parent.size() - row)},
@@ -206,10 +208,14 @@ std::vector<uint32_t> TeamBook::tell_places(const Triplet& set, uint32_t mine, u
   };
   const auto await = [&](uint64_t* word, int from) {
     const auto come = [&] { return load_acquire(word) != 0; };  // acquire: pairs with the signal's release
-    wait_for(world_, world_.bell(), come, WakenBy::ours, routine, [&] {
+    LeftWatch watch(world_, set.at(from));
+    wait_for(world_, world_.bell(), [&] { return come() || watch.left(); }, watch.waker(), routine, [&] {
       return fmt::format("pe {} waits in {} for PE {}, to use this active set for the first time", world_.my_pe(), routine,
                          set.at(from));
     });
+    if (!come()) {
+      world_.left_early(routine, set.at(from));
+    }
     return load_acquire(word);
   };
   auto* table = reinterpret_cast<uint32_t*>(area(mine) + TeamArea::places_at(set.size));

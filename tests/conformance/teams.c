@@ -1,6 +1,8 @@
 /* §9.4 Teams, and the contexts of teams (§9.5). */
 #include "conformance.h"
 
+#include <limits.h>
+
 static void predefined(void) {
   CHECK("§9.4: the world has all PEs by their numbers",
         shmem_team_my_pe(SHMEM_TEAM_WORLD) == me && shmem_team_n_pes(SHMEM_TEAM_WORLD) == n);
@@ -104,7 +106,8 @@ static void refused(void) {
 }
 
 static void rows_and_columns(void) {
-  for (int xrange = 1; xrange <= n + 1; ++xrange) {
+  for (int wanted = 1; wanted <= n + 1; ++wanted) {
+    const int xrange = wanted <= n ? wanted : INT_MAX; /* more than there are is one row */
     shmem_team_t x, y;
     CHECK("§9.4.7", shmem_team_split_2d(SHMEM_TEAM_WORLD, xrange, NULL, 0, &x, NULL, 0, &y) == 0);
     CHECK("§9.4.7: a row", shmem_team_my_pe(x) == me % xrange &&

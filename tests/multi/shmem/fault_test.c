@@ -101,6 +101,31 @@ int main(int argc, char** argv) {
       return 0;
     }
     shmem_barrier_all();
+  } else if (strncmp(fault, "left_by_", 8) == 0) { /* the collective that the others are in */
+    long* sync = shmem_calloc(SHMEM_SYNC_SIZE, sizeof *sync);
+    if (me == 1) {
+      shmem_finalize();
+      return 0;
+    }
+    if (strcmp(fault, "left_by_team_sync") == 0) shmem_team_sync(SHMEM_TEAM_WORLD);
+    if (strcmp(fault, "left_by_broadcast") == 0) shmem_long_broadcast(SHMEM_TEAM_WORLD, word, word, 1, 1);
+    if (strcmp(fault, "left_by_active_set") == 0) shmem_sync(0, 0, shmem_n_pes(), sync);
+  } else if (strcmp(fault, "too_much_to_reduce") == 0) {
+    shmem_long_sum_reduce(SHMEM_TEAM_WORLD, word, word, SIZE_MAX / 8 + 2);
+  } else if (strcmp(fault, "too_much_to_collect") == 0) {
+    shmem_long_fcollect(SHMEM_TEAM_WORLD, word, word, (size_t)1 << 61);
+  } else if (strcmp(fault, "no_stride") == 0) {
+    shmem_long_alltoalls(SHMEM_TEAM_WORLD, word, word, 1, 0, 1);
+  } else if (strcmp(fault, "dead_team") == 0) {
+    shmem_team_t team;
+    shmem_team_split_strided(SHMEM_TEAM_WORLD, 0, 1, shmem_n_pes(), NULL, 0, &team);
+    shmem_team_destroy(team);
+    shmem_team_sync(team);
+  } else if (strcmp(fault, "no_root") == 0) {
+    shmem_long_broadcast(SHMEM_TEAM_WORLD, word, word, 1, shmem_n_pes());
+  } else if (strcmp(fault, "unequal_split") == 0) {
+    shmem_team_t team;
+    shmem_team_split_strided(SHMEM_TEAM_WORLD, 0, 1, me == 1 ? 1 : 2, NULL, 0, &team);
   } else if (strcmp(fault, "unequal_malloc") == 0) {
     shmem_malloc(me == 1 ? 1000 : 2000);
   } else if (strcmp(fault, "forked_child") == 0) {

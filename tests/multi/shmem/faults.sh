@@ -63,6 +63,40 @@ case $fault in
     ends nonzero
     says "waits in barrier_all for PE 1, which has finalized or ended already"
     ;;
+  left_by_*)
+    # On one host, and between hosts.
+    for hosts in 0 1; do
+      if [ $hosts = 1 ]; then export CANOPY_PES_PER_HOST=1; fi
+      run 2 "$program" "$fault"
+      ends nonzero
+      says "pe 0 waits in shmem_[a-z_]+ for PE 1, which has finalized or ended already"
+    done
+    ;;
+  too_much_to_reduce | too_much_to_collect)
+    run 2 "$program" "$fault"
+    ends nonzero
+    says "shmem_long_(sum_reduce|fcollect): .* reach past the end of the symmetric heap"
+    ;;
+  no_stride)
+    run 2 "$program" "$fault"
+    ends nonzero
+    says "shmem_long_alltoalls: strides 1 and 0: the least is 1"
+    ;;
+  dead_team)
+    run 2 "$program" "$fault"
+    ends nonzero
+    says "shmem_team_sync: 0x[0-9a-f]+ is not a team, or was destroyed"
+    ;;
+  no_root)
+    run 2 "$program" "$fault"
+    ends nonzero
+    says "shmem_long_broadcast: PE_root 2 is not below the 2 PEs of the team"
+    ;;
+  unequal_split)
+    run 3 "$program" "$fault"
+    ends nonzero
+    says "shmem_team_split_strided was called with other arguments on PE [01]"
+    ;;
   unequal_malloc)
     run 3 "$program" "$fault"
     ends nonzero
