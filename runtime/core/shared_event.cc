@@ -182,6 +182,11 @@ Result<> SharedEvent::record(Stream& stream) {
                      made.release()};
     return true;
   });
+  if (!posted && records_.exhausted()) {
+    return fail(Errc::no_event, "stream {}: the newest record of an event between processes has number {}, the most is {}: its "
+                "page was overwritten by one of them",
+                stream.id(), records_.newest(), Page::kMostNumber);
+  }
   if (!posted) {
     return fail(Errc::no_event, "stream {}: all {} records that an event between processes can have are pending", stream.id(),
                 Page::kRecords);

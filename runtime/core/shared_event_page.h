@@ -42,6 +42,9 @@ struct SharedEventPage {
     return number << 26 | uint64_t{who.slot} << 10 | uint64_t{who.age} << 2 | phase;
   }
   static constexpr uint64_t number_of(uint64_t word) { return word >> 26; }
+  // The last number that may be the newest, so that those behind it fit into a word: a million per second for three
+  // days, or something that no record has made.
+  static constexpr uint64_t kMostNumber = (uint64_t{1} << 38) - 1 - kRecords;
   static constexpr Phase phase_of(uint64_t word) { return static_cast<Phase>(word & 3); }
   static constexpr Recorder recorder_of(uint64_t word) {
     return {static_cast<uint32_t>(word >> 10 & 0xFFFF), static_cast<uint8_t>(word >> 2)};

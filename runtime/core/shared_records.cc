@@ -48,6 +48,9 @@ void SharedRecords::raise_newest(uint64_t number) {
 std::optional<uint64_t> SharedRecords::begin() {
   for (;;) {
     const uint64_t last = newest();
+    if (last > Page::kMostNumber) {
+      return std::nullopt;  // numbers would wrap here, and never come to an end
+    }
     bool taken = false;
     const std::optional<uint64_t> number = free_number_behind(last, taken);
     if (!number) {

@@ -26,8 +26,11 @@ class SharedRecords {
   // Acquires what the recording stream did before, if the record is done.
   Page::Phase phase_of(uint64_t number) const;
 
-  // Makes a record, pending and by this process, the newest. Nothing: all that there can be are pending.
+  // Makes a record, pending and by this process, the newest. Nothing: all that there can be are pending, or
+  // exhausted().
   std::optional<uint64_t> begin();
+  // No record has a number any more: the page was overwritten, most likely.
+  bool exhausted() const { return newest() > Page::kMostNumber; }
   // Ends one of this process, and rings who waits. True when this process is one of these.
   [[nodiscard]] bool end(uint64_t number, Page::Phase phase);
   // The same for all that `who`, which has vanished, has begun.
