@@ -119,7 +119,8 @@ inline Remote translate(const Hot& hot, const void* address, size_t nelems, int 
   return {nullptr, nullptr, false};
 }
 
-// The same for one element. Its end needs no check: heaps end where nothing is mapped.
+// The same for one element. Its end needs no check: behind an area nothing is mapped. (One that begins at the very end of the
+// heap, misaligned, ends in the globals behind it.)
 template <class T>
 inline Remote translate_one(const Hot& hot, const T* address, int pe) {
   if (static_cast<uint32_t>(pe) < hot.n_pes) [[likely]] {
