@@ -2,6 +2,7 @@
 
 #include "runtime/base/env.h"
 #include "tests/bench/harness/child.h"
+#include "tests/bench/harness/entry.h"
 
 #include <fmt/ranges.h>
 
@@ -10,69 +11,6 @@
 
 namespace canopy::bench {
 namespace {
-
-// One side as data. A side without a program is absent.
-struct Program {
-  std::string name;  // of the executable
-  std::vector<std::string> args;
-  int pes = 0;  // 0: started directly; else by mpirun, two pinned, more of them as users run them
-  std::vector<std::pair<std::string, std::string>> env;
-  std::vector<std::string> mpirun_args;
-  int hosts = 0;  // > 0: on so many fake hosts
-  // Measures the run itself under this name instead of reading RESULT lines.
-  std::string wall_clock_metric;
-};
-
-struct Entry {
-  std::vector<Metric> metrics;
-  Program ours;
-  Program peer;
-  std::string peer_name;
-  size_t rounds = 0;  // 0: as many as asked for
-  std::string not_quick;  // why --quick leaves it out; empty: it does not
-};
-
-Metric plain(std::string name, std::string unit) {
-  Metric metric;
-  metric.name = std::move(name);
-  metric.unit = std::move(unit);
-  return metric;
-}
-
-Metric limited(std::string name, std::string unit, double limit) {
-  Metric metric = plain(std::move(name), std::move(unit));
-  metric.value_limit = limit;
-  return metric;
-}
-
-Metric beats_peer(std::string name, std::string unit, double ratio) {
-  Metric metric = plain(std::move(name), std::move(unit));
-  metric.ratio_limit = ratio;
-  return metric;
-}
-
-Metric rate(Metric metric) {
-  metric.higher_is_better = true;
-  return metric;
-}
-
-// OpenMPI's SHMEM as fast as it gets on one host: shared memory transports only. Without the memory
-// hooks switched off it crashes in shmem_finalize.
-Program oshmem(std::string name, int pes) {
-  return Program{std::move(name),
-                 {},
-                 pes,
-                 {{"UCX_TLS", "posix,cma,self"}},
-                 {"--mca", "opal_common_ucx_opal_mem_hooks", "0"},
-                 0,
-                 ""};
-}
-
-// Under another name than the programs know it by.
-Metric printed_as(Metric metric, std::string name) {
-  metric.printed_as = std::move(name);
-  return metric;
-}
 
 std::vector<Entry> task_entries() {
   Metric other_core = plain("event_sync_other_ns", "ns");
@@ -165,47 +103,6 @@ std::vector<Entry> sharing_entries() {
   };
 }
 
-// Every collective of shmem_collectives.c at every size, by `pes` PEs. With more than two the names say how many.
-Entry collective_entry(int pes) {
-  std::vector<Metric> metrics;
-  for (const char* collective : {"fcollect", "reduce", "broadcast", "alltoall"}) {
-    for (const char* size : {"8", "1k", "64k", "1m"}) {
-      const bool small = std::string_view(size) == "8" || std::string_view(size) == "1k";
-      const std::string plain = fmt::format("{}_{}", collective, size);
-      const std::string name = pes == 2 ? plain + "_ns" : fmt::format("{}_{}pes_ns", plain, pes);
-      metrics.push_back(printed_as(beats_peer(name, "ns", small ? 1.5 : 1.2), plain + "_ns"));
-    }
-  }
-  return {std::move(metrics), {"shmem_collectives", {}, pes}, oshmem("oshmem_collectives", pes), "OpenMPI OSHMEM"};
-}
-
-std::vector<Entry> shmem_entries() {
-  Metric memcpy_rate = rate(plain("put1m_over_memcpy_GBps", "GB/s"));
-  memcpy_rate.printed_as = "put1m_GBps";
-  Program init_ours{"shmem_start", {}, 2, {}, {}, 0, "job_start_ms"};
-  Program init_peer = oshmem("oshmem_start", 2);
-  init_peer.wall_clock_metric = "job_start_ms";
-  const std::string openmpi = "OpenMPI OSHMEM";
-  return {
-      {{beats_peer("put8_ns", "ns", 1), beats_peer("get8_ns", "ns", 1),
-        rate(beats_peer("put1m_GBps", "GB/s", 1)), beats_peer("amo_fadd_ns", "ns", 1),
-        beats_peer("barrier2_ns", "ns", 1)},
-       {"shmem_bench", {}, 2},
-       oshmem("oshmem_bench", 2),
-       openmpi},
-      {{beats_peer("barrier4_ns", "ns", 1)},
-       {"shmem_bench", {}, 4},
-       oshmem("oshmem_bench", 4),
-       openmpi},
-      {{plain("barrier8_ns", "ns")}, {"shmem_bench", {}, 8}, oshmem("oshmem_bench", 8), openmpi},
-      collective_entry(2),
-      collective_entry(4),
-      collective_entry(8),
-      {{memcpy_rate}, {"shmem_bench", {}, 2}, {"memcpy_bench"}, "memcpy to shared memory"},
-      {{beats_peer("job_start_ms", "ms", 5)}, init_ours, init_peer, openmpi},
-  };
-}
-
 // The same operations by transport/far and by libfabric alone, over the loopback interface. An
 // atomic operation is compared with a message to and fro.
 std::vector<Entry> network_entries() {
@@ -290,6 +187,7 @@ Command command_of(const Program& program, const CatalogueOptions& options,
     command.args.push_back((options.programs / "bench_pin").string());
   }
   command.args.push_back(path.string());
+  command.args.insert(command.args.end(), program.args.begin(), program.args.end());
   if (program.wall_clock_metric.empty()) {
     for (const Metric& metric : metrics) {
       command.args.push_back(metric.printed_name());
@@ -317,6 +215,7 @@ bool is_wanted(const std::vector<std::string>& wanted, const std::string& name) 
 Experiment experiment_of(Entry entry, const CatalogueOptions& options) {
   Experiment experiment;
   experiment.metrics = std::move(entry.metrics);
+  experiment.mean = std::move(entry.mean);
   experiment.rounds = entry.rounds == 0 ? options.rounds : std::min(entry.rounds, options.rounds);
   experiment.ours = side_of(entry.ours, options, experiment.metrics);
   if (options.peers && !entry.peer.name.empty()) {
@@ -346,8 +245,10 @@ Result<std::vector<Experiment>> make_catalogue(const CatalogueOptions& options) 
     for (const Metric& metric : entry.metrics) {
       names.push_back(metric.name);
     }
-    std::erase_if(entry.metrics,
-                  [&](const Metric& m) { return !is_wanted(options.wanted, m.name); });
+    names.push_back(entry.mean);  // asks for all that it is the mean of
+    std::erase_if(entry.metrics, [&](const Metric& m) {
+      return !is_wanted(options.wanted, m.name) && !is_wanted(options.wanted, entry.mean);
+    });
     if (options.quick && !entry.not_quick.empty() && !entry.metrics.empty()) {
       options.progress(fmt::format("{}: left out of --quick: {}", entry.metrics[0].name, entry.not_quick));
       continue;
@@ -356,6 +257,8 @@ Result<std::vector<Experiment>> make_catalogue(const CatalogueOptions& options) 
       experiments.push_back(experiment_of(std::move(entry), options));
     }
   }
+  std::erase(names, std::string());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   for (const std::string& name : options.wanted) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
       return fail(Errc::not_found, "no metric is called '{}'; there are: {}", name,

@@ -22,6 +22,7 @@ struct Metric {
   std::optional<double> value_limit;
   std::optional<double> ratio_limit;
   std::optional<double> p99_limit;
+  std::optional<double> excess_limit;  // over the peer's value
   // The name under which the programs print it, when that is another one.
   std::string printed_as;
 
@@ -39,6 +40,8 @@ struct Experiment {
   Side peer;              // empty: none, or it could not be built
   std::string peer_name;  // "" without a peer
   size_t rounds = 11;     // valid ones wanted
+  // Experiments of one name have a geometric mean of their ratios, which is reported under it; "" for none.
+  std::string mean;
 };
 
 struct Outcome {

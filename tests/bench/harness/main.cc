@@ -5,17 +5,23 @@
 #include "tests/bench/harness/catalogue.h"
 #include "tests/bench/harness/child.h"
 #include "tests/bench/harness/machine.h"
+#include "tests/bench/harness/statistics.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <vector>
 
 namespace canopy::bench {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// Of real programs: some of it is the program's own work, which is the same on both sides.
+constexpr double kMeanWanted = 1.2;
 
 void progress(const std::string& line) { fmt::print(stderr, "bench: {}\n", line); }
 
@@ -56,6 +62,9 @@ std::string sentence(const Metric& metric, const Verdict& verdict) {
   if (metric.ratio_limit && verdict.ratio) {
     text += judge("ratio", *verdict.ratio, *metric.ratio_limit, true);
   }
+  if (metric.excess_limit && verdict.peer_value) {
+    text += judge("over the peer", verdict.value - *verdict.peer_value, *metric.excess_limit, false);
+  }
   if (verdict.void_rounds > 0) {
     text += fmt::format("; {} rounds void (the peer was over 25 % slower than its best)",
                         verdict.void_rounds);
@@ -63,8 +72,29 @@ std::string sentence(const Metric& metric, const Verdict& verdict) {
   return text;
 }
 
+// The ratios that have a mean, by its name.
+using Means = std::map<std::string, std::vector<double>>;
+
+void print_means(const Means& means) {
+  for (const auto& [name, ratios] : means) {
+    const double mean = geometric_mean(ratios);
+    progress(fmt::format("{}: {:.3g}{}", name, mean, judge("ratio", mean, kMeanWanted, true)));
+    fmt::print("{}\n", Json{{"metric", name},
+                            {"unit", "ratio"},
+                            {"value", number(mean)},
+                            {"p99", nullptr},
+                            {"peer", nullptr},
+                            {"peer_value", nullptr},
+                            {"ratio", number(mean)},
+                            {"iqr", nullptr},
+                            {"n", ratios.size()}}
+                           .dump());
+  }
+}
+
 bool run_all(const std::vector<Experiment>& experiments) {
   bool all_good = true;
+  Means means;
   for (const Experiment& experiment : experiments) {
     auto outcome = run_experiment(experiment, progress);
     if (!outcome && outcome.error().code == Errc::not_supported) {
@@ -89,10 +119,14 @@ bool run_all(const std::vector<Experiment>& experiments) {
             fmt::format("{}: only {} valid rounds of {} wanted: the machine is not quiet enough",
                         experiment.metrics[i].name, verdict.valid_rounds, experiment.rounds));
       }
+      if (!experiment.mean.empty() && verdict.ratio) {
+        means[experiment.mean].push_back(*verdict.ratio);
+      }
       fmt::print("{}\n", record(experiment, experiment.metrics[i], verdict).dump());
       std::fflush(stdout);
     }
   }
+  print_means(means);
   return all_good;
 }
 

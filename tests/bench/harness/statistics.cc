@@ -21,6 +21,14 @@ double quantile(std::vector<double> samples, double q) {
 
 double median(std::vector<double> samples) { return quantile(std::move(samples), 0.5); }
 
+double geometric_mean(const std::vector<double>& samples) {
+  double logs = 0;
+  for (const double sample : samples) {
+    logs += std::log(sample);
+  }
+  return std::exp(logs / static_cast<double>(samples.size()));
+}
+
 double interquartile_range(const std::vector<double>& samples) {
   return quantile(samples, 0.75) - quantile(samples, 0.25);
 }

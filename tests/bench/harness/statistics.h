@@ -9,6 +9,8 @@ namespace canopy::bench {
 // neighbours. REQUIRES: samples is not empty.
 double quantile(std::vector<double> samples, double q);
 double median(std::vector<double> samples);
+// REQUIRES: all are above 0, and there is one.
+double geometric_mean(const std::vector<double>& samples);
 // Third quartile minus first.
 double interquartile_range(const std::vector<double>& samples);
 

@@ -25,5 +25,10 @@ TEST(Statistics, InterquartileRangeIgnoresOneOutlier) {
   EXPECT_DOUBLE_EQ(interquartile_range({1, 2, 3, 4, 1000}), 2);
 }
 
+TEST(Statistics, GeometricMeanOfAGainAndAnEqualLossIsOne) {
+  EXPECT_DOUBLE_EQ(geometric_mean({4, 0.25}), 1);
+  EXPECT_NEAR(geometric_mean({1, 2, 4}), 2, 1e-12);
+}
+
 }  // namespace
 }  // namespace canopy::bench
