@@ -90,8 +90,12 @@ void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, Waken
     return;
   }
   const uint64_t start = monotonic_ns();
-  if (canopy::wait_until(ready, &bell, BellScope::host, Deadline::user_default(), describe,
-                         waker) == WaitEnd::deadline) {
+  const Deadline deadline = Deadline::user_default();
+  // Where PEs outnumber cores, whoever is waited for may need this one: nothing is polled for free (waiter.cc).
+  const WaitEnd end = SpinBudget::crowded()
+                          ? waiter_detail::wait_slow(ready, &bell, BellScope::host, deadline, describe, waker)
+                          : canopy::wait_until(ready, &bell, BellScope::host, deadline, describe, waker);
+  if (end == WaitEnd::deadline) {
     give_up(world, start, describe);
   }
 }

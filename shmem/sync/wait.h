@@ -44,11 +44,12 @@ void wait_in_kernel(Ready&& ready, const char* what, const AwaitedWord* word = n
 template <class Ready, class Describe>
 void wait_for(World& world, Doorbell& bell, Ready&& ready, WakenBy waker, const char* what,
               Describe&& describe, const AwaitedWord* word = nullptr) {
-  for (int i = 0; i < 2; ++i) {
-    if (ready()) {
-      return;
-    }
-    cpu_relax();
+  if (ready()) {
+    return;
+  }
+  cpu_relax();
+  if (ready()) {
+    return;
   }
   if (in_kernel()) {
     wait_in_kernel(
