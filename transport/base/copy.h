@@ -42,6 +42,14 @@ inline void copy_bytes(void* dst, const void* src, size_t nbytes) {
     return;
   }
 #endif
+  // One word is one store. memcpy may store it twice, and whoever has seen it, and has put it back, would see it again.
+  switch (nbytes) {
+    case 8: return std::memcpy(dst, src, 8), void();
+    case 4: return std::memcpy(dst, src, 4), void();
+    case 2: return std::memcpy(dst, src, 2), void();
+    case 1: return std::memcpy(dst, src, 1), void();
+    default: break;
+  }
   // The compiler may not assume that the pointers are valid when there is nothing to copy.
   if (nbytes != 0) {
     std::memcpy(dst, src, nbytes);
