@@ -236,6 +236,12 @@ int OfiTransport::serve_in(uint64_t turn) {
   return served;
 }
 
+uint64_t OfiTransport::since_poll_ns() {
+  const uint64_t at = load_relaxed(&served_at_);
+  const uint64_t now = ticks();  // may be behind another core's by a little
+  return now <= at ? 0 : static_cast<uint64_t>(static_cast<double>(now - at) / TickScale::ticks_per_ns());
+}
+
 bool OfiTransport::hears() {
   if (thread_->serves()) {
     return true;

@@ -69,6 +69,7 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   // Looks at the server only.
   int serve_in(uint64_t turn);
   uint64_t polls() override { return load_relaxed(&served_turns_); }
+  uint64_t since_poll_ns() override;
   bool active() override;
   int wait_fd() override { return server_->endpoint().wait_fd(); }
   bool may_sleep() override;

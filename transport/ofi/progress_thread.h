@@ -29,8 +29,9 @@ class ProgressThread {
     virtual ~Served() = default;
     // Serves peers, and contexts that nobody polls; returns how much there was to do.
     virtual int serve() = 0;
-    // How often others served peers.
+    // How often others served peers, and how long ago the last time was.
     virtual uint64_t polls() = 0;
+    virtual uint64_t since_poll_ns() = 0;
     // Something of a context is under way, or somebody polled one since the last call.
     virtual bool active() = 0;
     // What becomes readable when a peer wants something; -1: there is nothing like that.
@@ -65,6 +66,7 @@ class ProgressThread {
   // Of the others' polls: from here on, and whether they were close enough together since.
   void start_counting();
   bool polled_often();
+  bool polled_lately();
   // True when a peer ended it.
   bool sleep(std::chrono::nanoseconds nap);
   bool may_sleep_without_limit();
