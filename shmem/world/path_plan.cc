@@ -26,6 +26,12 @@ std::vector<std::vector<int>> cliques(int n, Related&& related) {
   return sets;
 }
 
+// Faults need memory to act on: between divisions it is mapped for them alone. Of cards and of places.
+template <class One>
+bool divisions_allow(const One& a, const One& b) {
+  return a.division == b.division || a.way == PathWay::faulty || b.way == PathWay::faulty;
+}
+
 std::vector<int> index_of(const std::vector<std::vector<int>>& sets, size_t n) {
   std::vector<int> index(n);
   for (size_t set = 0; set < sets.size(); ++set) {
@@ -61,31 +67,38 @@ Result<PathWish> PathWish::from_environment() {
 }
 
 PathPlan::PathPlan(const std::vector<Card>& cards, std::vector<std::vector<int>> missed)
-    : cards_(cards), missed_(std::move(missed)) {
-  const int n = static_cast<int>(cards_.size());
+    : missed_(std::move(missed)) {
+  const int n = static_cast<int>(cards.size());
+  places_.reserve(cards.size());
+  for (const Card& card : cards) {
+    const auto first = std::find_if(cards.begin(), cards.end(),
+                                    [&](const Card& other) { return other.boot_id == card.boot_id; });
+    places_.push_back({card.way, card.divided, card.division, static_cast<int>(first - cards.begin())});
+  }
   groups_ = cliques(n, [this](int a, int b) { return near(a, b); });
   hosts_ = cliques(n, [this](int a, int b) {
-    return mapped(a, b) &&
-           cards_[static_cast<size_t>(a)].division == cards_[static_cast<size_t>(b)].division;
+    return mapped(a, b) && place(a).division == place(b).division;
   });
-  group_of_ = index_of(groups_, cards_.size());
-  host_of_ = index_of(hosts_, cards_.size());
+  group_of_ = index_of(groups_, cards.size());
+  host_of_ = index_of(hosts_, cards.size());
 }
 
 bool PathPlan::may_map(const Card& a, const Card& b) {
-  // Faults need memory to act on: between divisions it is mapped for them alone.
-  return a.boot_id == b.boot_id &&
-         (a.division == b.division || a.way == PathWay::faulty || b.way == PathWay::faulty);
+  return a.boot_id == b.boot_id && divisions_allow(a, b);
+}
+
+bool PathPlan::may_map(const Place& a, const Place& b) {
+  return a.machine == b.machine && divisions_allow(a, b);
 }
 
 bool PathPlan::forced(int a, int b) const {
-  const Card& one = cards_[static_cast<size_t>(a)];
-  const Card& other = cards_[static_cast<size_t>(b)];
+  const Place& one = place(a);
+  const Place& other = place(b);
   if (one.divided && one.division == other.division) {
     return false;
   }
-  const auto forces = [](const Card& card) {
-    return card.way == PathWay::ofi || card.way == PathWay::faulty;
+  const auto forces = [](const Place& at) {
+    return at.way == PathWay::ofi || at.way == PathWay::faulty;
   };
   return forces(one) || forces(other);
 }
@@ -95,13 +108,11 @@ bool PathPlan::mapped(int a, int b) const {
     const auto& list = missed_[static_cast<size_t>(pe)];
     return std::find(list.begin(), list.end(), other) != list.end();
   };
-  return a == b || (may_map(cards_[static_cast<size_t>(a)], cards_[static_cast<size_t>(b)]) &&
-                    !misses(a, b) && !misses(b, a));
+  return a == b || (may_map(place(a), place(b)) && !misses(a, b) && !misses(b, a));
 }
 
 bool PathPlan::near(int a, int b) const {
-  return mapped(a, b) && !forced(a, b) &&
-         cards_[static_cast<size_t>(a)].division == cards_[static_cast<size_t>(b)].division;
+  return mapped(a, b) && !forced(a, b) && place(a).division == place(b).division;
 }
 
 Path PathPlan::path(int from, int to) const {
@@ -109,9 +120,7 @@ Path PathPlan::path(int from, int to) const {
     return Path::ofi;
   }
   if (forced(from, to)) {
-    const auto wants_ofi = [this](int pe) {
-      return cards_[static_cast<size_t>(pe)].way == PathWay::ofi;
-    };
+    const auto wants_ofi = [this](int pe) { return place(pe).way == PathWay::ofi; };
     return wants_ofi(from) || wants_ofi(to) ? Path::ofi : Path::posted_mapped;
   }
   return from == to ? Path::self : Path::mapped;

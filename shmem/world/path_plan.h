@@ -60,9 +60,18 @@ class PathPlan {
   bool all_near() const { return groups_.size() <= 1; }
 
  private:
+  // What of a card decides; a copy of all cards would be most of what a PE costs the others.
+  struct Place {
+    PathWay way;
+    bool divided;
+    uint32_t division;
+    int machine;  // the first PE of the same kernel
+  };
+  static bool may_map(const Place& a, const Place& b);
+  const Place& place(int pe) const { return places_[static_cast<size_t>(pe)]; }
   bool forced(int a, int b) const;
 
-  std::vector<Card> cards_;
+  std::vector<Place> places_;
   std::vector<std::vector<int>> missed_;
   std::vector<std::vector<int>> groups_;
   std::vector<std::vector<int>> hosts_;

@@ -167,6 +167,7 @@ Result<> World::meet_all(const Card& mine) {
   if (packed.size() != hot_.n_pes) {
     return fail(Errc::internal, "pe {}: {} cards came for {} PEs", my_pe(), packed.size(), n_pes());
   }
+  cards_.reserve(packed.size());
   for (int pe = 0; pe < n_pes(); ++pe) {
     CANOPY_ASSIGN(Card card, Card::unpack(packed[static_cast<size_t>(pe)], pe));
     cards_.push_back(std::move(card));
