@@ -84,6 +84,17 @@ inline T amo(const Hot& hot, T* dest, T value, T compare, int pe, const char* ro
   return old;
 }
 
+// Without the old value: and, or and xor are one instruction then, and a loop of compare-and-swap otherwise.
+template <class Side, AmoOp kOp, class T>
+inline void amo_unfetched(const Hot& hot, T* dest, T value, int pe, const char* routine) {
+  if (const Remote to = translate_one(hot, dest, pe); to.direct) [[likely]] {
+    change_word_at<kOp>(to, value, T{});
+  } else {
+    amo_far(dest, kOp, value, T{}, pe, routine, hot);
+  }
+  Side::count(Op::amo);
+}
+
 // The old value is in *fetch at quiet.
 template <class Side, AmoOp kOp, class T>
 inline void amo_nbi(const Hot& hot, T* fetch, T* dest, T value, T compare, int pe,

@@ -43,7 +43,7 @@ inline void atomic_inc(const Hot& hot, T* dest, int pe, const char* routine) {
   }                                                                                               \
   template <class T>                                                                              \
   inline void atomic_##OPERATION(const Hot& hot, T* dest, T value, int pe, const char* routine) { \
-    amo<FromHost, AmoOp::OP>(hot, dest, value, T{}, pe, routine);                                 \
+    amo_unfetched<FromHost, AmoOp::OP>(hot, dest, value, pe, routine);                            \
   }
 PAIR(add, add)
 PAIR(and, bit_and)
