@@ -2,6 +2,8 @@
 
 #include "runtime/base/log.h"
 #include "shmem/context/context_slots.h"
+#include "shmem/debug/call_site.h"
+#include "shmem/debug/whereabouts.h"
 #include "shmem/world/world.h"
 
 #include <pthread.h>
@@ -54,6 +56,22 @@ std::string about_globals(const Hot& hot) {
                      hot.globals_bytes, fmt::ptr(reinterpret_cast<const void*>(hot.globals)));
 }
 
+// Where an address outside the heap lies, and how far from it.
+std::string about_place(const Hot& hot, uintptr_t at) {
+  if (at == 0) {
+    return "it is null";
+  }
+  const Hot& all = hot.world->hot();
+  for (uint32_t pe = 0; pe < all.n_pes; ++pe) {
+    if (pe != static_cast<uint32_t>(all.my_pe) && at - all.peers[pe].base < all.peers[pe].bytes) {
+      return fmt::format("it lies in the memory of PE {}, as shmem_ptr gives it: routines want this PE's own address of an object", pe);
+    }
+  }
+  const std::string distance = at < hot.base ? fmt::format("{} bytes before the heap's start", hot.base - at)
+                                             : fmt::format("{} bytes behind the heap's end", at - hot.base - hot.bytes);
+  return fmt::format("it lies in {}, {}", segment_of(reinterpret_cast<const void*>(at)), distance);
+}
+
 }  // namespace
 
 void bad_target(const Hot& hot, const void* address, size_t nelems, size_t element_bytes, int pe,
@@ -63,11 +81,12 @@ void bad_target(const Hot& hot, const void* address, size_t nelems, size_t eleme
     world.fail_job(kMisuseStatus, fmt::format("pe {}: {}", world.my_pe(), dead_context_sentence(routine)));
   }
   if (hot.world == nullptr) {
+    const std::string caller = call_site().suffix();
     report(
         &current_hot() == &forked
-            ? fmt::format("{} was called in a forked child (pid {}): a child is no PE of the job",
-                          routine, ::getpid())
-            : fmt::format("{} was called before init or after finalize", routine));
+            ? fmt::format("{} was called in a forked child (pid {}): a child is no PE of the job{}",
+                          routine, ::getpid(), caller)
+            : fmt::format("{} was called before init or after finalize{}", routine, caller));
     std::_Exit(1);
   }
   std::string sentence;
@@ -84,12 +103,11 @@ void bad_target(const Hot& hot, const void* address, size_t nelems, size_t eleme
   } else {
     sentence = fmt::format(
         "pe {}: {}: {} with {} elements of {} bytes is not in the symmetric heap, which has {} "
-        "bytes from {} on "
-        "{}",
+        "bytes from {} on {}; {}",
         hot.my_pe, routine, fmt::ptr(address), nelems, element_bytes, hot.bytes,
-        fmt::ptr(reinterpret_cast<const void*>(hot.base)), about_globals(hot));
+        fmt::ptr(reinterpret_cast<const void*>(hot.base)), about_globals(hot), about_place(hot, at));
   }
-  hot.world->fail_job(1, sentence);
+  hot.world->fail_job(kMisuseStatus, sentence);
 }
 
 }  // namespace canopy::shmem

@@ -4,6 +4,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/random_id.h"
 #include "runtime/driver/driver.h"
+#include "shmem/debug/call_site.h"
 #include "shmem/rma/far_ops.h"
 #include "shmem/sync/wait.h"
 #include "shmem/world/globals.h"
@@ -352,8 +353,11 @@ void World::global_exit(int status) {
 }
 
 void World::fail_job(int status, const std::string& sentence) {
+  // The caller's own mistakes, and waits that never end, have a place in the program.
+  const bool placed = status == kMisuseStatus || status == kTimeoutStatus;
+  const std::string caller = placed ? call_site().suffix() : "";
   deaths_.speak_for_host();
-  report(sentence);
+  report(sentence + caller);
   global_exit(status);
 }
 
