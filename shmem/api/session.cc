@@ -93,6 +93,7 @@ void print_info(const World& world) {
         "SHMEM_INFO             print this table at init\n"
         "SHMEM_SYMMETRIC_SIZE   bytes of the symmetric heap per PE, with suffix k m g t (now %zu)\n"
         "SHMEM_DEBUG            print debugging messages\n"
+        "CANOPY_HEAP_REPORT     1: list the live blocks of the symmetric heaps at finalize\n"
         "CANOPY_DEVICE_HEAP_SIZE bytes of the device heap per PE (default 256M)\n"
         "CANOPY_TIMEOUT         seconds after which a wait gives up (default: never)\n"
         "CANOPY_HOST_TIMEOUT_MS silence after which a host counts as dead (default 10000)\n"

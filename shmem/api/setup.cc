@@ -100,6 +100,15 @@ void shmemx_op_counts(shmemx_op_counts_t* counts) {
              kernel(Op::ring_full)};
 }
 
+void shmemx_heap_info(shmemx_heap_info_t* info) {
+  const World& world = world_for("shmemx_heap_info");
+  const SymmetricHeap* on_device = world.device_heap_if_any();
+  const HeapInfo host = world.host_heap().info();
+  const HeapInfo device = on_device != nullptr ? on_device->info() : HeapInfo();
+  *info = {host.bytes,   host.free_bytes,   host.largest_free,   host.live_blocks,
+           device.bytes, device.free_bytes, device.largest_free, device.live_blocks};
+}
+
 int shmemx_why(int pe, char* text, size_t bytes) {
   World& world = world_for("shmemx_why");
   if (static_cast<uint32_t>(pe) >= world.hot().n_pes) {

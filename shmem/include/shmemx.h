@@ -2,6 +2,7 @@
 #ifndef SHMEMX_H
 #define SHMEMX_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shmem.h"
@@ -21,6 +22,17 @@ typedef struct shmemx_op_counts_t {
 
 /* Since init. Exact once the threads and streams that issued have been synchronised with. */
 void shmemx_op_counts(shmemx_op_counts_t* counts);
+
+/* The symmetric heaps, which are the same on every PE: bytes in all, bytes that are free, how many of them
+ * one block could have (what lies between live blocks is no use to a larger one), and live blocks. The
+ * device's are 0 while there is no device heap. */
+typedef struct shmemx_heap_info_t {
+  size_t bytes, free_bytes, largest_free, live_blocks;
+  size_t device_bytes, device_free_bytes, device_largest_free, device_live_blocks;
+} shmemx_heap_info_t;
+
+/* Of this moment. Local; any thread, between init and finalize. */
+void shmemx_heap_info(shmemx_heap_info_t* info);
 
 /* Makes the executable's globals and statics symmetric. For .preinit_array only: what oshcc and
  * oshc++ link in, and the CMake target Canopy::shmem_globals, calls it before any constructor. */

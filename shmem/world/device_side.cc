@@ -72,8 +72,8 @@ Result<> World::make_device_heap(uint64_t bytes) {
   }
   CANOPY_TRY(connect_device_heaps(bytes));
   register_with_runtime(area.device_offset(), bytes, true);
-  device_heap_.emplace(*this, HeapKind::device, group_->user(my_pe()) + area.device_offset(),
-                       bytes);
+  device_heap_.emplace(*this, HeapKind::device, group_->user(my_pe()) + area.device_offset(), bytes,
+                       blocks_.get());
   sync();
   return {};
 }

@@ -78,8 +78,12 @@ Result<> World::start() {
     withdraw(id);
   }
   teams_ = std::make_unique<TeamBook>(*this);
+  heap_report_ = options_.heap_report ? *options_.heap_report : env::flag("CANOPY_HEAP_REPORT", false);
+  if (heap_report_) {
+    blocks_ = std::make_unique<BlockBook>();
+  }
   host_heap_.emplace(*this, HeapKind::host, group_->user(my_pe()) + team_bytes(),
-                     group_->area().heap_bytes() - team_bytes());
+                     group_->area().heap_bytes() - team_bytes(), blocks_.get());
   register_with_runtime(0, group_->area().host_bytes(), false);
   reset_op_counts();
   set_current(&hot_, options_.for_thread);
@@ -322,10 +326,7 @@ Result<> World::finalize() {
   if (kernel_side().set_remote_bell != nullptr) {
     kernel_side().set_remote_bell(nullptr);
   }
-  if (host_heap_->allocator().allocations() != 0) {
-    log(LogLevel::info, "finalize: {} blocks of the symmetric heap were never freed",
-        host_heap_->allocator().allocations());
-  }
+  report_heaps();
   if (broker_ != nullptr) {
     for (const int pe : host) {
       if (!card(pe).broker.empty() && pe != my_pe()) {
@@ -343,6 +344,22 @@ Result<> World::finalize() {
     set_current(nullptr, options_.for_thread);
   }
   return {};
+}
+
+// Blocks are the same on all PEs: one tells.
+void World::report_heaps() const {
+  const HeapInfo host = host_heap_->info();
+  const HeapInfo device = device_heap_ ? device_heap_->info() : HeapInfo();
+  const uint64_t blocks = host.live_blocks + device.live_blocks;
+  if (!heap_report_ || my_pe() != 0) {
+    if (blocks != 0) {
+      log(LogLevel::info, "finalize: {} blocks of the symmetric heap were never freed", blocks);
+    }
+    return;
+  }
+  const uint64_t used = host.bytes - host.free_bytes + device.bytes - device.free_bytes;
+  report(fmt::format("heap report at finalize: {} live blocks in {} of {} bytes{}", blocks, used, host.bytes + device.bytes,
+                     blocks_->live_text()));
 }
 
 void World::global_exit(int status) {

@@ -15,6 +15,7 @@
 #include "runtime/driver/broker.h"
 #include "runtime/driver/physical_memory.h"
 #include "shmem/context/open_context.h"
+#include "shmem/debug/block_book.h"
 #include "shmem/heap/symmetric_heap.h"
 #include "shmem/lending/lending.h"
 #include "shmem/sync/gathering.h"
@@ -48,6 +49,7 @@ struct WorldOptions {
   Driver* driver = nullptr;            // null: no device heap, nothing registered with the runtime
   bool for_thread = false;             // current for the calling thread only
   std::optional<PathWish> paths;       // in place of the environment's
+  std::optional<bool> heap_report;     // in place of CANOPY_HEAP_REPORT: what is live at finalize
 };
 
 // What the job ends with when we end it.
@@ -97,7 +99,7 @@ class World {
   // Collective at its first call, when it makes the heap (`bytes` 0: CANOPY_DEVICE_HEAP_SIZE, 256
   // MiB).
   Result<SymmetricHeap*> device_heap(uint64_t bytes = 0);
-  bool has_device_heap() const { return device_heap_.has_value(); }
+  const SymmetricHeap* device_heap_if_any() const { return device_heap_ ? &*device_heap_ : nullptr; }
   // The heap that `address` of this PE lies in; null when it lies in none.
   SymmetricHeap* heap_of(const void* address);
 
@@ -142,6 +144,7 @@ class World {
   Result<> agree_on(const Result<>& mine);
   Result<> publish(uint64_t* id, const UniqueFd& fd, uint64_t bytes);
   void withdraw(uint64_t id);
+  void report_heaps() const;
   // The PEs whose memory this process maps.
   std::vector<int> mapped_pes() const;
   void wait_until_left(const std::vector<int>& pes);
@@ -174,6 +177,8 @@ class World {
   Hot hot_;
   Gathering gathering_;
   std::unique_ptr<TeamBook> teams_;
+  bool heap_report_ = false;
+  std::unique_ptr<BlockBook> blocks_;  // null: nobody wants to know
   std::optional<SymmetricHeap> host_heap_;
   std::optional<SymmetricHeap> device_heap_;
   bool finalized_ = false;

@@ -40,8 +40,8 @@ TEST_P(HeapOfPes, GivesEqualOffsetsThroughRandomCalls) {
     for (void* block : blocks) {
       world.host_heap().release(block);
     }
-    EXPECT_EQ(world.host_heap().allocator().allocations(), 0u);
-    EXPECT_EQ(world.host_heap().allocator().largest_free(), world.host_heap().bytes());
+    EXPECT_EQ(world.host_heap().info().live_blocks, 0u);
+    EXPECT_EQ(world.host_heap().info().largest_free, world.host_heap().bytes());
   });
   for (const auto& other : offsets) {
     EXPECT_EQ(other, offsets[0]);
@@ -90,7 +90,7 @@ TEST_P(HeapOfPes, KeepsTheContentsInRealloc) {
     EXPECT_EQ(world.host_heap().reallocate(block, world.host_heap().bytes() + 1), nullptr);
     EXPECT_EQ(block[9], 100 * world.my_pe() + 9) << "a failed realloc leaves the block alone";
     EXPECT_EQ(world.host_heap().reallocate(block, 0), nullptr);
-    EXPECT_EQ(world.host_heap().allocator().allocations(), 0u);
+    EXPECT_EQ(world.host_heap().info().live_blocks, 0u);
   });
 }
 
@@ -138,7 +138,7 @@ TEST(SymmetricHeapDeathTest, RefusesToFreeWhatItNeverGave) {
                                  world.host_heap().allocate(HeapRoutine::malloc, 64, kUnit));
                              world.host_heap().release(block + 1);
                            }),
-              testing::ExitedWithCode(kMisuseStatus), "pe 0: free: 0x.* was not allocated");
+              testing::ExitedWithCode(kMisuseStatus), "pe 0: shmem_free: 0x.* was not allocated");
 }
 
 }  // namespace
