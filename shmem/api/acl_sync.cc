@@ -1,6 +1,7 @@
 // aclshmem.h: signals, waits, atomics, order and barriers, for the host and for kernels.
 #include "aclshmem.h"
 #include "shmem/amo/amo.h"
+#include "shmem/api/announced.h"
 #include "shmem/api/signal_change.h"
 #include "shmem/sync/compare.h"
 #include "shmem/world/world.h"
@@ -85,14 +86,15 @@ void aclshmem_fence(void) { fence("aclshmem_fence"); }
 
 void aclshmem_barrier_all(void) {
   count_here(Op::barrier);
-  world_for("aclshmem_barrier_all").barrier_all();
+  // One barrier with shmem's, so by one name.
+  announced(world_for("aclshmem_barrier_all"), "shmem_barrier_all").barrier_all();
 }
 
 void aclshmemx_barrier_all_vec(void) { aclshmem_barrier_all(); }
 
 void aclshmem_sync_all(void) {
   count_here(Op::barrier);
-  world_for("aclshmem_sync_all").sync();
+  announced(world_for("aclshmem_sync_all"), "shmem_sync_all").sync();
 }
 
 }  // extern "C"

@@ -1,8 +1,10 @@
 // shmem.h: reductions and scans, of teams and of active sets.
 #include "shmem/api/active_set.h"
+#include "shmem/api/announced.h"
 #include "shmem/api/define.h"
 #include "shmem/api/team_of.h"
 #include "shmem/collectives/collectives.h"
+#include "shmem/collectives/objects.h"
 #include "shmem/world/world.h"
 
 #include <type_traits>
@@ -80,17 +82,40 @@ size_t count_of(const Team& team, int nreduce, const char* routine) {
   return static_cast<size_t>(nreduce);
 }
 
+// For the debug mode: both objects have all elements, and may be one.
+[[gnu::cold, gnu::noinline]] void announce_reduction(Team& team, void* dest, const void* source, size_t element, size_t nelems,
+                                                     const char* routine) {
+  const size_t bytes = saturated(nelems, element);
+  announce(team, {.routine = routine,
+                  .element_bytes = element,
+                  .nelems = nelems,
+                  .dest = dest,
+                  .dest_bytes = bytes,
+                  .source = source,
+                  .source_bytes = bytes,
+                  .in_place = true});
+}
+
+inline Team& announced(Team& team, void* dest, const void* source, size_t element, size_t nelems, const char* routine) {
+  if (is_guarded(team)) [[unlikely]] {
+    announce_reduction(team, dest, source, element, nelems, routine);
+  }
+  return team;
+}
+
 #define REDUCE(NAME, OP)                                                                                    \
   template <class T>                                                                                        \
   int NAME##_reduce(shmem_team_t team, T* dest, const T* source, size_t nelems, const char* routine) {      \
-    reduce(team_of(team, routine), dest, source, nelems, kOperation<T, OP>, routine);                       \
+    reduce(announced(team_of(team, routine), dest, source, sizeof(T), nelems, routine), dest, source, nelems, \
+           kOperation<T, OP>, routine);                                                                     \
     return 0;                                                                                               \
   }                                                                                                         \
   template <class T>                                                                                        \
   void NAME##_to_all(T* dest, const T* source, int nreduce, SHMEMX_ASET_PARAMETERS, T*, long* pSync,        \
                      const char* routine) {                                                                 \
     Team& team = active_set({SHMEMX_ASET_ARGUMENTS}, pSync, routine);                                       \
-    reduce(team, dest, source, count_of(team, nreduce, routine), kOperation<T, OP>, routine); \
+    const size_t nelems = count_of(team, nreduce, routine);                                                 \
+    reduce(announced(team, dest, source, sizeof(T), nelems, routine), dest, source, nelems, kOperation<T, OP>, routine); \
   }
 REDUCE(and, And)
 REDUCE(or, Or)
@@ -103,12 +128,12 @@ REDUCE(prod, Prod)
 
 template <class T>
 int sum_inscan(shmem_team_t team, T* dest, const T* source, size_t nelems, const char* routine) {
-  scan(team_of(team, routine), dest, source, nelems, kOperation<T, Sum>, Scan::inclusive, routine);
+  scan(announced(team_of(team, routine), dest, source, sizeof(T), nelems, routine), dest, source, nelems, kOperation<T, Sum>, Scan::inclusive, routine);
   return 0;
 }
 template <class T>
 int sum_exscan(shmem_team_t team, T* dest, const T* source, size_t nelems, const char* routine) {
-  scan(team_of(team, routine), dest, source, nelems, kOperation<T, Sum>, Scan::exclusive, routine);
+  scan(announced(team_of(team, routine), dest, source, sizeof(T), nelems, routine), dest, source, nelems, kOperation<T, Sum>, Scan::exclusive, routine);
   return 0;
 }
 

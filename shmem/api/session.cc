@@ -92,7 +92,7 @@ void print_info(const World& world) {
         "SHMEM_VERSION          print the library's version at init\n"
         "SHMEM_INFO             print this table at init\n"
         "SHMEM_SYMMETRIC_SIZE   bytes of the symmetric heap per PE, with suffix k m g t (now %zu)\n"
-        "SHMEM_DEBUG            print debugging messages\n"
+        "SHMEM_DEBUG            any value: check every operation and collective, print debugging messages\n"
         "CANOPY_HEAP_REPORT     1: list the live blocks of the symmetric heaps at finalize\n"
         "CANOPY_DEVICE_HEAP_SIZE bytes of the device heap per PE (default 256M)\n"
         "CANOPY_TIMEOUT         seconds after which a wait gives up (default: never)\n"
@@ -107,10 +107,14 @@ void print_info(const World& world) {
 }
 
 Result<std::unique_ptr<World>> join() {
+  WorldOptions options;
+#ifdef CANOPY_DEBUG_CHECKS
+  options.debug = true;
+#endif
   if (shmem_variable("DEBUG")) {
     set_log_level(LogLevel::debug);
+    options.debug = true;
   }
-  WorldOptions options;
   // Without the device runtime a program of host memory still runs; a device heap will say why not.
   if (auto driver = Driver::current()) {
     options.driver = *driver;

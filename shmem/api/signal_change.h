@@ -12,7 +12,8 @@ inline SignalChange change_of(int sig_op) {
   return sig_op == SHMEM_SIGNAL_ADD ? SignalChange::add : SignalChange::set;
 }
 
-inline Compare compare_of(int cmp, const char* routine) {
+// Inlined always: the compiler would rather have one, and waits and tests a call more.
+[[gnu::always_inline]] inline Compare compare_of(int cmp, const char* routine) {
   constexpr Compare kByConstant[] = {Compare::eq, Compare::ne, Compare::gt,
                                      Compare::ge, Compare::lt, Compare::le};
   static_assert(SHMEM_CMP_EQ == 0 && SHMEM_CMP_NE == 1 && SHMEM_CMP_GT == 2 && SHMEM_CMP_GE == 3 &&

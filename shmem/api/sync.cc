@@ -1,4 +1,5 @@
 // shmem.h: order, meetings and locks.
+#include "shmem/api/announced.h"
 #include "shmem/api/define.h"
 #include "shmem/rma/rma.h"
 #include "shmem/sync/compare.h"
@@ -70,12 +71,12 @@ void pshmem_ctx_pe_quiet(shmem_ctx_t ctx, const int* target_pes, size_t npes) {
 
 void pshmem_barrier_all(void) {
   count_host(Op::barrier);
-  world_for("shmem_barrier_all").barrier_all();
+  announced(world_for("shmem_barrier_all"), "shmem_barrier_all").barrier_all();
 }
 
 void pshmem_sync_all(void) {
   count_host(Op::barrier);
-  world_for("shmem_sync_all").sync();
+  announced(world_for("shmem_sync_all"), "shmem_sync_all").sync();
 }
 
 void pshmem_set_lock(long* lock) { set_lock(lock, "shmem_set_lock"); }

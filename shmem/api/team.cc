@@ -2,6 +2,7 @@
 #include "shmem/api/team_of.h"
 
 #include "runtime/base/log.h"
+#include "shmem/api/announced.h"
 #include "shmem/api/create_context.h"
 #include "shmem/api/define.h"
 #include "shmem/context/open_context.h"
@@ -93,7 +94,8 @@ int pshmem_team_split_strided(shmem_team_t parent_team, int start, int stride, i
     *new_team = SHMEM_TEAM_INVALID;
     return 1;
   }
-  Team& parent = team_of(parent_team, "shmem_team_split_strided");
+  constexpr const char* kRoutine = "shmem_team_split_strided";
+  Team& parent = announced(team_of(parent_team, kRoutine), kRoutine);
   return told(parent.world().teams().split_strided(parent, {start, stride, size}, contexts_wanted(config, config_mask)),
               new_team);
 }
@@ -105,7 +107,8 @@ int pshmem_team_split_2d(shmem_team_t parent_team, int xrange, const shmem_team_
     *xaxis_team = *yaxis_team = SHMEM_TEAM_INVALID;
     return 1;
   }
-  Team& parent = team_of(parent_team, "shmem_team_split_2d");
+  constexpr const char* kRoutine = "shmem_team_split_2d";
+  Team& parent = announced(team_of(parent_team, kRoutine), kRoutine);
   const auto [x, y] = parent.world().teams().split_2d(parent, xrange, contexts_wanted(xaxis_config, xaxis_mask),
                                                       contexts_wanted(yaxis_config, yaxis_mask));
   const int y_told = told(y, yaxis_team);
@@ -117,7 +120,7 @@ void pshmem_team_destroy(shmem_team_t team) {
   if (team == SHMEM_TEAM_INVALID) {
     return;
   }
-  World& world = team_of(team, kRoutine).world();
+  World& world = announced(team_of(team, kRoutine), kRoutine).world();
   world.contexts().destroy_all_of(team, kRoutine);
   if (!world.teams().destroy(team)) {
     world.fail_job(kMisuseStatus, fmt::format("pe {}: {} on a predefined team, which lives as long as the job",
@@ -163,7 +166,7 @@ int pshmem_ctx_get_team(shmem_ctx_t ctx, shmem_team_t* team) {
 int pshmem_team_sync(shmem_team_t team) {
   constexpr const char* kRoutine = "shmem_team_sync";
   count_host(Op::barrier);
-  team_of(team, kRoutine).sync(kRoutine);
+  announced(team_of(team, kRoutine), kRoutine).sync(kRoutine);
   return 0;
 }
 

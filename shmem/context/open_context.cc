@@ -22,6 +22,14 @@ Result<> OpenContext::open_ways() {
 }
 
 Hot OpenContext::make_hot() {
+  if (world_.guard() == nullptr) {
+    return make_true_hot();
+  }
+  behind_ = make_true_hot();
+  return front_.of(behind_);
+}
+
+Hot OpenContext::make_true_hot() {
   Hot hot = world_.hot();
   hot.context = this;
   if (team_.pes.empty()) {

@@ -10,6 +10,7 @@
 #include "runtime/base/result.h"
 #include "shmem/context/context_slots.h"
 #include "shmem/context/pending_fetches.h"
+#include "shmem/debug/front.h"
 #include "transport/base/transport.h"
 
 #include <map>
@@ -54,12 +55,15 @@ class OpenContext {
   Result<> open_ways();
   // The World's Hot as this context's operations see it. Again after the World's has changed.
   Hot make_hot();
+  Hot make_true_hot();
 
   World& world_;
   const ContextOptions options_;
   const ContextTeam team_;
   const std::thread::id creator_ = std::this_thread::get_id();
   std::vector<PeerEntry> peers_;                           // of a team's context
+  Hot behind_;                                             // debug mode: what front_ stands before
+  Front front_;
   std::vector<std::unique_ptr<transport::Context>> ways_;  // in the order of the World's transports
   PendingFetches fetches_;
 };

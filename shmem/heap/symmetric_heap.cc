@@ -23,7 +23,17 @@ const char* routine_name(HeapRoutine routine, HeapKind kind) {
   return kNames[static_cast<size_t>(routine)][static_cast<size_t>(kind)];
 }
 
+void SymmetricHeap::announce(HeapRoutine routine, uint64_t size, const void* old) const {
+  if (Guard* guard = world_.guard()) {
+    guard->collective(world_.teams().all(), {.routine = routine_name(routine, kind_),
+                                             .element_bytes = routine == HeapRoutine::free ? 0u : 1u,
+                                             .nelems = size,
+                                             .source = old});
+  }
+}
+
 void* SymmetricHeap::allocate(HeapRoutine routine, uint64_t size, uint64_t alignment) {
+  announce(routine, size, nullptr);
   if (size == 0) {
     return nullptr;
   }
@@ -102,6 +112,7 @@ void* SymmetricHeap::reallocate(void* old, uint64_t size) {
     release(old);
     return nullptr;
   }
+  announce(HeapRoutine::realloc, size, old);
   const auto [offset, old_size] = checked_block(old, HeapRoutine::realloc);
   // Nobody writes into the old block any more once all are here.
   agree(world_, {.routine = HeapRoutine::realloc, .kind = kind_, .size = size, .offset = offset});
@@ -117,6 +128,7 @@ void* SymmetricHeap::reallocate(void* old, uint64_t size) {
 }
 
 void SymmetricHeap::release(void* address) {
+  announce(HeapRoutine::free, address == nullptr ? 0 : 1, address);
   if (address == nullptr) {
     return;
   }

@@ -65,6 +65,8 @@ class SymmetricHeap {
   HeapInfo info() const;
 
  private:
+  // Debug mode: every PE is in this request, with these arguments. Before those that do nothing return.
+  void announce(HeapRoutine routine, uint64_t size, const void* old) const;
   std::optional<uint64_t> take(HeapRoutine routine, uint64_t size, uint64_t alignment);
   void note(HeapRoutine routine, uint64_t offset, uint64_t size);
   void give_back(uint64_t offset);

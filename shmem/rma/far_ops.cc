@@ -1,6 +1,7 @@
 #include "shmem/rma/far_ops.h"
 
 #include "shmem/context/open_context.h"
+#include "shmem/debug/guard.h"
 #include "shmem/rma/rma.h"
 #include "shmem/sync/wait.h"
 #include "shmem/world/far_paths.h"
@@ -176,7 +177,8 @@ void get_at(const FarCall& call, void* dest, const Target& from, size_t nbytes, 
 }  // namespace
 
 void far_put(void* dest, const void* source, size_t nelems, int pe, const char* routine,
-             size_t element_bytes, Completion completion, const Hot& hot) {
+             size_t element_bytes, Completion completion, const Hot& called) {
+  const Hot& hot = called.behind == nullptr ? called : guarded::put(called, dest, source, nelems, element_bytes, pe, routine);
   if (nelems == 0 && static_cast<uint32_t>(pe) < hot.n_pes) {
     return;  // an operation of nothing may point anywhere
   }
@@ -204,7 +206,8 @@ void far_get_from(World& world, void* dest, const Target& from, uint64_t nbytes,
 }
 
 void far_get(void* dest, const void* source, size_t nelems, int pe, const char* routine,
-             size_t element_bytes, Completion completion, const Hot& hot) {
+             size_t element_bytes, Completion completion, const Hot& called) {
+  const Hot& hot = called.behind == nullptr ? called : guarded::get(called, dest, source, nelems, element_bytes, pe, routine);
   if (nelems == 0 && static_cast<uint32_t>(pe) < hot.n_pes) {
     return;
   }
@@ -249,7 +252,8 @@ void far_signal_at(World& world, const Target& at, uint64_t value, SignalChange 
 }
 
 void far_signal(void* word, uint64_t value, SignalChange change, int pe, const char* routine,
-                uint8_t width, const Hot& hot) {
+                uint8_t width, const Hot& called) {
+  const Hot& hot = called.behind == nullptr ? called : guarded::signal(called, word, value, width, pe, routine);
   word = in_user_area(hot, word);
   if (const Remote to = reach({hot, pe, routine}, word, 1, width); to.direct) {
     signal_here(to, value, change, width);
@@ -265,8 +269,11 @@ void far_signal(void* word, uint64_t value, SignalChange change, int pe, const c
 
 void far_put_signal(void* dest, const void* source, size_t nelems, void* word, uint64_t value,
                     SignalChange change, int pe, const char* routine, FarPutSignal kind,
-                    const Hot& hot) {
+                    const Hot& called) {
   const auto [element_bytes, completion, width] = kind;
+  const Hot& hot = called.behind == nullptr
+                       ? called
+                       : guarded::put_signal(called, dest, source, nelems, element_bytes, word, value, width, pe, routine);
   const FarCall call{hot, pe, routine};
   const bool reached = static_cast<uint32_t>(call.pe) < hot.n_pes && hot.peers[call.pe].bytes != 0;
   if (!reached) {
@@ -310,7 +317,8 @@ uint64_t amo_here(const Remote& to, const Amo& amo) {
 
 }  // namespace
 
-uint64_t far_amo(void* word, const Amo& amo, int pe, const char* routine, const Hot& hot) {
+uint64_t far_amo(void* word, const Amo& amo, int pe, const char* routine, const Hot& called) {
+  const Hot& hot = called.behind == nullptr ? called : guarded::amo(called, word, amo, nullptr, pe, routine);
   word = in_user_area(hot, word);
   if (const Remote to = reach({hot, pe, routine}, word, 1, amo.width); to.direct) {
     return amo_here(to, amo);
@@ -336,7 +344,8 @@ void store_old(void* fetch, uint64_t old, uint8_t width) {
 }  // namespace
 
 void far_amo_nbi(void* fetch, void* word, const Amo& amo, int pe, const char* routine,
-                 const Hot& hot) {
+                 const Hot& called) {
+  const Hot& hot = called.behind == nullptr ? called : guarded::amo(called, word, amo, fetch, pe, routine);
   word = in_user_area(hot, word);
   if (const Remote to = reach({hot, pe, routine}, word, 1, amo.width); to.direct) {
     store_old(fetch, amo_here(to, amo), amo.width);
@@ -399,7 +408,8 @@ bool nothing_to_move(const StridedBlocks& blocks, int pe, const Hot& hot) {
 }  // namespace
 
 void far_put_strided(void* dest, const void* source, const StridedBlocks& blocks, int pe,
-                     const char* routine, const Hot& hot) {
+                     const char* routine, const Hot& called) {
+  const Hot& hot = called.behind == nullptr ? called : guarded::strided(called, dest, source, blocks, true, pe, routine);
   if (nothing_to_move(blocks, pe, hot)) {
     return;
   }
@@ -471,7 +481,8 @@ class OverlappingGets {
 }  // namespace
 
 void far_get_strided(void* dest, const void* source, const StridedBlocks& blocks, int pe,
-                     const char* routine, const Hot& hot) {
+                     const char* routine, const Hot& called) {
+  const Hot& hot = called.behind == nullptr ? called : guarded::strided(called, dest, source, blocks, false, pe, routine);
   if (nothing_to_move(blocks, pe, hot)) {
     return;
   }

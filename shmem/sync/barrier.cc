@@ -3,6 +3,7 @@
 #include "shmem/sync/wait.h"
 #include "shmem/world/world.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace canopy::shmem {
@@ -120,8 +121,13 @@ void Barrier::wait_slow(World& world, const uint64_t* word, uint64_t generation,
     return false;
   };
   wait_for(world, mine_.page->bell, come, WakenBy::ours, routine, [&] {
-    return fmt::format("pe {} waits in {} number {} for {}", mine_.page->pe, routine, generation,
-                       from < 0 ? std::string("other PEs") : fmt::format("PE {}", seats_[static_cast<size_t>(from)].page->pe));
+    if (from < 0) {
+      const uint64_t here = load_relaxed(&seats_[0].meeting->arrived) - (generation - 1) * static_cast<uint64_t>(n_);
+      return fmt::format("pe {} waits in {} number {} for other PEs: {} of {} are here", mine_.page->pe, routine, generation,
+                         std::min(here, static_cast<uint64_t>(n_)), n_);
+    }
+    return fmt::format("pe {} waits in {} number {} for PE {}, of which number {} was heard", mine_.page->pe, routine,
+                       generation, seats_[static_cast<size_t>(from)].page->pe, load_relaxed(word));
   });
   if (left >= 0 && load_acquire(word) < generation) {
     world.left_early(routine, seats_[static_cast<size_t>(left)].page->pe);

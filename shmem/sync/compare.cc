@@ -26,10 +26,24 @@ void bad_compare(int cmp, const char* routine) {
                  fmt::format("pe {}: {}: {} is not a comparison", world.my_pe(), routine, cmp));
 }
 
+namespace {
+
+std::string writer_of(const World& world, const void* words, size_t bytes) {
+  return world.guard() != nullptr ? world.guard()->last_writer(words, bytes) : "";
+}
+
+}  // namespace
+
 std::string describe_wait(const World& world, const void* word, const std::string& value,
-                          Compare compare, const std::string& now, const char* routine) {
-  return fmt::format("pe {} waits for *{} {} {}, now {} ({})", world.my_pe(), fmt::ptr(word),
-                     symbol_of(compare), value, now, routine);
+                          Compare compare, const std::string& now, size_t bytes, const char* routine) {
+  return fmt::format("pe {} waits for *{} {} {}, now {} ({}){}", world.my_pe(), fmt::ptr(word),
+                     symbol_of(compare), value, now, routine, writer_of(world, word, bytes));
+}
+
+void check_awaited(World& world, const void* words, size_t nelems, size_t bytes, const char* routine) {
+  if (Guard* guard = world.guard()) {
+    guard->wait(words, nelems, bytes, routine);
+  }
 }
 
 size_t next_start(size_t nelems) {
@@ -37,10 +51,10 @@ size_t next_start(size_t nelems) {
   return nelems == 0 ? 0 : calls++ % nelems;
 }
 
-std::string describe_set(const World& world, const void* words, size_t nelems, Compare compare,
-                         const std::string& value, const char* routine) {
-  return fmt::format("pe {} waits for one of {} words from {} on to be {} {} ({})", world.my_pe(),
-                     nelems, fmt::ptr(words), symbol_of(compare), value, routine);
+std::string describe_set(const World& world, const void* words, size_t nelems, size_t bytes, Compare compare,
+                         const std::string& value, const std::string& now, const char* routine) {
+  return fmt::format("pe {} waits for one of {} words from {} on to be {} {} ({}), now {}{}", world.my_pe(), nelems,
+                     fmt::ptr(words), symbol_of(compare), value, routine, now, writer_of(world, words, nelems * bytes));
 }
 
 }  // namespace canopy::shmem

@@ -17,7 +17,9 @@ World& world_for(const char* routine);
 Doorbell& bell_of(World& world);
 // The sentence of a wait; out of line, because it is needed once a minute.
 std::string describe_wait(const World& world, const void* word, const std::string& value,
-                          Compare compare, const std::string& now, const char* routine);
+                          Compare compare, const std::string& now, size_t bytes, const char* routine);
+// Debug mode: ends the job when `nelems` words of `bytes` are none to wait for.
+[[gnu::cold]] void check_awaited(World& world, const void* words, size_t nelems, size_t bytes, const char* routine);
 
 template <class T>
 inline bool holds(T now, Compare compare, T value) {
@@ -59,6 +61,7 @@ constexpr AwaitedWord::Test test_of(Compare compare) {
 template <class T>
 [[gnu::noinline]] void wait_long(const T* word, Compare compare, T value, T* seen, const char* routine) {
   World& world = world_for(routine);
+  check_awaited(world, word, 1, sizeof(T), routine);
   [[maybe_unused]] AwaitedWord awaited{};
   const AwaitedWord* shown = nullptr;
   if constexpr (std::is_integral_v<T>) {  // reports print whole numbers
@@ -74,7 +77,7 @@ template <class T>
       WakenBy::anyone, routine,
       [&] {
         return describe_wait(world, word, fmt::format("{}", value), compare,
-                             fmt::format("{}", *seen), routine);
+                             fmt::format("{}", *seen), sizeof(T), routine);
       },
       shown);
 }
@@ -93,15 +96,16 @@ inline T wait_until(T* word, Compare compare, T value, const char* routine) {
 
 // A failed test makes progress: programs wait in loops of their own.
 template <class T>
+[[gnu::cold, gnu::noinline]] bool test_after_poll(const T* word, Compare compare, T value) {
+  far_poll();
+  return holds(transport::direct::load(word), compare, value);
+}
+template <class T>
 inline bool test(const T* word, Compare compare, T value) {
   if (holds(transport::direct::load(word), compare, value)) {
     return true;
   }
-  if (any_far()) [[unlikely]] {
-    far_poll();
-    return holds(transport::direct::load(word), compare, value);
-  }
-  return false;
+  return any_far() && test_after_poll(word, compare, value);
 }
 
 }  // namespace canopy::shmem

@@ -62,8 +62,8 @@ void FarBarrier::sync(World& world, const char* routine) {
   const auto released = [&] { return load_acquire(&own.far_released) >= generation; };
   const auto over = [&] { return released() || load_acquire(&leader.leaving) != 0; };
   wait_for(world, world.bell(), over, WakenBy::ours, routine, [&] {
-    return fmt::format("pe {} waits in {} number {} for PE {} and other hosts", me_, routine,
-                       generation, leader.pe);
+    return fmt::format("pe {} waits in {} number {} for PE {} and other hosts, number {} is over", me_, routine,
+                       generation, leader.pe, load_relaxed(&own.far_released));
   });
   if (!released()) {
     world.left_early(routine, leader.pe);
@@ -88,8 +88,10 @@ void FarBarrier::gather(World& world, uint64_t generation, const char* routine) 
     return false;
   };
   wait_for(world, world.bell(), over, WakenBy::ours, routine, [&] {
-    return fmt::format("pe {} waits in {} number {} for other PEs of its host", me_, routine,
-                       generation);
+    const uint64_t others = seats_.size() - 1;
+    const uint64_t here = load_relaxed(&centre.far_arrived) - (generation - 1) * others;
+    return fmt::format("pe {} waits in {} number {} for other PEs of its host: {} of {} are here", me_, routine, generation,
+                       here + 1, others + 1);
   });
   if (!arrived()) {
     world.left_early(routine, left);
@@ -108,8 +110,8 @@ void FarBarrier::disseminate(World& world, uint64_t generation, const char* rout
     LeftWatch watch(world, from);
     const auto over = [&] { return heard() || load_acquire(leaving) != 0 || watch.left(); };
     wait_for(world, world.bell(), over, watch.waker(), routine, [&] {
-      return fmt::format("pe {} waits in {} number {} for PE {} on host {}", me_, routine,
-                         generation, from, world.card(from).host);
+      return fmt::format("pe {} waits in {} number {} for PE {} on host {}, of which number {} was heard", me_, routine,
+                         generation, from, world.card(from).host, load_relaxed(word));
     });
     if (!heard()) {
       world.left_early(routine, from);

@@ -74,8 +74,8 @@ class Lock {
         world(), world().bell(), [&] { return come() || (left = watch.left()); }, watch.waker(),
         routine_,
         [&] {
-          return fmt::format("pe {} waits for the lock at {}, behind PE {} ({})", world().my_pe(),
-                             fmt::ptr(word_), pe, routine_);
+          return fmt::format("pe {} waits for the lock at {}, behind PE {} ({}; its own half is {:#x}, wanted is {:#x})",
+                             world().my_pe(), fmt::ptr(word_), pe, routine_, own(), bits);
         });
     if (left && !come()) {
       misuse(fmt::format("PE {} has finalized with the lock at {}, for which this PE waits", pe,

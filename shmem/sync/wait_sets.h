@@ -101,16 +101,38 @@ template <class T>
 
 // ---- Waits. With no element that takes part there is nothing to wait for.
 
-std::string describe_set(const World& world, const void* words, size_t nelems, Compare compare,
-                         const std::string& value, const char* routine);
+std::string describe_set(const World& world, const void* words, size_t nelems, size_t bytes, Compare compare,
+                         const std::string& value, const std::string& now, const char* routine);
+
+// The values of those that take part; of many, the first.
+template <class T>
+[[gnu::cold, gnu::noinline]] std::string values_now(const Words<T>& words) {
+  constexpr size_t kShown = 16;
+  std::string text;
+  size_t shown = 0;
+  for (size_t i = 0; i < words.nelems; ++i) {
+    if (!words.takes_part(i)) {
+      continue;
+    }
+    if (shown++ == kShown) {
+      return text + ", ...";
+    }
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", transport::direct::load(words.ivars + i));
+    if (!words.one_for_all) {
+      text += fmt::format(" (wanted {})", words.value(i));
+    }
+  }
+  return text;
+}
 
 template <class T, class Ready>
 void wait_for_set(const Words<T>& words, Ready&& ready, const char* routine) {
   World& world = world_for(routine);
+  check_awaited(world, words.ivars, words.nelems, sizeof(T), routine);
   wait_for(world, bell_of(world), ready, WakenBy::anyone, routine, [&] {
-    return describe_set(world, words.ivars, words.nelems, words.compare,
+    return describe_set(world, words.ivars, words.nelems, sizeof(T), words.compare,
                         words.one_for_all ? fmt::format("{}", words.values[0]) : "its own value",
-                        routine);
+                        values_now(words), routine);
   });
 }
 

@@ -107,7 +107,7 @@ void Team::tell(int rank, const char* routine) {
   const uint64_t number = ++told_[static_cast<size_t>(rank)];
   if (!is_near(rank)) {
     // Two on their way may overtake each other; each comes behind what was put before it.
-    signal_op<FromLibrary>(&theirs->told, uint64_t{1}, SignalChange::add, pe(rank), routine);
+    signal_op<FromLibrary>(world_hot_, &theirs->told, uint64_t{1}, SignalChange::add, pe(rank), routine);
     return;
   }
   // Release: what was put; pairs with the acquire in wait_for_cell().
@@ -134,7 +134,7 @@ void Team::put(int rank, void* dest, const void* source, size_t bytes, const cha
     world_hot_.peers[pe(rank)].bell->ring(BellScope::host);
     return;
   }
-  shmem::put<FromLibrary, 1, Completion::nbi>(dest, source, bytes, pe(rank), routine);
+  shmem::put<FromLibrary, 1, Completion::nbi>(world_hot_, dest, source, bytes, pe(rank), routine);
 }
 
 void Team::get(int rank, void* dest, const void* source, size_t bytes, const char* routine) const {
@@ -142,7 +142,7 @@ void Team::get(int rank, void* dest, const void* source, size_t bytes, const cha
     transport::copy_bytes(dest, source, bytes);
     return;
   }
-  shmem::get<FromLibrary, 1>(dest, source, bytes, pe(rank), routine);
+  shmem::get<FromLibrary, 1>(world_hot_, dest, source, bytes, pe(rank), routine);
 }
 
 void Team::quiet(const char* routine) const { shmem::quiet(routine); }

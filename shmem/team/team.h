@@ -81,6 +81,10 @@ class Team {
   void get(int rank, void* dest, const void* source, size_t bytes, const char* routine) const;
   void quiet(const char* routine) const;
 
+  // Debug mode: the number of the program's next collective on this team, and where a member says which it is, by our
+  // address of the same offset.
+  uint64_t next_call() { return ++calls_; }
+  TeamCall* call_of(int rank) const { return reinterpret_cast<TeamCall*>(area_of(rank) + TeamArea::call_at(size())); }
 
  private:
   std::byte* area_of(int rank) const;  // its team area, by our address of the same offset
@@ -97,6 +101,7 @@ class Team {
   Gathering gathering_;
   std::vector<Payload> parts_;
   uint64_t exchanges_ = 0;
+  uint64_t calls_ = 0;
   std::vector<uint64_t> told_;   // by rank: how often we told it
   std::vector<uint64_t> heard_;  // by rank: how often we have waited for it
 };

@@ -1,7 +1,7 @@
 // TeamArea: what the members of one team share about one of them. Every PE has room for kTeams of them at the
 // start of its host heap, so that near members load and store them and far ones reach them by the heap's paths.
 //
-//   | Meeting | cell of member 0 | cell of member 1 | ... | places of all members |
+//   | Meeting | cell of member 0 | cell of member 1 | ... | places of all members | debug mode: TeamCall |
 //
 // A cell is what one member tells another: one line, one writer. Plain integers and bytes, reached through the
 // accessors of runtime/base/cache_line.h; counts only grow. The area's owner clears it before it says which of its
@@ -27,6 +27,20 @@ struct alignas(kCacheLine) TeamCell {
 };
 static_assert(sizeof(TeamCell) == kCacheLine);
 
+// Which collective the area's owner has called last, in the debug mode (debug/guard.h). Written before an exchange,
+// and read by others behind it only when what was exchanged tells that the members' differ: then nobody goes on.
+struct alignas(kCacheLine) TeamCall {
+  char routine[64];
+  uint64_t element_bytes;
+  uint64_t nelems;
+  uint64_t dest;  // in the user area; 0 where there is none
+  uint64_t source;
+  int64_t root;
+  int64_t dst;
+  int64_t sst;
+};
+static_assert(sizeof(TeamCall) == 2 * kCacheLine);
+
 struct TeamArea {
   // Teams that a PE may be a member of at a time, the predefined ones and those of active sets included.
   static constexpr uint32_t kTeams = 1024;
@@ -35,10 +49,13 @@ struct TeamArea {
   static constexpr uint64_t cell_at(int rank) { return sizeof(Meeting) + static_cast<uint64_t>(rank) * sizeof(TeamCell); }
   // uint32_t by rank: which area of its own each member uses. Only active sets tell them here.
   static constexpr uint64_t places_at(int size) { return cell_at(size); }
+  static constexpr uint64_t call_at(int size) {
+    return (places_at(size) + static_cast<uint64_t>(size) * sizeof(uint32_t) + kCacheLine - 1) / kCacheLine * kCacheLine;
+  }
   // Pages of their own, so that unused ones cost nothing.
   static constexpr uint64_t stride(int n_pes) {
     constexpr uint64_t kPage = 4096;
-    const uint64_t bytes = places_at(n_pes) + static_cast<uint64_t>(n_pes) * sizeof(uint32_t);
+    const uint64_t bytes = call_at(n_pes) + sizeof(TeamCall);
     return (bytes + kPage - 1) / kPage * kPage;
   }
   static constexpr uint64_t all_bytes(int n_pes) { return kTeams * stride(n_pes); }

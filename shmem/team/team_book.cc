@@ -204,7 +204,7 @@ std::vector<uint32_t> TeamBook::tell_places(const Triplet& set, uint32_t mine, u
     return reinterpret_cast<TeamCell*>(area(place) + TeamArea::cell_at(writer));
   };
   const auto signal = [&](uint64_t* word, uint64_t value, int rank) {
-    signal_op<FromLibrary>(word, value, SignalChange::set, set.at(rank), routine);
+    signal_op<FromLibrary>(world_.hot(), word, value, SignalChange::set, set.at(rank), routine);
   };
   const auto await = [&](uint64_t* word, int from) {
     const auto come = [&] { return load_acquire(word) != 0; };  // acquire: pairs with the signal's release
@@ -230,7 +230,7 @@ std::vector<uint32_t> TeamBook::tell_places(const Triplet& set, uint32_t mine, u
     }
     for (int rank = 1; rank < set.size; ++rank) {
       auto* theirs = reinterpret_cast<uint32_t*>(area(places[static_cast<size_t>(rank)]) + TeamArea::places_at(set.size));
-      put<FromLibrary, sizeof(uint32_t), Completion::nbi>(theirs, places.data(), places.size(), set.at(rank), routine);
+      put<FromLibrary, sizeof(uint32_t), Completion::nbi>(world_.hot(), theirs, places.data(), places.size(), set.at(rank), routine);
       signal(&cell(places[static_cast<size_t>(rank)], 0)->exchange[0], 1, rank);
     }
     quiet(routine);  // the places leave with this call

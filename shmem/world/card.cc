@@ -15,7 +15,7 @@
 namespace canopy::shmem {
 namespace {
 
-constexpr uint64_t kCardMagic = 0x43435233;  // "CCR3"; the last digit rises with the format
+constexpr uint64_t kCardMagic = 0x43435234;  // "CCR4"; the last digit rises with the format
 
 std::string affinity() {
   // The kernel's mask may be wider than cpu_set_t: grow until it fits.
@@ -44,6 +44,7 @@ std::string Card::pack() const {
   pack_number(out, globals_id);
   pack_number(out, globals_bytes);
   pack_number(out, globals_identity);
+  pack_number(out, static_cast<uint64_t>(debug));
   pack_number(out, static_cast<uint64_t>(way));
   pack_number(out, static_cast<uint64_t>(divided));
   pack_number(out, division);
@@ -68,6 +69,7 @@ Result<Card> Card::unpack(std::string_view bytes, int pe) {
   card.globals_id = in.number();
   card.globals_bytes = in.number();
   card.globals_identity = in.number();
+  card.debug = in.number() != 0;
   card.way = static_cast<PathWay>(in.number());
   card.divided = in.number() != 0;
   card.division = static_cast<uint32_t>(in.number());

@@ -24,6 +24,7 @@ struct Card {
   uint64_t globals_id = 0;        // of the executable's segment; without one the rest is 0
   uint64_t globals_bytes = 0;
   uint64_t globals_identity = 0;  // equal where the executables are
+  bool debug = false;             // wants the debug mode
   PathWay way = PathWay::any;
   bool divided = false;   // a host is to be taken for several
   uint32_t division = 0;  // for which of them

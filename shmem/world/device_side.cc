@@ -97,6 +97,7 @@ Result<> World::connect_device_heaps(uint64_t bytes) {
     far_->set_layout(group_->area().host_bytes(), offset, bytes);
   }
   hot_.bytes = offset + bytes;
+  make_current();
   contexts_.refresh();
   return {};
 }

@@ -47,6 +47,7 @@ struct Hot {
   uintptr_t globals = 0;
   size_t globals_bytes = 0;
   uintptr_t globals_at = 0;
+  const Hot* behind = nullptr;  // debug mode: the true one, which this stands in front of (debug/front.h)
 };
 
 // Globals have two addresses: the program's own, and one at the end of the host heap, where all

@@ -78,15 +78,12 @@ Result<> World::start() {
     withdraw(id);
   }
   teams_ = std::make_unique<TeamBook>(*this);
-  heap_report_ = options_.heap_report ? *options_.heap_report : env::flag("CANOPY_HEAP_REPORT", false);
-  if (heap_report_) {
-    blocks_ = std::make_unique<BlockBook>();
-  }
-  host_heap_.emplace(*this, HeapKind::host, group_->user(my_pe()) + team_bytes(),
-                     group_->area().heap_bytes() - team_bytes(), blocks_.get());
+  make_guard();
+  host_heap_.emplace(*this, HeapKind::host, group_->user(my_pe()) + library_bytes(),
+                     group_->area().heap_bytes() - library_bytes(), blocks_.get());
   register_with_runtime(0, group_->area().host_bytes(), false);
   reset_op_counts();
-  set_current(&hot_, options_.for_thread);
+  make_current();
   if (kernel_side().set_remote_bell != nullptr) {
     kernel_side().set_remote_bell(&bell());
   }
@@ -95,7 +92,27 @@ Result<> World::start() {
   return {};
 }
 
-uint64_t World::team_bytes() const { return granules(TeamArea::all_bytes(n_pes())); }
+uint64_t World::library_bytes() const { return granules(TeamArea::all_bytes(n_pes()) + sizeof(WriteLog)); }
+
+// The debug mode is the job's: what members tell each other, all must tell.
+void World::make_guard() {
+  const bool debug = std::any_of(cards_.begin(), cards_.end(), [](const Card& card) { return card.debug; });
+  heap_report_ = options_.heap_report ? *options_.heap_report : env::flag("CANOPY_HEAP_REPORT", false);
+  if (debug || heap_report_) {
+    blocks_ = std::make_unique<BlockBook>();
+  }
+  if (debug) {
+    const uint64_t offset = TeamArea::all_bytes(n_pes());
+    guard_ = std::make_unique<Guard>(*this, *blocks_, *reinterpret_cast<WriteLog*>(hot_.base + offset), offset);
+  }
+}
+
+void World::make_current() {
+  if (guard_ != nullptr) {
+    front_hot_ = front_.of(hot_);
+  }
+  set_current(guard_ != nullptr ? &front_hot_ : &hot_, options_.for_thread);
+}
 
 Result<Card> World::make_card() {
   Card card = card_of_this_process();
@@ -109,9 +126,10 @@ Result<Card> World::make_card() {
   CANOPY_ASSIGN(const HeapWish wish, options_.heap_bytes
                                          ? Result<HeapWish>(HeapWish{*options_.heap_bytes, true})
                                          : wanted_heap(env::local_ranks()));
-  card.heap_bytes = team_bytes() + granules(wish.bytes);
+  card.heap_bytes = library_bytes() + granules(wish.bytes);
   card.heap_by_user = wish.by_user;
   card.control_nonce = random_id();
+  card.debug = options_.debug;
   card.way = wish_.way;
   if (wish_.pes_per_host > 0) {
     card.divided = true;
@@ -190,7 +208,7 @@ Result<> World::map_peers() {
     const auto here = std::count_if(cards_.begin(), cards_.end(), [&](const Card& card) {
       return card.boot_id == me.boot_id && card.host == me.host;
     });
-    CANOPY_TRY(check_heap_fits(least->heap_bytes - team_bytes(), static_cast<int>(here), my_pe(),
+    CANOPY_TRY(check_heap_fits(least->heap_bytes - library_bytes(), static_cast<int>(here), my_pe(),
                                "SHMEM_SYMMETRIC_SIZE"));
   }
   const uint64_t globals = agreed_globals();

@@ -16,6 +16,8 @@
 #include "runtime/driver/physical_memory.h"
 #include "shmem/context/open_context.h"
 #include "shmem/debug/block_book.h"
+#include "shmem/debug/front.h"
+#include "shmem/debug/guard.h"
 #include "shmem/heap/symmetric_heap.h"
 #include "shmem/lending/lending.h"
 #include "shmem/sync/gathering.h"
@@ -50,6 +52,7 @@ struct WorldOptions {
   bool for_thread = false;             // current for the calling thread only
   std::optional<PathWish> paths;       // in place of the environment's
   std::optional<bool> heap_report;     // in place of CANOPY_HEAP_REPORT: what is live at finalize
+  bool debug = false;                  // checks every operation (debug/guard.h); one PE's wish is for all
 };
 
 // What the job ends with when we end it.
@@ -70,7 +73,10 @@ class World {
 
   int my_pe() const { return hot_.my_pe; }
   int n_pes() const { return static_cast<int>(hot_.n_pes); }
+  // For the library's own operations. The program's go by current_hot(), which in debug mode stands in front of it.
   const Hot& hot() const { return hot_; }
+  // Null outside the debug mode.
+  Guard* guard() const { return guard_.get(); }
   // Who is near whom, and by which way.
   const PathPlan& plan() const { return plan_; }
   // Null when loads and stores reach every PE.
@@ -100,6 +106,10 @@ class World {
   // MiB).
   Result<SymmetricHeap*> device_heap(uint64_t bytes = 0);
   const SymmetricHeap* device_heap_if_any() const { return device_heap_ ? &*device_heap_ : nullptr; }
+  // In what the library keeps for itself at the start of the host heap.
+  bool in_library_area(const void* address) const {
+    return reinterpret_cast<uintptr_t>(address) - hot_.base < library_bytes();
+  }
   // The heap that `address` of this PE lies in; null when it lies in none.
   SymmetricHeap* heap_of(const void* address);
 
@@ -114,8 +124,10 @@ class World {
  private:
   World(std::unique_ptr<Bootstrap> bootstrap, const WorldOptions& options);
   Result<> start();
-  // At the start of the host heap's memory: the team areas, in whole granules.
-  uint64_t team_bytes() const;
+  // At the start of the host heap's memory: the team areas and the log of writes, in whole granules.
+  uint64_t library_bytes() const;
+  void make_guard();
+  void make_current();
   Result<Card> make_card();
   Result<> publish_globals(Card* card);
   uint64_t agreed_globals();
@@ -175,10 +187,13 @@ class World {
   transport::SelfTransport self_;
   transport::MappedTransport mapped_;
   Hot hot_;
+  Hot front_hot_;  // debug mode
+  Front front_;
   Gathering gathering_;
   std::unique_ptr<TeamBook> teams_;
   bool heap_report_ = false;
   std::unique_ptr<BlockBook> blocks_;  // null: nobody wants to know
+  std::unique_ptr<Guard> guard_;
   std::optional<SymmetricHeap> host_heap_;
   std::optional<SymmetricHeap> device_heap_;
   bool finalized_ = false;

@@ -21,6 +21,8 @@ struct ThreadWorldOptions {
   uint64_t heap_bytes = 4u << 20;
   bool finalize = true;  // leave in order when the body returns
   std::optional<shmem::PathWish> paths;
+  bool debug = false;
+  int debug_pe = -1;  // which PE wishes it; -1: all
 };
 
 template <class Body>
@@ -31,6 +33,7 @@ void thread_world(int n_pes, Body&& body, ThreadWorldOptions options = {}) {
     world_options.heap_bytes = options.heap_bytes;
     world_options.for_thread = true;
     world_options.paths = options.paths;
+    world_options.debug = options.debug && (options.debug_pe < 0 || options.debug_pe == bootstrap->pe());
     auto world = shmem::World::create(std::move(bootstrap), world_options);
     ASSERT_TRUE(world) << error_text::newest();
     body(**world);
