@@ -72,31 +72,6 @@ case $fault in
       says "pe 0 waits in shmem_[a-z_]+ for PE 1, which has finalized or ended already"
     done
     ;;
-  too_much_to_reduce | too_much_to_collect)
-    run 2 "$program" "$fault"
-    ends nonzero
-    says "shmem_long_(sum_reduce|fcollect): .* reach past the end of the symmetric heap"
-    ;;
-  no_stride)
-    run 2 "$program" "$fault"
-    ends nonzero
-    says "shmem_long_alltoalls: strides 1 and 0: the least is 1"
-    ;;
-  dead_team)
-    run 2 "$program" "$fault"
-    ends nonzero
-    says "shmem_team_sync: 0x[0-9a-f]+ is not a team, or was destroyed"
-    ;;
-  no_root)
-    run 2 "$program" "$fault"
-    ends nonzero
-    says "shmem_long_broadcast: PE_root 2 is not below the 2 PEs of the team"
-    ;;
-  unequal_split)
-    run 3 "$program" "$fault"
-    ends nonzero
-    says "shmem_team_split_strided was called with other arguments on PE [01]"
-    ;;
   unequal_malloc)
     run 3 "$program" "$fault"
     ends nonzero
@@ -112,11 +87,6 @@ case $fault in
     ends 0
     says "finalize in a forked child of PE 0"
     says "init in a forked child of PE 1"
-    ;;
-  lock_before_init)
-    run 1 "$program" "$fault"
-    ends nonzero
-    says "shmem_set_lock was called before init or after finalize"
     ;;
   wrong_level)
     run 2 "$program" "$fault"
@@ -151,21 +121,6 @@ case $fault in
     ends nonzero
     says "pe 0: shmem_set_lock: PE 1 has finalized with the lock at"
     ;;
-  dead_context)
-    run 2 "$program" "$fault"
-    ends nonzero
-    says "shmem_ctx_long_p on context 0x[0-9a-f]+, which does not exist: it was destroyed"
-    ;;
-  invalid_context)
-    run 2 "$program" "$fault"
-    ends nonzero
-    says "shmem_ctx_long_atomic_inc on SHMEM_CTX_INVALID"
-    ;;
-  default_destroyed)
-    run 2 "$program" "$fault"
-    ends nonzero
-    says "shmem_ctx_destroy on SHMEM_CTX_DEFAULT, which lives as long as the job"
-    ;;
   forked_context)
     run 2 "$program" "$fault"
     ends 0
@@ -182,11 +137,6 @@ case $fault in
     run 2 "$program" none
     ends 0
     says "SHMEM_SYMMETRIC_SIZE .*now 2097152"
-    ;;
-  too_long)
-    run 2 "$program" "$fault"
-    ends nonzero
-    says "shmem_putmem: .* elements of 1 bytes at .* reach past the end of the symmetric heap"
     ;;
   heap_too_large)
     export SHMEM_SYMMETRIC_SIZE=100t
