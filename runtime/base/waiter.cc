@@ -189,7 +189,9 @@ bool WaitPacer::spins_on() {
 bool WaitPacer::slow_step() {
   if (start_ns_ == 0) {
     start_ns_ = monotonic_ns();
-    try_permit(start_ns_);
+    if (!SpinBudget::crowded()) {  // else there is none to be had
+      try_permit(start_ns_);
+    }
   } else if (!permit_ && rank_ == SpinRank::executor && polls_ < kSpinSteps) {
     if (!executor_wants.load(std::memory_order_relaxed)) {
       executor_wants.store(true, std::memory_order_relaxed);
@@ -237,9 +239,10 @@ namespace waiter_detail {
 WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, Deadline deadline,
                   FunctionRef<std::string()> describe, WakenBy waker) {
   WaitPacer pacer;
-  const uint64_t start = monotonic_ns();
   const uint64_t report_ns = g_report_ns.load(std::memory_order_relaxed);
-  uint64_t report_at = start + report_ns;
+  // Taken when the first sleep is near: most waits end before, and would pay for the clock.
+  uint64_t start = 0;
+  uint64_t report_at = 0;
   Doorbell nobody_rings;  // a nap is a sleep on a bell that only time ends
   bool rung_for_nothing = false;
   for (;;) {
@@ -250,6 +253,10 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
       continue;
     }
     const uint64_t now = monotonic_ns();
+    if (start == 0) {
+      start = now - pacer.waited_ns();
+      report_at = start + report_ns;
+    }
     if (deadline.passed(now)) {
       if (ready()) {
         return WaitEnd::ready;

@@ -89,8 +89,8 @@ void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, Waken
     wait_with_progress(world, bell, look, Awaits::peers, waker, describe);
     return;
   }
-  const uint64_t start = monotonic_ns();
   const Deadline deadline = Deadline::user_default();
+  const uint64_t start = deadline.is_never() ? 0 : monotonic_ns();  // for give_up() alone
   // Where PEs outnumber cores, whoever is waited for may need this one: nothing is polled for free (waiter.cc).
   const WaitEnd end = SpinBudget::crowded()
                           ? waiter_detail::wait_slow(ready, &bell, BellScope::host, deadline, describe, waker)
