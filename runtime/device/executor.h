@@ -65,6 +65,8 @@ class Executor {
   // Hands the strand over if the executor waits with an open mailbox. `head_is_over` travels with it, so
   // that the strand's own line need not.
   bool offer(Strand* strand, bool head_is_over);
+  // Resumes a strand behind its wait, from the loop that has found the wait over: here, if nothing else is in hand.
+  void resume_found(Woken woken) { take_waiter(woken, resume_strand_ != nullptr); }
   void push_strand(Strand* strand);
   void push_fiber(Fiber* fiber);
   Strand* steal_strand();

@@ -401,8 +401,12 @@ bool Executor::start_kernel(Executor*& self, Strand* strand, Sqe* sqe) {
       block.core = core;
       launch.next_block = first_block + 1;
       launch.ended.store(0, std::memory_order_relaxed);
-      if (const Sqe* second = strand->second(); second != nullptr && second->kind == SqeKind::event_record) {
-        prefetch_for_write(second->body.event.cell);  // who waits for it has had it last
+      if (const Sqe* second = strand->second(); second != nullptr) {  // who waits for it has had it last
+        if (second->kind == SqeKind::event_record) {
+          prefetch_for_write(second->body.event.cell);
+        } else if (second->kind == SqeKind::notify_record) {
+          second->body.notify_record.cell->prefetch_record();
+        }
       }
       self = run_entry(*self, block);
       self->release_core(block);

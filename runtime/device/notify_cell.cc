@@ -2,6 +2,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/device/abi/fault_code.h"
+#include "runtime/device/executor.h"
 #include "runtime/device/peer_news.h"
 #include "runtime/device/scheduler.h"
 #include "runtime/device/strand.h"
@@ -82,11 +83,20 @@ SpareNotifyCells& spare_cells() {
 void NotifyCell::drop_references(uint32_t count) {
   // acq_rel: the last one sees what all others did with the cell.
   if (references_.fetch_sub(count, std::memory_order_acq_rel) == count) {
-    if (NotifyLink* link = link_.exchange(nullptr, std::memory_order_acq_rel)) {
-      delete link;
+    if (link() != nullptr) {
+      end_link();
     }
     spare_cells().give(this);
   }
+}
+
+// Before the word's page is another's. Nobody has a share, so nobody looks.
+void NotifyCell::end_link() {
+  {
+    std::lock_guard lock(lock_);
+    withdraw();
+  }
+  delete link_.exchange(nullptr, std::memory_order_acq_rel);
 }
 
 bool NotifyCell::try_hold() {
@@ -139,35 +149,51 @@ bool NotifyCell::satisfied(const Sqe& sqe) {
   return true;
 }
 
-// Peers change the word meanwhile: what is cleared is what was seen.
 bool NotifyCell::satisfied_in_shared(const Sqe& sqe) {
   const Sqe::Body::NotifyWait& wait = sqe.body.notify_wait;
-  std::atomic_ref word(link()->shared->word);
-  word_ = word.load(std::memory_order_seq_cst);
-  while (holds(word_, wait.test, wait.value)) {
-    // seq_cst, acquire part: what the recording stream did before is visible.
-    if (!wait.clear || word.compare_exchange_weak(word_, 0, std::memory_order_seq_cst)) {
-      word_ = wait.clear ? 0 : word_;
-      return true;
-    }
+  // seq_cst, acquire part: what the recording stream did before is visible.
+  records_ = std::atomic_ref(link()->shared->records).load(std::memory_order_seq_cst);
+  if (!holds(shared_flag(), wait.test, wait.value)) {
+    return false;
   }
-  return false;
+  if (wait.clear) {
+    taken_ = records_;
+  }
+  return true;
 }
 
-void NotifyCell::set_waiting(bool waiting) {
-  if (link() == nullptr || waiting_ == waiting) {
+void NotifyCell::announce() {
+  if (link() == nullptr || announced_) {
     return;
   }
-  waiting_ = waiting;
-  PeerNews& news = *link()->news;
-  news.add_waits(waiting ? 1 : -1);
-  if (waiting) {
-    polled_at_ = news.poll_word(&link()->shared->word, word_, link()->bit);
-  } else if (const int where = std::exchange(polled_at_, -1); where >= 0) {
-    news.forget_word(where);
-  }
+  announced_ = true;
+  looks_for_nothing_ = 0;
+  polled_at_ = link()->news->poll_word(&link()->shared->records, records_, link()->bit);
   // seq_cst: before the next look at the word; see SharedNotify.
-  std::atomic_ref(link()->shared->waiting).store(waiting ? 1 : 0, std::memory_order_seq_cst);
+  std::atomic_ref(link()->shared->waiting).store(1, std::memory_order_seq_cst);
+}
+
+void NotifyCell::withdraw() {
+  if (!std::exchange(announced_, false)) {
+    return;
+  }
+  if (const int where = std::exchange(polled_at_, -1); where >= 0) {
+    link()->news->forget_word(where);
+  }
+  std::atomic_ref(link()->shared->waiting).store(0, std::memory_order_relaxed);
+}
+
+inline void NotifyCell::note_seen() {
+  if (polled_at_ >= 0) {
+    link()->news->set_seen(polled_at_, records_);
+  }
+}
+
+void NotifyCell::count_waits() {
+  if (link() != nullptr && counted_ != (first_ != nullptr)) {
+    counted_ = !counted_;
+    link()->news->add_waits(counted_ ? 1 : -1);
+  }
 }
 
 // For a wait that is to be parked otherwise.
@@ -175,15 +201,11 @@ bool NotifyCell::satisfied_or_announced(const Sqe& sqe) {
   if (satisfied(sqe)) {
     return true;
   }
-  if (link() == nullptr || waiting_) [[likely]] {
+  if (link() == nullptr || announced_) [[likely]] {
     return false;
   }
-  set_waiting(true);
-  if (!satisfied(sqe)) {
-    return false;
-  }
-  set_waiting(first_ != nullptr);
-  return true;
+  announce();
+  return satisfied(sqe);
 }
 
 Strand* NotifyCell::take_satisfied() {
@@ -207,14 +229,14 @@ Strand* NotifyCell::take_satisfied() {
       }
     }
   }
-  set_waiting(first_ != nullptr);
+  count_waits();
   return over;
 }
 
 Strand* NotifyCell::take_all() {
   Strand* all = std::exchange(first_, nullptr);
   last_ = nullptr;
-  set_waiting(false);
+  count_waits();
   return all;
 }
 
@@ -231,29 +253,13 @@ Strand* NotifyCell::let_go(Strand* over) {
   return over;
 }
 
-void NotifyCell::change_shared(NotifyChange change, uint32_t value) {
-  std::atomic_ref word(link()->shared->word);
-  // seq_cst, release part: publishes what the stream did before. Before the look at `waiting`; see SharedNotify.
-  switch (change) {
-    case NotifyChange::set:
-      word.exchange(value, std::memory_order_seq_cst);
-      break;
-    case NotifyChange::add:
-      word.fetch_add(value, std::memory_order_seq_cst);
-      break;
-    case NotifyChange::bit_or:
-      word.fetch_or(value, std::memory_order_seq_cst);
-      break;
-    case NotifyChange::bit_and:
-      word.fetch_and(value, std::memory_order_seq_cst);
-      break;
-  }
-}
+// seq_cst, release part: publishes what the stream did before. Before the look at `waiting`; see SharedNotify.
+void NotifyCell::record_shared() { std::atomic_ref(link()->shared->records).fetch_add(1, std::memory_order_seq_cst); }
 
 Strand* NotifyCell::record(NotifyChange change, uint32_t value) {
   if (const NotifyLink* to = link(); to != nullptr && to->creator != nullptr) [[unlikely]] {
     prefetch_for_write(to->creator);  // on its way while the word is
-    change_shared(change, value);
+    record_shared();
     if (std::atomic_ref(to->shared->waiting).load(std::memory_order_seq_cst) != 0) {
       to->creator->ring(to->bit);
     }
@@ -263,7 +269,7 @@ Strand* NotifyCell::record(NotifyChange change, uint32_t value) {
   {
     std::lock_guard lock(lock_);
     if (link() != nullptr) [[unlikely]] {
-      change_shared(change, value);
+      record_shared();
     } else {
       word_ = changed(word_, change, value);
     }
@@ -279,28 +285,42 @@ void NotifyCell::share(std::unique_ptr<NotifyLink> link) {
   std::lock_guard lock(lock_);
   // Nobody else has the page yet.
   if (link->creator == nullptr) {
-    store_relaxed(&link->shared->word, word_);
+    records_ = word_;
+    taken_ = 0;
+    store_relaxed(&link->shared->records, records_);
   }
   link_.store(link.release(), std::memory_order_release);
-  set_waiting(first_ != nullptr);
+  if (first_ != nullptr) {
+    announce();
+    count_waits();
+  }
 }
 
 void NotifyCell::look() {
-  Strand* over;
+  Strand* over = nullptr;
   {
     std::lock_guard lock(lock_);
-    over = take_satisfied();
-    if (polled_at_ >= 0) {
-      link()->news->set_seen(polled_at_, word_);
+    if (first_ != nullptr) {
+      looks_for_nothing_ = 0;
+      over = take_satisfied();
+    } else if (announced_ && ++looks_for_nothing_ == kLooksForNothing) {
+      withdraw();
+    } else {
+      records_ = load_relaxed(&link()->shared->records);  // for the poll
     }
+    note_seen();
   }
-  resume(let_go(over));
+  resume(let_go(over), Executor::current());
 }
 
-void NotifyCell::resume(Strand* over) {
+void NotifyCell::resume(Strand* over, Executor* found_by) {
   while (over != nullptr) {
     Strand* strand = std::exchange(over, over->next_waiter);
-    strand->scheduler().submit(strand, true);
+    if (found_by != nullptr) {
+      found_by->resume_found({strand, strand->home.load(std::memory_order_relaxed)});
+    } else {
+      strand->scheduler().submit(strand, true);
+    }
   }
 }
 
@@ -318,17 +338,21 @@ void NotifyCell::lose_peer(const std::string& sentence, bool last) {
     orphaned_ = last;
     orphaned_imports_ = load_relaxed(&link()->shared->imports);
   }
-  resume(let_go(over));
+  resume(let_go(over), nullptr);
   failed = let_go(failed);
   for (Strand* strand = failed; strand != nullptr; strand = strand->next_waiter) {
     strand->record_error(kPeerLost, sentence);
   }
-  resume(failed);
+  resume(failed, nullptr);
 }
 
 uint32_t NotifyCell::word() {
   std::lock_guard lock(lock_);
-  return link() == nullptr ? word_ : load_relaxed(&link()->shared->word);
+  if (link() == nullptr) {
+    return word_;
+  }
+  records_ = load_relaxed(&link()->shared->records);
+  return shared_flag();
 }
 
 bool NotifyCell::wait(Strand* strand, Strand** over) {
@@ -342,12 +366,13 @@ bool NotifyCell::wait(Strand* strand, Strand** over) {
     std::lock_guard lock(lock_);
     if (satisfied_or_announced(sqe)) {
       *over = sqe.body.notify_wait.clear && first_ != nullptr ? take_satisfied() : nullptr;
+      note_seen();
     } else if (orphaned()) [[unlikely]] {
-      set_waiting(first_ != nullptr);
       nobody_left = true;
     } else {
       parked = true;
       append(strand);
+      count_waits();
       if (limit_ns != 0) {
         // Under the lock: nobody can end the wait, and cancel its limit, before it is armed.
         strand->limit.at_ns = monotonic_ns() + limit_ns;
@@ -378,7 +403,8 @@ void NotifyCell::clear() {
   word_ = 0;
   orphaned_ = false;
   if (link() != nullptr) {
-    std::atomic_ref(link()->shared->word).store(0, std::memory_order_seq_cst);
+    taken_ = records_ = load_acquire(&link()->shared->records);
+    note_seen();
   }
 }
 
@@ -393,7 +419,7 @@ void NotifyCell::run_out(WaitTimer::Node* node) {
     if (!wait.cell->unlink(strand)) {
       return;
     }
-    seen = wait.cell->word_;
+    seen = wait.cell->link() == nullptr ? wait.cell->word_ : wait.cell->shared_flag();
   }
   strand->record_error(
       kWaitTimeout,
@@ -420,7 +446,7 @@ bool NotifyCell::unlink(Strand* strand, bool marked_only) {
       if (last_ == strand) {
         last_ = before;
       }
-      set_waiting(first_ != nullptr);
+      count_waits();
       return true;
     }
   }

@@ -4,7 +4,7 @@
 // A level, not an edge: what was recorded before a wait is still there for it. Waiting strands are
 // served in the order of their waits, each by the word as the one before left it. Thread-safe.
 //
-// The word of a cell with a link lies in memory of several processes. Its creator's cell takes a change by a peer up when
+// The word of a cell with a link lies in memory of several processes (SharedNotify). Its creator's cell takes a change by a peer up when
 // it is told to look(); the others' cells only record.
 #pragma once
 
@@ -22,6 +22,7 @@
 
 namespace canopy {
 
+class Executor;
 class PeerNews;
 class Strand;
 
@@ -49,6 +50,12 @@ class NotifyCell {
   // Changes the word; returns the strands whose waits are over with it, linked by next_waiter.
   // REQUIRES: the caller holds a share.
   Strand* record(NotifyChange change, uint32_t value);
+  // Asks the cache for what a record of an imported notify is about to write.
+  void prefetch_record() const {
+    if (const NotifyLink* to = link(); to != nullptr && to->creator != nullptr) {
+      prefetch_for_write(&to->shared->records);
+    }
+  }
   // The wait at the head of `strand`: true when it is satisfied, with the strands in *over that the
   // word it cleared lets go; after false another executor may be running the strand already. The
   // wait's share goes with its end.
@@ -57,12 +64,12 @@ class NotifyCell {
   void clear();
   // As acquire_reference(), unless the last share has gone: for who finds the cell by its link.
   bool try_hold();
-  // From now on the word is link->shared->word, with the value it has.
-  // REQUIRES: the cell has no link, and the caller a share.
+  // From now on the word lies in link->shared, with the value it has.
+  // REQUIRES: the cell has no link, and the caller a share; only flags: changes are sets to 1, tests for 1.
   void share(std::unique_ptr<NotifyLink> link);
   // Null: known to this process only.
   NotifyLink* link() const { return link_.load(std::memory_order_acquire); }
-  // Lets those go whom a peer's change has satisfied. REQUIRES: the caller holds a share.
+  // Lets those go whom a peer's change has satisfied. REQUIRES: the caller holds a share; on an executor, its loop.
   void look();
   // A process that had imported the notify is gone: waits that are not over fail, and, if `last`, so do later ones
   // that are not satisfied at once, until somebody imports it again. REQUIRES: as above.
@@ -81,6 +88,7 @@ class NotifyCell {
   NotifyCell() = default;
   ~NotifyCell() = default;
   static void run_out(WaitTimer::Node* node);
+  void end_link();
   // Ends the limits and shares of waits that are off the list: a limit that runs out just now finds
   // them gone.
   Strand* let_go(Strand* over);
@@ -89,18 +97,30 @@ class NotifyCell {
   bool satisfied_in_shared(const Sqe& sqe);
   bool satisfied_or_announced(const Sqe& sqe);
   bool orphaned() const;
-  void set_waiting(bool waiting);
-  void change_shared(NotifyChange change, uint32_t value);
+  // Has peers tell of changes, and the word polled. That stays when the wait is over, because the next one often follows at
+  // once; peers that tell for nothing end it.
+  void announce();
+  void withdraw();
+  void count_waits();  // whenever first_ may have become null, or not null
+  void note_seen();
+  // With a link, which only flags have: set to 1, waited for by comparison with 1.
+  void record_shared();
+  uint32_t shared_flag() const { return records_ != taken_ ? 1 : 0; }
   Strand* take_all();
-  static void resume(Strand* over);
+  static void resume(Strand* over, Executor* found_by);
   Strand* take_satisfied();
   void append(Strand* strand);
   bool unlink(Strand* strand, bool marked_only = false);
 
   std::atomic<uint32_t> references_{1};
   SpinLock lock_;  // guards all below, and the heads of the strands on the list
-  uint32_t word_ = 0;  // with a link: as it was seen last
-  bool waiting_ = false;       // link_->shared->waiting is up
+  uint32_t word_ = 0;     // without a link
+  uint64_t records_ = 0;  // with one: how many were seen last,
+  uint64_t taken_ = 0;    // and how many waits and resets have taken
+  static constexpr uint32_t kLooksForNothing = 8;
+  bool announced_ = false;     // link_->shared->waiting is up
+  bool counted_ = false;       // among PeerNews's waits
+  uint32_t looks_for_nothing_ = 0;  // by peers' news while nobody waited, since somebody did
   int polled_at_ = -1;         // where PeerNews polls the word; -1: it does not
   bool orphaned_ = false;      // the last importer is gone
   uint32_t orphaned_imports_ = 0;  // what `imports` was then

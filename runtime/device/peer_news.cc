@@ -17,7 +17,7 @@ void PeerNews::remove(uint64_t bit, PeerWatcher* watcher) {
   std::erase(bucket.watchers, watcher);
 }
 
-int PeerNews::poll_word(const uint32_t* word, uint32_t seen, uint64_t bit) {
+int PeerNews::poll_word(const uint64_t* word, uint64_t seen, uint64_t bit) {
   std::lock_guard lock(polled_mutex_);
   for (int i = 0; i < kPolledWords; ++i) {
     if (polled_[i].word.load(std::memory_order_relaxed) == nullptr) {
@@ -31,7 +31,7 @@ int PeerNews::poll_word(const uint32_t* word, uint32_t seen, uint64_t bit) {
   return -1;
 }
 
-void PeerNews::set_seen(int where, uint32_t seen) { polled_[where].seen.store(seen, std::memory_order_relaxed); }
+void PeerNews::set_seen(int where, uint64_t seen) { polled_[where].seen.store(seen, std::memory_order_relaxed); }
 
 void PeerNews::forget_word(int where) {
   std::lock_guard lock(polled_mutex_);

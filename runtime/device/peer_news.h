@@ -7,6 +7,7 @@
 // Thread-safe. Watchers come and go any time; one that is being looked at is held.
 #pragma once
 
+#include "runtime/base/cache_line.h"
 #include "runtime/base/peer_bell.h"
 
 #include <array>
@@ -43,14 +44,18 @@ class PeerNews {
 
   // Has `word` polled as well, which lies in memory that is never unmapped: until it is not `seen`. Returns where, -1 when
   // enough are. `bit` as in add().
-  int poll_word(const uint32_t* word, uint32_t seen, uint64_t bit);
-  void set_seen(int where, uint32_t seen);
+  int poll_word(const uint64_t* word, uint64_t seen, uint64_t bit);
+  void set_seen(int where, uint64_t seen);
   void forget_word(int where);
 
   // Bits are up, or a polled word has changed.
   bool any() const {
     const PeerBell* bell = bell_.load(std::memory_order_relaxed);
     return bell != nullptr && (bell->has_news() || changed_bits() != 0);
+  }
+  // Asks the cache for the polled words that have changed: who looks at them behind is about to write there.
+  void prefetch_changed() const {
+    each_changed([](const Polled&, const uint64_t* word) { prefetch_for_write(word); });
   }
   // Takes the bits, and has the words behind them looked at.
   void deal();
@@ -64,18 +69,22 @@ class PeerNews {
   // A reader may see one entry half of a word and half of the next one: then words are looked at for nothing, or the
   // bell has to do. Relaxed, but for the word itself.
   struct Polled {
-    std::atomic<const uint32_t*> word{nullptr};
-    std::atomic<uint32_t> seen{0};
+    std::atomic<const uint64_t*> word{nullptr};
+    std::atomic<uint64_t> seen{0};
     std::atomic<uint64_t> bit{0};
   };
-  uint64_t changed_bits() const {
-    uint64_t bits = 0;
+  template <class Use>
+  void each_changed(Use&& use) const {
     for (int i = 0, end = polled_end_.load(std::memory_order_relaxed); i < end; ++i) {
-      const uint32_t* word = polled_[i].word.load(std::memory_order_acquire);
+      const uint64_t* word = polled_[i].word.load(std::memory_order_acquire);
       if (word != nullptr && load_relaxed(word) != polled_[i].seen.load(std::memory_order_relaxed)) {
-        bits |= polled_[i].bit.load(std::memory_order_relaxed);
+        use(polled_[i], word);
       }
     }
+  }
+  uint64_t changed_bits() const {
+    uint64_t bits = 0;
+    each_changed([&](const Polled& each, const uint64_t*) { bits |= each.bit.load(std::memory_order_relaxed); });
     return bits;
   }
   struct Bucket {
