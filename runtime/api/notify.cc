@@ -4,7 +4,6 @@
 
 #include <span>
 #include <string>
-#include <vector>
 
 using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
@@ -107,11 +106,8 @@ aclError aclrtNotifySetImportPid(aclrtNotify notify, int32_t* pid, size_t num) {
   CANOPY_ACL_NOT_NULL(notify);
   CANOPY_ACL_NOT_NULL(pid);
   return guard([&]() -> Result<> {
-    if (num == 0) {
-      return fail(Errc::invalid_argument, "aclrtNotifySetImportPid: 0 process ids");
-    }
     CANOPY_ASSIGN(Notify * found, runtime().notifies().find(notify, kFlag));
-    return found->allow(std::vector<pid_t>(pid, pid + num));
+    return found->allow({pid, num});
   });
 }
 

@@ -3,7 +3,6 @@
 #include "runtime/core/memory.h"
 #include "runtime/core/runtime.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace canopy {
@@ -71,11 +70,6 @@ Result<std::string> IpcMemory::export_key(const void* address, uint64_t bytes, b
 Result<> IpcMemory::allow(std::string_view key, std::span<const int32_t> pids) {
   CANOPY_ASSIGN(Driver * driver, runtime_.driver());
   CANOPY_TRY(SharedKey::parse(ObjectKind::memory, key));
-  const auto wrong = std::find_if(pids.begin(), pids.end(), [](int32_t pid) { return pid <= 0; });
-  if (pids.empty() || wrong != pids.end()) {
-    return fail(Errc::invalid_argument, "a list of {} processes{}: at least one, and numbers above 0, are wanted", pids.size(),
-                pids.empty() ? std::string() : fmt::format(" with the number {}", *wrong));
-  }
   uint64_t id = 0;
   {
     std::lock_guard lock(mutex_);
@@ -85,12 +79,10 @@ Result<> IpcMemory::allow(std::string_view key, std::span<const int32_t> pids) {
     }
     id = found->second.id;
   }
-  auto done = id == 0 ? Result<>(tl::unexpected(Error{Errc::not_found, 0, {}}))
-                      : driver->sharing().allow(id, {pids.begin(), pids.end()});
-  if (!done && done.error().code == Errc::not_found) {
+  if (id == 0) {
     return fail(Errc::stale_handle, "'{}': its memory has been freed", key);
   }
-  return done;
+  return driver->sharing().allow(id, pids);
 }
 
 Result<> IpcMemory::check_exported(std::string_view key) {

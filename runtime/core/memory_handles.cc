@@ -123,11 +123,6 @@ Result<uint64_t> MemoryHandles::share(void* handle, bool listed_only) {
 
 Result<> MemoryHandles::allow(uint64_t id, std::span<const int32_t> pids) {
   CANOPY_ASSIGN(Driver * driver, runtime_.driver());
-  const auto wrong = std::find_if(pids.begin(), pids.end(), [](int32_t pid) { return pid <= 0; });
-  if (pids.empty() || wrong != pids.end()) {
-    return fail(Errc::invalid_argument, "a list of {} processes{}: at least one, and numbers above 0, are wanted", pids.size(),
-                pids.empty() ? std::string() : fmt::format(" with the number {}", *wrong));
-  }
   std::shared_ptr<MemoryObject> kept;
   {
     std::lock_guard lock(mutex_);
@@ -141,7 +136,7 @@ Result<> MemoryHandles::allow(uint64_t id, std::span<const int32_t> pids) {
       return fail(Errc::stale_handle, "{:#x}: its memory has been freed", id);
     }
   }
-  return driver->sharing().allow(id, {pids.begin(), pids.end()});
+  return driver->sharing().allow(id, pids);
 }
 
 Result<void*> MemoryHandles::import(uint64_t id, int user) {

@@ -64,7 +64,7 @@ Result<std::string> Notify::export_key(Driver& driver, bool listed_only) {
   return exported()->key();
 }
 
-Result<> Notify::allow(const std::vector<pid_t>& pids) {
+Result<> Notify::allow(std::span<const int32_t> pids) {
   NotifyExport* link = exported();
   if (link == nullptr) {
     return fail(Errc::invalid_argument, "notify {} was not exported by this process", id_);

@@ -11,12 +11,10 @@
 #include "runtime/core/id_pool.h"
 #include "runtime/device/abi/sqe.h"
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <string>
-#include <vector>
 
 namespace canopy {
 
@@ -51,8 +49,8 @@ class Notify {
   // The key by which other processes import the notify: the same with every call. `listed_only`: only those that
   // allow() has named. Errc::invalid_argument: imported itself, or exported with the other kind of check.
   Result<std::string> export_key(Driver& driver, bool listed_only);
-  // Errc::invalid_argument: not exported, or to all processes.
-  Result<> allow(const std::vector<pid_t>& pids);
+  // Errc::invalid_argument: not exported, or to all processes; an empty list, or no number of a process.
+  Result<> allow(std::span<const int32_t> pids);
 
   int device() const { return device_; }
   Kind kind() const { return kind_; }

@@ -8,12 +8,10 @@
 #include "runtime/driver/driver.h"
 #include "runtime/driver/sync_pages.h"
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <memory>
+#include <span>
 #include <string>
-#include <vector>
 
 namespace canopy {
 
@@ -24,7 +22,7 @@ class NotifyExport final : public NotifyLink, private PeerWatcher {
   static Result<> attach(Driver& driver, NotifyCell& cell, int device, uint32_t id, bool listed_only);
   ~NotifyExport() override;
 
-  Result<> allow(const std::vector<pid_t>& pids) { return driver_.sharing().allow(key_.id, pids); }
+  Result<> allow(std::span<const int32_t> pids) { return driver_.sharing().allow(key_.id, pids); }
   std::string key() const { return key_.text(ObjectKind::notify); }
   bool listed_only() const { return listed_only_; }
 

@@ -271,14 +271,14 @@ const std::string& Broker::address() const { return state_->address; }
 
 BrokerName Broker::name() const { return state_->name; }
 
-Result<uint64_t> Broker::publish(const UniqueFd& fd, uint64_t bytes, std::vector<pid_t> pids) {
+Result<uint64_t> Broker::publish(const UniqueFd& fd, uint64_t bytes, const std::vector<pid_t>& pids) {
   auto copy = std::make_shared<UniqueFd>(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
   if (!*copy) {
     const int err = errno;
     return fail_errno(err == EBADF ? Errc::invalid_argument : Errc::limit, err, "fd {} cannot be published", fd.get());
   }
-  Export object{.fd = std::move(copy), .bytes = bytes, .secret = {}, .pids = std::move(pids), .owner = {}};
-  object.listed_only = !object.pids.empty();
+  Export object{.fd = std::move(copy), .bytes = bytes, .secret = {}, .pids = pids, .owner = {}};
+  object.listed_only = !pids.empty();
   return publish(std::move(object));
 }
 
@@ -302,13 +302,18 @@ Result<uint64_t> Broker::publish(Export object) {
   return state_->clients.publish(std::move(object), state_->options.tag);
 }
 
-Result<> Broker::allow(uint64_t id, const std::vector<pid_t>& pids) {
+Result<> Broker::allow(uint64_t id, const ProcessList& pids) {
   if (state_->in_child()) {
     return forked_error();
   }
   std::lock_guard lock(state_->mutex);
-  if (!state_->clients.allow(id, pids)) {
-    return fail(Errc::not_found, "nothing is published as {:#x}", id);
+  switch (state_->clients.allow(id, pids)) {
+    case BrokerClients::Allowed::yes:
+      return {};
+    case BrokerClients::Allowed::unknown:
+      return fail(Errc::not_found, "nothing is published as {:#x}", id);
+    case BrokerClients::Allowed::without_list:
+      return fail(Errc::invalid_argument, "{:#x} was exported for all processes of this user, without a check of pids: there is no list", id);
   }
   return {};
 }

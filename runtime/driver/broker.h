@@ -3,7 +3,7 @@
 // One thread per Broker sleeps in epoll on an abstract SEQPACKET socket. Whoever created the Broker
 // publishes memfds under random ids and tells others its address and the ids; they connect() their own Broker
 // to it and fetch() the descriptors (SCM_RIGHTS). Access is decided by uid (SO_PEERCRED) and, when
-// a pid list is given, by pid: never by knowing the id alone. A connection stays open for the life
+// a list is given, by process (process_list.h): never by knowing the id alone. A connection stays open for the life
 // of both sides, so that its hang-up without a farewell tells of a death within milliseconds.
 //
 // All calls are thread-safe. Malformed, oversized or slow clients are refused or dropped with a line
@@ -13,6 +13,7 @@
 #include "runtime/base/result.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/driver/broker_name.h"
+#include "runtime/driver/process_list.h"
 
 #include <sys/types.h>
 
@@ -45,7 +46,7 @@ struct Export {
   int32_t device = -1;  // as the host numbers it
   Secret secret;
   bool listed_only = false;  // only for `pids`, which may grow; else for any process of this uid
-  std::vector<pid_t> pids;
+  ProcessList pids;
   std::shared_ptr<void> owner;  // kept while the export, or a lease of it, lives; may be null
 };
 
@@ -97,12 +98,13 @@ class Broker {
 
   // Lets processes of this uid (and, if `pids` is not empty, only those) fetch a duplicate of `fd`.
   // The returned id is random and never reused.
-  Result<uint64_t> publish(const UniqueFd& fd, uint64_t bytes, std::vector<pid_t> pids = {});
+  Result<uint64_t> publish(const UniqueFd& fd, uint64_t bytes, const std::vector<pid_t>& pids = {});
   // The same for anything. Errc::invalid_argument when the file is smaller than what is exported, or not sealed
   // against shrinking.
   Result<uint64_t> publish(Export object);
-  // More processes that may fetch `id`. Errc::not_found: withdrawn, or never published.
-  Result<> allow(uint64_t id, const std::vector<pid_t>& pids);
+  // More processes that may fetch `id`. Errc::not_found: withdrawn, or never published; invalid_argument: published
+  // without a list.
+  Result<> allow(uint64_t id, const ProcessList& pids);
   // How many leases of `id` there are now.
   size_t leases(uint64_t id) const;
   // Later fetches of `id` fail; what was fetched stays valid.

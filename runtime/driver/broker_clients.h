@@ -57,7 +57,8 @@ class BrokerClients {
       : complaints_(address), epoll_(epoll), doubt_(doubt), limit_(limit_of_process()) {}
 
   uint64_t publish(Export object, uint16_t tag);
-  bool allow(uint64_t id, const std::vector<pid_t>& pids);
+  enum class Allowed { yes, unknown, without_list };
+  Allowed allow(uint64_t id, const ProcessList& pids);
   void withdraw(uint64_t id);
   size_t leases(uint64_t id) const;
 
@@ -143,18 +144,16 @@ inline uint64_t BrokerClients::publish(Export object, uint16_t tag) {
   return id;
 }
 
-inline bool BrokerClients::allow(uint64_t id, const std::vector<pid_t>& pids) {
+inline BrokerClients::Allowed BrokerClients::allow(uint64_t id, const ProcessList& pids) {
   const auto found = published_.find(id);
   if (found == published_.end()) {
-    return false;
+    return Allowed::unknown;
   }
-  auto& list = found->second->pids;
-  for (const pid_t pid : pids) {
-    if (std::find(list.begin(), list.end(), pid) == list.end()) {
-      list.push_back(pid);
-    }
+  if (!found->second->listed_only) {
+    return Allowed::without_list;
   }
-  return true;
+  found->second->pids.add(pids);
+  return Allowed::yes;
 }
 
 inline void BrokerClients::withdraw(uint64_t id) {
@@ -306,9 +305,7 @@ inline const std::shared_ptr<Export>* BrokerClients::look_up(const Client& clien
     return nullptr;
   }
   const Export& object = *found->second;
-  // Pid 0: in a pid namespace that we do not see, so nobody can have listed it.
-  if (object.listed_only && (client.who.pid == 0 || std::find(object.pids.begin(), object.pids.end(), client.who.pid) ==
-                                                        object.pids.end())) {
+  if (object.listed_only && !object.pids.has(client.who.pid, client.who.identity)) {
     reply.status = broker_protocol::Status::not_allowed;
     return nullptr;
   }

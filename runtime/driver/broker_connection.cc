@@ -72,7 +72,7 @@ Credentials peer_credentials(const UniqueFd& socket) {
   if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &found, &bytes) != 0) {
     return {};
   }
-  return {found.pid, found.uid};
+  return {found.pid, found.uid, peer_identity(socket)};
 }
 
 Result<UniqueFd> listen_at(const std::string& address) {

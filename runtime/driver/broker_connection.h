@@ -30,6 +30,7 @@ namespace canopy::broker_socket {
 struct Credentials {
   pid_t pid = 0;  // 0: in a pid namespace that we do not see
   uid_t uid = ~0u;
+  uint64_t identity = 0;  // process_list.h
 };
 
 // Who called connect() or listen() on the other side.

@@ -142,9 +142,19 @@ Result<uint64_t> Sharing::share(Export object, ImporterLost on_importer_lost) {
   return id;
 }
 
-Result<> Sharing::allow(uint64_t id, const std::vector<pid_t>& pids) {
+Result<> Sharing::allow(uint64_t id, std::span<const int32_t> pids) {
+  const auto wrong = std::find_if(pids.begin(), pids.end(), [](int32_t pid) { return pid <= 0; });
+  if (pids.empty() || wrong != pids.end()) {
+    return fail(Errc::invalid_argument, "a list of {} processes{}: at least one, and numbers above 0, are wanted", pids.size(),
+                wrong == pids.end() ? std::string() : fmt::format(" with the number {}", *wrong));
+  }
   CANOPY_ASSIGN(Broker * mine, broker());
-  return mine->allow(id, pids);
+  auto done = mine->allow(id, ProcessList({pids.begin(), pids.end()}));
+  if (!done && done.error().code == Errc::not_found) {
+    error_text::take_newest();
+    return fail(Errc::stale_handle, "{:#x} is not shared any more", id);
+  }
+  return done;
 }
 
 void Sharing::withdraw(uint64_t id) {

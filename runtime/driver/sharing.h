@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 namespace canopy {
@@ -72,8 +73,9 @@ class Sharing {
   };
   using ImporterLost = std::function<void(const Importer&)>;
   Result<uint64_t> share(Export object, ImporterLost on_importer_lost = {});
-  // More processes that may import it, if it is for listed ones only.
-  Result<> allow(uint64_t id, const std::vector<pid_t>& pids);
+  // More processes that may import it. Errc::invalid_argument: an empty list, no number of a process, or not exported
+  // with a list; stale_handle: not shared (any more).
+  Result<> allow(uint64_t id, std::span<const int32_t> pids);
   // Nobody can import it any more; what importers have stays theirs, and their loss is still told.
   void withdraw(uint64_t id);
   // The same, and the callback ends. When it returns, the callback will not be called,

@@ -74,7 +74,7 @@ class Session {
     Export what{.fd = files()[at], .bytes = kFileBytes / 2, .offset = 4096 * at, .kind = static_cast<ObjectKind>(1 + at),
                 .device = static_cast<int32_t>(at), .secret = secret, .listed_only = listed_only, .pids = {}, .owner = {}};
     if (listed_only) {
-      what.pids = {1};
+      what.pids = std::vector<pid_t>{1};
     }
     struct stat found {};
     ::fstat(what.fd->get(), &found);
@@ -153,7 +153,7 @@ class Session {
     if (withdraw) {
       clients_.withdraw(object.id);
       object.withdrawn = true;
-    } else if (clients_.allow(object.id, {::getpid()})) {
+    } else if (clients_.allow(object.id, ProcessList({::getpid()})) == BrokerClients::Allowed::yes) {
       object.listed = true;
     }
     clients_.take_remains();

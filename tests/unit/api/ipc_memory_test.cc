@@ -182,6 +182,8 @@ TEST_F(IpcMemoryTest, ListsOfNobodyAreRefused) {
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtIpcMemSetImportPid(key.c_str(), pids, 2));
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtIpcMemSetImportPid(key.c_str(), nullptr, 1));
   ACL_OK(aclrtIpcMemSetImportPid(key.c_str(), pids, 1));
+  const std::string open_to_all = key_of(memory_, kBytes);
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtIpcMemSetImportPid(open_to_all.c_str(), pids, 1)) << "there is no list";
 }
 
 TEST_F(IpcMemoryTest, ImportedTwiceItHasOneAddressAndIsClosedTwice) {

@@ -248,6 +248,8 @@ TEST_F(IpcNotify, WrongArgumentsAreRefused) {
   EXPECT_EQ(aclrtNotifySetImportPid(notify_, &pid, 1), ACL_ERROR_RT_PARAM_INVALID) << "not exported";
   ACL_OK(aclrtNotifyGetExportKey(notify_, key, 65, 0));
   EXPECT_EQ(aclrtNotifySetImportPid(notify_, &pid, 0), ACL_ERROR_RT_PARAM_INVALID);
+  int32_t numbers[] = {pid, -5};
+  EXPECT_EQ(aclrtNotifySetImportPid(notify_, numbers, 2), ACL_ERROR_RT_PARAM_INVALID) << "no process has that number";
   aclrtNotify imported = nullptr;
   EXPECT_EQ(aclrtNotifyImportByKey(&imported, key, 1), ACL_ERROR_RT_PARAM_INVALID);
   EXPECT_EQ(aclrtNotifyImportByKey(&imported, key, 0), ACL_ERROR_RT_PARAM_INVALID) << "its own";

@@ -87,6 +87,12 @@ TEST_F(VmmShare, OnlyListedProcessesMayImportByDefault) {
   ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtMemSetPidToShareableHandle(id, pids, 1));
 }
 
+TEST_F(VmmShare, WhatIsSharedWithAllHasNoList) {
+  const uint64_t id = share(physical());
+  int32_t pid = ::getpid();
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemSetPidToShareableHandle(id, &pid, 1));
+}
+
 TEST_F(VmmShare, AnImportCannotBeExported) {
   MemoryProcess other;
   ASSERT_EQ(other.ask("physical {}", kBytes), "0");

@@ -82,7 +82,8 @@ struct SharingProcess {
             if (order == "end") {
               site.sharing->end(*id);
             } else if (order.starts_with("allow ")) {
-              (void)site.sharing->allow(*id, {static_cast<pid_t>(std::atoi(order.c_str() + 6))});
+              const int32_t pid = std::atoi(order.c_str() + 6);
+              (void)site.sharing->allow(*id, {&pid, 1});
             }
             line.say(order == "count" ? std::to_string(lost.load()) : order == "held" ? (kept.expired() ? "no" : "yes") : "done");
           }
