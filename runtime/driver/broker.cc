@@ -22,6 +22,7 @@
 #include <atomic>
 #include <cerrno>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
@@ -56,6 +57,7 @@ struct Broker::State {
   struct Peer {
     std::shared_ptr<BrokerConnection> connection;  // shared with the fetch() calls under way
     uint64_t token;
+    uint64_t tag;
   };
   struct Watched {
     std::shared_ptr<BrokerConnection> connection;
@@ -86,7 +88,7 @@ struct Broker::State {
 
   std::shared_ptr<BrokerConnection> connection_to(const std::string& to);
   // Has the broker's thread tell what was given back when there is room.
-  void tell_later(const std::string& to, const std::shared_ptr<BrokerConnection>& connection);
+  void tell_later(const std::shared_ptr<BrokerConnection>& connection);
   bool in_child() const { return forked.load(std::memory_order_relaxed); }  // set before any thread
 
   void before_fork() { mutex.lock(); }
@@ -336,34 +338,35 @@ void Broker::withdraw(uint64_t id) {
   remains = state_->clients.take_remains();
 }
 
-Result<> Broker::connect(const std::string& address, uint64_t tag) {
+Result<uint64_t> Broker::connect(const std::string& address, uint64_t tag) {
   if (state_->in_child()) {
     return forked_error();
   }
-  const auto connected = [&] {
+  const auto connected = [&]() -> std::optional<uint64_t> {
     const auto peer = state_->peers.find(address);
-    return peer != state_->peers.end() && state_->watched.contains(peer->second.token);
+    const bool alive = peer != state_->peers.end() && state_->watched.contains(peer->second.token);
+    return alive ? std::optional(peer->second.tag) : std::nullopt;
   };
   {
     std::lock_guard lock(state_->mutex);
-    if (connected()) {
-      return {};
+    if (const auto there = connected()) {
+      return *there;
     }
   }
   CANOPY_ASSIGN(auto connection, BrokerConnection::open(address, state_->options.identity, Deadline::after(state_->options.patience)));
   std::unique_lock lock(state_->mutex);
-  if (connected()) {  // by another thread meanwhile
+  if (const auto there = connected()) {  // by another thread meanwhile
     lock.unlock();
     connection->shut();
-    return {};
+    return *there;
   }
   const uint64_t token = state_->next_token++;
   if (!epoll_watch(state_->epoll, connection->fd(), token, kHangUp)) {
     return fail_errno(Errc::limit, errno, "broker '{}' cannot be watched", address);
   }
-  state_->peers.insert_or_assign(address, State::Peer{connection, token});
+  state_->peers.insert_or_assign(address, State::Peer{connection, token, tag});
   state_->watched.emplace(token, State::Watched{std::move(connection), tag});
-  return {};
+  return tag;
 }
 
 std::shared_ptr<BrokerConnection> Broker::State::connection_to(const std::string& to) {
@@ -372,21 +375,21 @@ std::shared_ptr<BrokerConnection> Broker::State::connection_to(const std::string
   return peer == peers.end() ? nullptr : peer->second.connection;
 }
 
-void Broker::State::tell_later(const std::string& to, const std::shared_ptr<BrokerConnection>& connection) {
+void Broker::State::tell_later(const std::shared_ptr<BrokerConnection>& connection) {
   std::lock_guard lock(mutex);
-  const auto peer = peers.find(to);
+  const auto peer = peers.find(connection->address());
   // Else it has ended, and all its leases with it.
   if (peer != peers.end() && peer->second.connection == connection && watched.contains(peer->second.token)) {
     epoll_rewatch(epoll, connection->fd(), peer->second.token, kHangUp | EPOLLOUT);
   }
 }
 
-void Broker::give_back(const std::string& address, uint64_t id) {
+void Broker::give_back(const Lease& lease) {
   if (state_->in_child()) {
     return;
   }
-  if (const auto connection = state_->connection_to(address); connection && !connection->give_back(id)) {
-    state_->tell_later(address, connection);
+  if (const auto connection = lease.connection.lock(); connection && !connection->give_back(lease.id, lease.serial)) {
+    state_->tell_later(connection);
   }
 }
 
@@ -397,24 +400,28 @@ Result<FetchedMemory> Broker::fetch(const std::string& address, const FetchReque
   const Deadline deadline = Deadline::after(state_->options.patience);
   const std::shared_ptr<BrokerConnection> connection = state_->connection_to(address);
   if (!connection) {
-    return fail(Errc::not_found, "broker '{}' is not connected: connect() comes before fetch()",
+    return fail(Errc::closed, "broker '{}' is not connected: connect() comes before fetch(), or the connection has ended",
                 address);
   }
   auto memory = connection->fetch(request, deadline);
   if (!memory && !connection->tell_given_back()) {
-    state_->tell_later(address, connection);
+    state_->tell_later(connection);
   }
   return memory;
 }
 
-void Broker::disconnect(const std::string& address) {
+void Broker::disconnect(const std::string& address, std::optional<uint64_t> tag) {
   if (state_->in_child()) {
     return;
   }
   std::unique_lock lock(state_->mutex);
-  auto peer = state_->peers.extract(address);
-  if (peer.empty() || state_->watched.erase(peer.mapped().token) == 0) {
-    return;  // unknown, or gone already
+  const auto found = state_->peers.find(address);
+  if (found == state_->peers.end() || (tag && *tag != found->second.tag)) {
+    return;
+  }
+  auto peer = state_->peers.extract(found);
+  if (state_->watched.erase(peer.mapped().token) == 0) {
+    return;  // gone already
   }
   epoll_unwatch(state_->epoll, peer.mapped().connection->fd());
   lock.unlock();

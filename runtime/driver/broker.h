@@ -21,11 +21,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace canopy {
+
+class BrokerConnection;
 
 // What lies behind an id.
 enum class ObjectKind : uint32_t { memory = 1, notify, event };
@@ -57,11 +60,19 @@ struct FetchRequest {
   bool leased = false;  // the exporter is to know until give_back() that it is in use
 };
 
+// What a leased fetch is given back by. It ends with its connection.
+struct Lease {
+  std::weak_ptr<BrokerConnection> connection;
+  uint64_t id = 0;
+  uint64_t serial = 0;  // of the fetch
+};
+
 struct FetchedMemory {
   UniqueFd fd;
   uint64_t bytes = 0;
   uint64_t offset = 0;
   int32_t device = -1;
+  Lease lease = {};  // nothing, unless it was asked for
 };
 
 class Broker {
@@ -111,16 +122,17 @@ class Broker {
   void withdraw(uint64_t id);
 
   // Connects to the broker at `address` and watches it from now on; `tag` names it in on_lost.
-  // Idempotent per address. Errors: not_found (nobody listens there: other network namespace or
-  // dead), no_permission (other uid).
-  Result<> connect(const std::string& address, uint64_t tag);
-  // Fetches what the connected broker at `address` published as `id`. Errc::timeout when it does not answer.
+  // Idempotent per address: returns the tag of the connection that there is now. Errors: not_found
+  // (nobody listens there: other network namespace or dead), no_permission (other uid).
+  Result<uint64_t> connect(const std::string& address, uint64_t tag);
+  // Fetches what the connected broker at `address` published as `id`. Errc::timeout: it does not answer; closed: not connected.
   Result<FetchedMemory> fetch(const std::string& address, uint64_t id) { return fetch(address, FetchRequest{.id = id, .secret = {}}); }
   Result<FetchedMemory> fetch(const std::string& address, const FetchRequest& request);
-  // Ends one lease. Does not wait for the exporter, and may be called when it is gone.
-  void give_back(const std::string& address, uint64_t id);
+  // Ends that lease. Does not wait for the exporter, and may be called when it is gone.
+  void give_back(const Lease& lease);
   // Stops watching that peer: it is expected to leave now (finalize).
-  void disconnect(const std::string& address);
+  // With `tag`: only if that is the tag of the connection that there is.
+  void disconnect(const std::string& address, std::optional<uint64_t> tag = {});
 
  private:
   struct State;

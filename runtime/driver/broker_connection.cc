@@ -446,6 +446,9 @@ Result<FetchedMemory> BrokerConnection::fetch(const FetchRequest& wanted, Deadli
   memory.bytes = reply.bytes;
   memory.offset = reply.offset;
   memory.device = reply.device;
+  if (wanted.leased) {
+    memory.lease = {weak_from_this(), id, reply.serial};
+  }
   return memory;
 }
 

@@ -54,7 +54,7 @@ namespace canopy {
 
 // Our side of a connection. fetch() may run on any thread; drain(), shut() and close() are called
 // by whoever took the connection out of the Broker's watch list, so by one thread.
-class BrokerConnection {
+class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
  public:
   // Connects and is greeted. Errors: invalid_argument, not_found, no_permission, not_supported
   // (other version), limit, timeout.
@@ -68,7 +68,8 @@ class BrokerConnection {
   Result<FetchedMemory> fetch(const FetchRequest& request, Deadline deadline);
   // Tells the other side at once. False where its queue is full: it hears with whatever is sent next, or from
   // tell_given_back() when there is room.
-  bool give_back(uint64_t id) { return give_back(id, kOldest); }
+  // What is not the lease of a FETCH is no matter: the other side knows none.
+  bool give_back(uint64_t id, uint64_t serial);
   // True when nothing is left to be told. Never blocks; any thread.
   bool tell_given_back();
   // After a hang-up: reads what is left; true when the peer had said goodbye.
@@ -78,6 +79,7 @@ class BrokerConnection {
   void close();
   // In a forked child, whose copy of the mutex may be held by a thread that is not there.
   void close_in_child() { socket_.reset(); }
+  const std::string& address() const { return address_; }
   // REQUIRES: close() was not called.
   int fd() const { return socket_.get(); }
 
@@ -87,9 +89,6 @@ class BrokerConnection {
     uint64_t id;
     uint64_t serial;
   };
-  static constexpr uint64_t kOldest = 0;
-  // The lease of one FETCH, if that had one.
-  bool give_back(uint64_t id, uint64_t serial);
   // Holds mutex_, if it could be had before the deadline.
   class Turn;
   // Sends `request` and waits for its reply. REQUIRES: a Turn.

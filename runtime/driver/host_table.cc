@@ -87,6 +87,7 @@ tl::unexpected<Error> forked_error(const std::string& path) {
 struct HostTable::State {
   host_table::TableFile file;
   uint32_t slot_index = kSlots;  // none yet
+  uint32_t age = 0;              // of the slot; as what we hold, not taken from where others could write
   bool private_ = false;         // a memory file that nobody else sees
   // What this process holds, in pages. The slot shows it to others, who could write there by mistake or on purpose;
   // what we hold is not taken from there.
@@ -140,7 +141,8 @@ Result<> HostTable::State::claim_slot() {
     slot_index = i;
     slot.pid = ::getpid();
     slot.pid_namespace = own_pid_namespace();
-    store_relaxed(&slot.age, slot.age + 1);
+    age = slot.age + 1;
+    store_relaxed(&slot.age, age);
     std::memset(slot.name, 0, sizeof slot.name);
     const std::string_view program = program_invocation_short_name;
     const size_t kept = std::min(program.size(), host_table::kNameBytes - 1);
@@ -456,7 +458,7 @@ const std::string& HostTable::path() const { return state_->file.path; }
 
 uint32_t HostTable::slot() const { return state_->slot_index; }
 
-uint8_t HostTable::age() const { return static_cast<uint8_t>(load_relaxed(&state_->own().age)); }
+uint8_t HostTable::age() const { return static_cast<uint8_t>(state_->age); }
 
 std::optional<HostTable::Holder> HostTable::holder_of(uint32_t slot) const {
   if (slot >= kSlots || state_->in_child() || !state_->is_live(slot)) {

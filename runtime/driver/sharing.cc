@@ -61,7 +61,7 @@ struct Sharing::Peer {
 
 Import::Import(Import&& other) noexcept
     : fd(std::move(other.fd)), bytes(other.bytes), offset(other.offset), host_device(other.host_device), id(other.id),
-      exporter(other.exporter), sharing_(std::exchange(other.sharing_, nullptr)), watch_(std::move(other.watch_)) {}
+      exporter(other.exporter), sharing_(std::exchange(other.sharing_, nullptr)), lease_(std::move(other.lease_)), watch_(std::move(other.watch_)) {}
 
 Import& Import::operator=(Import&& other) noexcept {
   if (this != &other) {
@@ -73,6 +73,7 @@ Import& Import::operator=(Import&& other) noexcept {
     id = other.id;
     exporter = other.exporter;
     sharing_ = std::exchange(other.sharing_, nullptr);
+    lease_ = std::move(other.lease_);
     watch_ = std::move(other.watch_);
   }
   return *this;
@@ -85,10 +86,8 @@ void Import::reset() {
     return;
   }
   watch_->revoke();
-  // The exporter, if it lives: a slot that changed hands names another broker, which knows of no such lease.
-  if (const auto name = sharing->table_.broker_of(exporter)) {
-    sharing->broker_.load(std::memory_order_acquire)->give_back(name->address(), id);
-  }
+  // By what the exporter gave us, not by the host table, where others could write.
+  sharing->broker_.load(std::memory_order_acquire)->give_back(lease_);
   watch_.reset();
 }
 
@@ -213,7 +212,7 @@ void Sharing::on_lost(uint64_t tag) {
       peers_.erase(at);
     }
   }
-  broker_.load(std::memory_order_acquire)->disconnect(address);  // or it is remembered for ever
+  broker_.load(std::memory_order_acquire)->disconnect(address, tag);  // or it is remembered for ever
   for (const auto& each : watches) {
     if (const auto watch = each.lock()) {
       watch->call();
@@ -237,35 +236,50 @@ Result<std::shared_ptr<Sharing::Peer>> Sharing::peer_at(uint32_t slot) {
     return fail(Errc::peer_lost, "the process that exported it is gone, or is one that cannot be seen from here");
   }
   const std::string address = name->address();
-  std::shared_ptr<Peer> peer;
-  {
-    std::lock_guard lock(mutex_);
-    auto& known = peers_[address];
-    if (known == nullptr) {
-      known = std::make_shared<Peer>();
-      known->address = address;
-      known->tag = next_tag_++;
-      by_tag_.emplace(known->tag, known);
+  for (int attempt = 0; attempt < kMostReconnects; ++attempt) {
+    std::shared_ptr<Peer> peer = known_at(address);
+    const auto tag = mine->connect(address, peer->tag);
+    if (!tag) {
+      forget_unmet(std::move(peer));
+      if (tag.error().code == Errc::not_found) {
+        error_text::take_newest();
+        return fail(Errc::peer_lost, "the process that exported it is gone");
+      }
+      return tl::unexpected(tag.error());
     }
-    peer = known;
-  }
-  // The first of several calls decides about the tag, and all of them have the same.
-  if (auto connected = mine->connect(address, peer->tag); !connected) {
-    std::lock_guard lock(mutex_);
-    // Nobody else has met it alive, nor is about to: only the two maps and this call know it.
-    if (peer->watches.empty() && peer.use_count() == 3) {
-      by_tag_.erase(peer->tag);
-      if (const auto at = peers_.find(address); at != peers_.end() && at->second == peer) {
-        peers_.erase(at);
+    {
+      std::lock_guard lock(mutex_);
+      if (const auto its = by_tag_.find(*tag); its != by_tag_.end()) {
+        return its->second;  // normally ours
       }
     }
-    if (connected.error().code == Errc::not_found) {
-      error_text::take_newest();
-      return fail(Errc::peer_lost, "the process that exported it is gone");
-    }
-    return tl::unexpected(connected.error());
+    // It goes by the tag of a connection that had ended when this one was made: nobody would hear of its end.
+    mine->disconnect(address, *tag);
   }
-  return peer;
+  return fail(Errc::peer_lost, "the process that exported it has ended {} connections, one after the other", kMostReconnects);
+}
+
+std::shared_ptr<Sharing::Peer> Sharing::known_at(const std::string& address) {
+  std::lock_guard lock(mutex_);
+  auto& known = peers_[address];
+  if (known == nullptr) {
+    known = std::make_shared<Peer>();
+    known->address = address;
+    known->tag = next_tag_++;
+    by_tag_.emplace(known->tag, known);
+  }
+  return known;
+}
+
+void Sharing::forget_unmet(std::shared_ptr<Peer> peer) {
+  std::lock_guard lock(mutex_);
+  // Nobody else has met it alive, nor is about to: only the two maps and this call know it.
+  if (peer->watches.empty() && peer.use_count() == 3) {
+    by_tag_.erase(peer->tag);
+    if (const auto at = peers_.find(peer->address); at != peers_.end() && at->second == peer) {
+      peers_.erase(at);
+    }
+  }
 }
 
 Result<Import> Sharing::import(ObjectKind kind, const SharedKey& key, std::function<void()> on_exporter_lost) {
@@ -288,6 +302,10 @@ Result<Import> Sharing::import(ObjectKind kind, const SharedKey& key, std::funct
       error_text::take_newest();
       return fail(Errc::stale_handle, "{:#x} is not, or no longer, shared by the process that it names", key.id);
     }
+    if (fetched.error().code == Errc::closed) {
+      error_text::take_newest();
+      return fail(Errc::peer_lost, "the process that exported {:#x} has left, or ended the connection, just now", key.id);
+    }
     return tl::unexpected(fetched.error());
   }
   Import result;
@@ -297,6 +315,7 @@ Result<Import> Sharing::import(ObjectKind kind, const SharedKey& key, std::funct
   result.host_device = fetched->device;
   result.id = key.id;
   result.exporter = slot;
+  result.lease_ = std::move(fetched->lease);
   result.sharing_ = this;
   result.watch_ = std::make_shared<Import::Watch>(std::move(on_exporter_lost));
   std::unique_lock lock(mutex_);

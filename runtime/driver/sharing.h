@@ -54,6 +54,7 @@ class Import {
   friend class Sharing;
   struct Watch;
   Sharing* sharing_ = nullptr;
+  Lease lease_;
   std::shared_ptr<Watch> watch_;
 };
 
@@ -104,6 +105,11 @@ class Sharing {
   void on_lost(uint64_t tag);
   void on_lease_lost(uint64_t id, const Importer& who);
   Result<std::shared_ptr<Peer>> peer_at(uint32_t slot);
+  std::shared_ptr<Peer> known_at(const std::string& address);
+  // Takes out what known_at() made, if it could not be connected.
+  void forget_unmet(std::shared_ptr<Peer> peer);
+  // To an exporter that lives and drops our connections: more is no accident.
+  static constexpr int kMostReconnects = 16;
 
   HostTable& table_;
   OrphanCounts orphans_{table_};

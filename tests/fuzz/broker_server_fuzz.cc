@@ -83,7 +83,7 @@ void run(Input& input) {
         fetch(*connection);
         break;
       case 'b':
-        connection->give_back(input.number<uint64_t>());
+        connection->give_back(input.number<uint64_t>(), input.number<uint64_t>());
         break;
       case 'e':
         ::shutdown(pair.theirs.get(), SHUT_WR);

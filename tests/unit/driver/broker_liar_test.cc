@@ -73,7 +73,7 @@ TEST(BrokerConnection, RepliesThatNobodyAskedForAreNotReadPastTheDeadline) {
 TEST(BrokerConnection, AFullQueueTowardsAPeerThatSendsNoMoreIsALossAtOnce) {
   Liar liar;
   for (uint64_t id = 0; id < 10'000; ++id) {
-    liar.connection->give_back(id);
+    liar.connection->give_back(id, 1);
   }
   ::shutdown(liar.socket.get(), SHUT_WR);
   const uint64_t before = monotonic_ns();
@@ -81,6 +81,28 @@ TEST(BrokerConnection, AFullQueueTowardsAPeerThatSendsNoMoreIsALossAtOnce) {
             Errc::peer_lost);
   EXPECT_LT(monotonic_ns() - before, 5'000'000'000u);
   EXPECT_FALSE(liar.connection->drain());
+}
+
+// Not the oldest lease of that memory: another fetch may have that one, and give it back by name.
+TEST(BrokerConnection, WhatIsGivenBackIsTheLeaseOfItsFetch) {
+  Liar liar;
+  const auto memory = sealed_memfd("broker-test", kBytes);
+  for (const uint64_t serial : {1, 2}) {
+    const Message reply{.op = Op::fetch_reply, .serial = serial, .bytes = kBytes};
+    ASSERT_EQ(broker_socket::send_message(liar.socket, reply, memory->get()), broker_socket::Sent::done);
+  }
+  const FetchRequest wanted{.id = 1, .secret = {}, .leased = true};
+  const auto first = liar.connection->fetch(wanted, Deadline::after(kPatience));
+  const auto second = liar.connection->fetch(wanted, Deadline::after(kPatience));
+  ASSERT_TRUE(first && second) << error_text::newest();
+  auto broker = start();
+  broker->give_back(second->lease);
+  Message told;
+  while (broker_socket::receive_message(liar.socket, told, nullptr) == broker_socket::Got::message && told.op != Op::give_back) {
+  }
+  EXPECT_EQ(told.op, Op::give_back);
+  EXPECT_EQ(told.id, 1u);
+  EXPECT_EQ(told.serial, 2u);
 }
 
 TEST(BrokerConnection, AFileThatItsOwnerCanCutOffIsRefused) {

@@ -113,7 +113,7 @@ TEST(Broker, PublishRefusesAFileThatCanShrink) {
 
 TEST(Broker, FetchNeedsAConnection) {
   auto broker = start();
-  EXPECT_EQ(broker->fetch("canopy.nobody", 1).error().code, Errc::not_found);
+  EXPECT_EQ(broker->fetch("canopy.nobody", 1).error().code, Errc::closed);
   EXPECT_EQ(broker->connect("canopy.nobody", 1).error().code, Errc::not_found);
   EXPECT_EQ(broker->connect("", 1).error().code, Errc::invalid_argument);
   EXPECT_EQ(broker->connect(std::string(200, 'x'), 1).error().code, Errc::invalid_argument);
@@ -288,15 +288,18 @@ TEST(Broker, LeasesGivenBackInOneBurstAllEnd) {
   };
   auto broker = start();
   ASSERT_TRUE(broker->connect(exporter.address, 1));
+  std::vector<Lease> taken;
   for (int i = 0; i < kLeases; ++i) {
-    ASSERT_TRUE(broker->fetch(exporter.address, FetchRequest{.id = exporter.id, .secret = {}, .leased = true})) << error_text::newest();
+    const auto got = broker->fetch(exporter.address, FetchRequest{.id = exporter.id, .secret = {}, .leased = true});
+    ASSERT_TRUE(got) << error_text::newest();
+    taken.push_back(got->lease);
   }
   ASSERT_EQ(leases(), std::to_string(kLeases));
   ::kill(exporter.process->pid(), SIGSTOP);
   int status = 0;
   ASSERT_EQ(::waitpid(exporter.process->pid(), &status, WUNTRACED), exporter.process->pid());
-  for (int i = 0; i < kLeases; ++i) {
-    broker->give_back(exporter.address, exporter.id);
+  for (const Lease& lease : taken) {
+    broker->give_back(lease);
   }
   ::kill(exporter.process->pid(), SIGCONT);
   EXPECT_TRUE(soon([&] { return leases() == "0"; }, std::chrono::seconds(5))) << leases();
@@ -323,7 +326,8 @@ TEST(Broker, AFetchThatComesTooLateKeepsNoLeaseAndTakesNoOther) {
   ASSERT_TRUE(patient->connect(exporter.address, 1));
   ASSERT_TRUE(broker->connect(exporter.address, 1));
   ASSERT_TRUE(patient->fetch(exporter.address, wanted)) << error_text::newest();
-  ASSERT_TRUE(broker->fetch(exporter.address, wanted)) << error_text::newest();
+  const auto in_time = broker->fetch(exporter.address, wanted);
+  ASSERT_TRUE(in_time) << error_text::newest();
   ::kill(exporter.process->pid(), SIGSTOP);
   int status = 0;
   ASSERT_EQ(::waitpid(exporter.process->pid(), &status, WUNTRACED), exporter.process->pid());
@@ -331,8 +335,21 @@ TEST(Broker, AFetchThatComesTooLateKeepsNoLeaseAndTakesNoOther) {
   ::kill(exporter.process->pid(), SIGCONT);
   EXPECT_TRUE(patient->fetch(exporter.address, wanted)) << error_text::newest();
   EXPECT_TRUE(soon([&] { return leases() == "3"; }, std::chrono::seconds(5))) << leases();
-  broker->give_back(exporter.address, exporter.id);
+  broker->give_back(in_time->lease);
   EXPECT_TRUE(soon([&] { return leases() == "2"; }, std::chrono::seconds(5))) << leases();
+}
+
+// Whoever hears of an end late must not cut what has come after it.
+TEST(Broker, OnlyTheConnectionOfThatTagIsEnded) {
+  Exporter exporter;
+  auto broker = start();
+  ASSERT_EQ(broker->connect(exporter.address, 1), uint64_t{1});
+  EXPECT_EQ(broker->connect(exporter.address, 2), uint64_t{1}) << "the one that there is";
+  broker->disconnect(exporter.address, 2);
+  EXPECT_TRUE(broker->fetch(exporter.address, exporter.id)) << error_text::newest();
+  broker->disconnect(exporter.address, 1);
+  EXPECT_FALSE(broker->fetch(exporter.address, exporter.id));
+  EXPECT_EQ(broker->connect(exporter.address, 2), uint64_t{2});
 }
 
 TEST(Broker, ManyFetchesLeaveNoDescriptorBehind) {

@@ -232,8 +232,10 @@ TEST_F(HostTableTest, OtherVersionIsAnErrorWhileHeldAndResetAfterwards) {
 TEST_F(HostTableTest, WhatIsHeldCountsWhateverOthersWriteIntoTheSlot) {
   auto table = open();
   ASSERT_TRUE(table->reserve(5, kMiB, kCapacity));
+  const uint8_t age = table->age();
   host_table::Slot wild{};  // free, and with no pages
   overwrite(slot_at(*table), &wild, sizeof wild);
+  EXPECT_EQ(table->age(), age) << "what we have begun is ended by it";
   EXPECT_EQ(table->used_bytes(5), kMiB);
   EXPECT_EQ(table->reserve(5, kCapacity, kCapacity).error().code, Errc::no_memory);
   table->release(5, kMiB);

@@ -2,16 +2,19 @@
 
 #include "runtime/base/env.h"
 #include "runtime/base/mapping.h"
-#include "runtime/driver/host_table.h"
+#include "runtime/driver/host_table_layout.h"
 #include "tests/unit/driver/broker_peers.h"
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <sstream>
+#include <thread>
+#include <vector>
 
 namespace canopy {
 namespace {
@@ -232,6 +235,70 @@ TEST_F(SharingTest, NobodyIsToldWhatWasGivenBack) {
   other.process.kill();
   ASSERT_TRUE(soon([&] { return told_of_other.load() == 1; }, std::chrono::seconds(2)));
   EXPECT_EQ(told.load(), 0);
+}
+
+TEST_F(SharingTest, WhatIsGivenBackComesBackWhateverOthersWriteIntoTheTable) {
+  SharingProcess exporter;
+  Site site;
+  auto got = site.sharing->import(ObjectKind::memory, exporter.key);
+  ASSERT_TRUE(got) << error_text::newest();
+  exporter.order("end");
+  const BrokerName nobody{1, 1};
+  const UniqueFd table(::open(site.table->path().c_str(), O_RDWR | O_CLOEXEC));
+  const auto at = host_table::kSlotsOffset + got->exporter * sizeof(host_table::Slot) + offsetof(host_table::Slot, broker);
+  ASSERT_EQ(::pwrite(table.get(), &nobody, sizeof nobody, static_cast<off_t>(at)), static_cast<ssize_t>(sizeof nobody));
+  got->reset();
+  EXPECT_TRUE(exporter.comes("held", "no"));
+}
+
+// Makes the process at `address` drop our connection: what it gets is no message.
+void spoil_connection(const std::string& address) {
+  for (int fd = 3; fd < 256; ++fd) {
+    sockaddr_un name{};
+    socklen_t bytes = sizeof name;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&name), &bytes) == 0 && bytes > offsetof(sockaddr_un, sun_path) &&
+        std::string(name.sun_path + 1, bytes - offsetof(sockaddr_un, sun_path) - 1) == address) {
+      (void)!::send(fd, "?", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+  }
+}
+
+// Each end is told to the imports of that connection, and to no others; and none is without one that is watched.
+TEST_F(SharingTest, AnExporterThatDropsConnectionsIsLostOncePerImport) {
+  set_log_level(LogLevel::error);
+  SharingProcess exporter;
+  Site site;
+  const std::string address = site.table->broker_of(static_cast<uint32_t>(exporter.key.id & 0xFFFF) - 1)->address();
+  constexpr int kThreads = 3;
+  constexpr int kRounds = 150;
+  std::atomic<int> told{0};
+  std::vector<std::vector<Import>> imports(kThreads);
+  std::vector<std::thread> threads;
+  for (auto& mine : imports) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kRounds; ++i) {
+        if (auto got = site.sharing->import(ObjectKind::memory, exporter.key, [&] { ++told; })) {
+          mine.push_back(std::move(*got));
+        } else {
+          EXPECT_EQ(got.error().code, Errc::peer_lost) << error_text::newest();
+        }
+        spoil_connection(address);
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  int imported = 0;
+  for (const auto& mine : imports) {
+    imported += static_cast<int>(mine.size());
+  }
+  EXPECT_GT(imported, 0);
+  exporter.process.kill();
+  EXPECT_TRUE(soon([&] { return told.load() == imported; }, std::chrono::seconds(5))) << told << " of " << imported;
+  imports.clear();
+  EXPECT_EQ(told.load(), imported);
+  set_log_level(LogLevel::warn);
 }
 
 TEST_F(SharingTest, TheExporterLearnsOfTheImportersDeath) {
