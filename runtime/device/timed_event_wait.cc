@@ -31,11 +31,16 @@ bool TimedEventWait::begin(Strand* waiter) {
   if (record->add_waiter(this)) {
     return false;
   }
-  record->note_failure(*waiter, event_id);  // the record came meanwhile, or was there
+  const uint32_t event = event_id;
   uint64_t over = 0;
-  const bool goes_on = end(&over) != nullptr;
+  // The record came meanwhile, or was there. The strand is ours again only if the limit had not given it away before:
+  // until then it may be running elsewhere, or be gone.
+  Strand* const back = end(&over);
+  if (back != nullptr) {
+    record->note_failure(*back, event);
+  }
   record->drop_shares(over);
-  return goes_on;
+  return back != nullptr;
 }
 
 Strand* TimedEventWait::end(uint64_t* shares_over) {
