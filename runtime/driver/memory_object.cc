@@ -85,23 +85,33 @@ Result<FabricHandle> MemoryObject::share_fabric(Sharing& sharing, const HostTabl
                                                 uint32_t host_part, RemoteMemory* remote,
                                                 bool listed_only) {
   FabricHandle handle;
-  CANOPY_ASSIGN(handle.id, share(sharing, table, listed_only));
+  std::lock_guard lock(share_mutex_);
+  CANOPY_ASSIGN(handle.id, share_locked(sharing, table, listed_only));
   handle.host = HostIdentity::of(table);
   handle.bytes = bytes_;
   handle.device = device_ < 0 ? -1 : table.host_id(device_);
   handle.part = host_part;
   if (remote != nullptr && !listed_only) {  // numbers of processes mean nothing on another host
-    std::lock_guard lock(share_mutex_);
-    CANOPY_ASSIGN(exposed_, remote->expose(own_, handle));
+    auto exposed = remote->expose(own_, handle);
+    if (!exposed) {
+      shared_id_.store(0, std::memory_order_release);  // nobody has been told the number: it may be tried again
+      sharing.end(handle.id);
+      return tl::unexpected(exposed.error());
+    }
+    exposed_ = std::move(*exposed);
   }
   return handle;
 }
 
 Result<uint64_t> MemoryObject::share(Sharing& sharing, const HostTable& table, bool listed_only) {
+  std::lock_guard lock(share_mutex_);
+  return share_locked(sharing, table, listed_only);
+}
+
+Result<uint64_t> MemoryObject::share_locked(Sharing& sharing, const HostTable& table, bool listed_only) {
   if (imported()) {
     return fail(Errc::not_supported, "memory that was imported can be exported by its own process only");
   }
-  std::lock_guard lock(share_mutex_);
   if (shared_id() != 0) {
     return fail(Errc::invalid_argument, "the memory was exported before, as {:#x}; that is possible once", shared_id());
   }

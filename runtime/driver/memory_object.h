@@ -60,6 +60,8 @@ class MemoryObject {
  private:
   MemoryObject() = default;
   void count_if_orphan(uint32_t step);
+  // REQUIRES: share_mutex_ held.
+  Result<uint64_t> share_locked(Sharing& sharing, const HostTable& table, bool listed_only);
 
   std::shared_ptr<PhysicalMemory> own_;  // null: import_ holds
   uint64_t bytes_ = 0;
@@ -67,7 +69,7 @@ class MemoryObject {
   int user_ = 0;
   PageKind pages_ = PageKind::normal;
   Sharing* sharing_ = nullptr;  // of shared_id_, or of import_
-  std::mutex share_mutex_;      // held by share()
+  std::mutex share_mutex_;      // held by share() and share_fabric()
   std::shared_ptr<void> exposed_;  // what keeps it reachable for other hosts
   std::unique_ptr<RemoteRegion> region_;
   std::atomic<uint64_t> shared_id_{0};

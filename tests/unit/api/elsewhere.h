@@ -20,6 +20,9 @@ class Elsewhere : public RemoteMemory {
   ~Elsewhere() override { Driver::current().value()->set_remote_memory(nullptr); }
 
   Result<std::shared_ptr<void>> expose(std::shared_ptr<PhysicalMemory> memory, FabricHandle& handle) override {
+    if (gone) {
+      return fail(Errc::peer_lost, "the other host is gone");
+    }
     handle.where[0] = std::byte{1};
     return std::static_pointer_cast<void>(memory);
   }
