@@ -13,25 +13,30 @@ struct RemotePlace {
   RemoteRegion& region() const { return *mapped.object->remote_region(); }
 };
 
-std::optional<RemotePlace> remote_place(Driver& driver, const void* address) {
+// As it is mapped now: what was checked may have been replaced by something smaller.
+std::optional<RemotePlace> remote_place(Driver& driver, const void* address, uint64_t bytes) {
   auto mapped = driver.virtual_memory().find(address);
   if (!mapped || mapped->object->remote_region() == nullptr) {
     return std::nullopt;
   }
   const auto offset = static_cast<uint64_t>(static_cast<const std::byte*>(address) - mapped->base);
+  const uint64_t all = mapped->object->bytes();
+  if (offset > all || bytes > all - offset) {
+    return std::nullopt;
+  }
   return RemotePlace{std::move(*mapped), offset};
 }
 
 Result<> move_remote(Runtime& runtime, void* dst, const void* src, size_t bytes) {
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
-  if (const auto to = remote_place(*driver, dst)) {
+  if (const auto to = remote_place(*driver, dst, bytes)) {
     return to->region().write(to->offset, src, bytes);
   }
-  if (const auto from = remote_place(*driver, src)) {
+  if (const auto from = remote_place(*driver, src, bytes)) {
     return from->region().read(from->offset, dst, bytes);
   }
-  return fail(Errc::invalid_argument, "memory of another host, at {} or {}, was unmapped under a copy", fmt::ptr(dst),
-              fmt::ptr(src));
+  return fail(Errc::invalid_argument, "memory of another host, at {} or {}, was unmapped under a copy of {} bytes", fmt::ptr(dst),
+              fmt::ptr(src), bytes);
 }
 
 // A copy in a stream that nobody waits for in particular: its failure is the task's.

@@ -1,4 +1,6 @@
 // Memory of another host, behind a double of what moves bytes between hosts: copies reach it, nothing else does.
+#include "runtime/core/copy_way.h"
+#include "runtime/core/runtime.h"
 #include "tests/unit/api/elsewhere.h"
 #include "tests/unit/api/gate.h"
 #include "tests/unit/api/memory_station.h"
@@ -65,6 +67,35 @@ TEST_F(RemoteMemoryTest, NothingElseReachesIt) {
   ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtMemcpy(at, 8, at + 8, 8, ACL_MEMCPY_DEVICE_TO_DEVICE));
   ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtValueWrite(at, 1, 0, nullptr));
   ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, aclrtMemFlush(at, 64));
+  ACL_OK(aclrtUnmapMem(at));
+}
+
+TEST_F(RemoteMemoryTest, AnExportThatFailsCanBeTriedAgain) {
+  Elsewhere elsewhere;
+  aclrtDrvMemHandle handle = nullptr;
+  const aclrtPhysicalMemProp prop = memory_on(0);
+  ACL_OK(aclrtMallocPhysical(&handle, kBytes, &prop, 0));
+  aclrtMemFabricHandle fabric{};
+  const auto share = [&] {
+    return aclrtMemExportToShareableHandleV2(handle, ACL_RT_VMM_EXPORT_FLAG_DISABLE_PID_VALIDATION,
+                                             ACL_MEM_SHARE_HANDLE_TYPE_FABRIC, &fabric);
+  };
+  elsewhere.gone = true;
+  EXPECT_NE(share(), ACL_SUCCESS);
+  elsewhere.gone = false;
+  ACL_OK(share());
+  ACL_OK(aclrtFreePhysical(handle));
+}
+
+// What was checked was unmapped since, and something smaller lies there.
+TEST_F(RemoteMemoryTest, ACopyGoesNoFurtherThanWhatIsMappedNow) {
+  Elsewhere elsewhere;
+  std::byte* at = mapped(foreign_handle());
+  std::vector<std::byte> mine(kBytes);
+  Runtime& runtime = Runtime::instance();
+  EXPECT_TRUE(move_bytes(runtime, CopyWay::remote, at + 64, mine.data(), kBytes - 64)) << error_text::newest();
+  EXPECT_FALSE(move_bytes(runtime, CopyWay::remote, at + 65, mine.data(), kBytes - 64));
+  EXPECT_FALSE(move_bytes(runtime, CopyWay::remote, mine.data(), at + 1, kBytes));
   ACL_OK(aclrtUnmapMem(at));
 }
 
