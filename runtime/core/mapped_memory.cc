@@ -50,16 +50,14 @@ Result<> unmap_memory(Runtime& runtime, void* at) {
 Result<> set_access(Runtime& runtime, void* at, uint64_t bytes, std::span<const Grant> grants) {
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   CANOPY_ASSIGN(const VirtualMemory::Mapped mapped, mapped_at(*driver, at, bytes));
-  AccessRights rights = mapped.rights;
   for (const Grant& grant : grants) {
     if (grant.device >= 0) {
       CANOPY_TRY(driver->check_device(grant.device));
       CANOPY_TRY(check_link(*driver, mapped.object->device(), grant.device));
     }
-    rights.grant(grant.device, grant.access);
   }
   const FreeNote note(runtime.task_memory());  // tasks in queues look again
-  return driver->virtual_memory().set_rights(at, rights);
+  return driver->virtual_memory().change_rights(mapped, grants);
 }
 
 Result<Access> get_access(Runtime& runtime, const void* address, int device) {

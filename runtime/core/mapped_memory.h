@@ -23,10 +23,6 @@ Result<> map_memory(Runtime& runtime, void* at, uint64_t bytes, void* handle, bo
 Result<> map_again(Runtime& runtime, void* dst, uint64_t bytes, void* src);
 Result<> unmap_memory(Runtime& runtime, void* at);
 
-struct Grant {
-  int device;  // kHostMemory: the host
-  Access access;
-};
 // Of [at, +bytes) as it was mapped; all or nothing. Errors: invalid_argument: not as it was mapped; bad_device;
 // not_supported: a link refuses it.
 Result<> set_access(Runtime& runtime, void* at, uint64_t bytes, std::span<const Grant> grants);

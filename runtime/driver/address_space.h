@@ -39,6 +39,11 @@ struct AccessRights {
   Access most() const;
 };
 
+struct Grant {
+  int device;  // below 0: the host
+  Access access;
+};
+
 struct MemoryRange {
   std::byte* base = nullptr;
   uint64_t bytes = 0;

@@ -233,19 +233,25 @@ std::optional<VirtualMemory::Mapped> VirtualMemory::find(const void* address) co
   return Mapped{static_cast<std::byte*>(pointer(at)), place.bytes, place.object, place.rights};
 }
 
-Result<> VirtualMemory::set_rights(void* base, const AccessRights& rights) {
+Result<> VirtualMemory::change_rights(const Mapped& mapped, std::span<const Grant> grants) {
+  const uintptr_t at = number(mapped.base);
   std::lock_guard lock(mutex_);
-  const auto reservation = around(number(base));
-  if (reservation == reservations_.end() || !reservation->second.places.contains(number(base))) {
-    return fail(Errc::stale_handle, "{} was unmapped meanwhile", fmt::ptr(base));
+  const auto reservation = around(at);
+  if (reservation == reservations_.end() || !reservation->second.places.contains(at) ||
+      reservation->second.places.at(at).object != mapped.object) {
+    return fail(Errc::stale_handle, "{} was unmapped meanwhile", fmt::ptr(mapped.base));
   }
-  Place& place = reservation->second.places.at(number(base));
-  const auto [range, offset] = range_of(reservation, number(base));
+  Place& place = reservation->second.places.at(at);
+  AccessRights rights = place.rights;
+  for (const Grant& grant : grants) {
+    rights.grant(grant.device, grant.access);
+  }
+  const auto [range, offset] = range_of(reservation, at);
   if (place.object->remote_region() == nullptr) {
     CANOPY_TRY(range->protect(offset, place.bytes, protection_of(rights.most())));
   }
   place.rights = rights;
-  space_.set_rights(base, rights);
+  space_.set_rights(mapped.base, rights);
   return {};
 }
 

@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -52,8 +53,9 @@ class VirtualMemory {
   };
   // What map() mapped around `address`.
   std::optional<Mapped> find(const void* address) const;
-  // REQUIRES: `base` from find(). Errc::stale_handle: unmapped meanwhile.
-  Result<> set_rights(void* base, const AccessRights& rights);
+  // Adds to the rights that there are now, also when several threads do so. `mapped`: from find(). Errc::stale_handle:
+  // unmapped meanwhile.
+  Result<> change_rights(const Mapped& mapped, std::span<const Grant> grants);
 
   // ---- Imports by key: the address is ours to choose, and access is a matter of peers.
 

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <array>
+#include <thread>
 #include <vector>
 
 namespace canopy::test {
@@ -333,6 +334,20 @@ TEST_F(Vmm, AnotherDeviceNeedsAGrantForItsCopies) {
   ACL_CODE(ACL_ERROR_RT_NO_PERMISSION, aclrtMemcpy(at, kBytes, other, kBytes, ACL_MEMCPY_DEVICE_TO_DEVICE));
   ACL_OK(grant(at, ACL_RT_MEM_ACCESS_FLAGS_READWRITE, kNear));
   ACL_OK(aclrtMemcpy(at, kBytes, other, kBytes, ACL_MEMCPY_DEVICE_TO_DEVICE));
+}
+
+TEST_F(Vmm, GrantsOfTwoThreadsBothHold) {
+  aclrtDrvMemHandle handle = nullptr;
+  std::byte* at = mapped(&handle);
+  for (int round = 0; round < 1000; ++round) {
+    std::thread other([&] { EXPECT_EQ(grant(at, ACL_RT_MEM_ACCESS_FLAGS_READ, kNear), ACL_SUCCESS); });
+    EXPECT_EQ(grant(at, ACL_RT_MEM_ACCESS_FLAGS_READWRITE), ACL_SUCCESS);
+    other.join();
+    ASSERT_EQ(access(at), ACL_RT_MEM_ACCESS_FLAGS_READWRITE) << round;
+    ASSERT_EQ(access(at, kNear), ACL_RT_MEM_ACCESS_FLAGS_READ) << round;
+    ASSERT_EQ(grant(at, ACL_RT_MEM_ACCESS_FLAGS_NONE), ACL_SUCCESS);
+    ASSERT_EQ(grant(at, ACL_RT_MEM_ACCESS_FLAGS_NONE, kNear), ACL_SUCCESS);
+  }
 }
 
 TEST_F(Vmm, GrantsThatCannotBeAreRefused) {
