@@ -1,5 +1,7 @@
 #include "runtime/core/host_registration.h"
 
+#include "runtime/base/mapping.h"
+
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -7,8 +9,6 @@
 
 namespace canopy {
 namespace {
-
-constexpr uint64_t kBoundary = 4096;
 
 // msync() of nothing: tells whether all pages are there.
 Result<> check_mapped(void* base, uint64_t bytes) {
@@ -24,8 +24,8 @@ Result<> check_mapped(void* base, uint64_t bytes) {
 Result<> HostRegistrations::add(Driver& driver, void* base, uint64_t bytes, bool mapped,
                                 bool pinned) {
   const auto at = reinterpret_cast<uintptr_t>(base);
-  if (at % kBoundary != 0) {
-    return fail(Errc::misaligned, "{} is not on a boundary of {} bytes", fmt::ptr(base), kBoundary);
+  if (at % page_size() != 0) {
+    return fail(Errc::misaligned, "{} is not on a boundary of {} bytes", fmt::ptr(base), page_size());
   }
   if (bytes == 0 || at + bytes < at) {
     return fail(Errc::invalid_argument, "{} bytes at {} cannot be registered", bytes,

@@ -44,9 +44,9 @@ uint64_t bit_of(int device) { return uint64_t{1} << device; }
 Result<std::string> IpcMemory::export_key(const void* address, uint64_t bytes, bool listed_only) {
   CANOPY_TRY(runtime_.current_context());
   CANOPY_ASSIGN(Driver * driver, runtime_.driver());
-  if (reinterpret_cast<uintptr_t>(address) % kBoundary != 0) {
+  if (reinterpret_cast<uintptr_t>(address) % page_size() != 0) {  // what a file can be mapped from
     return fail(Errc::misaligned, "{} is not on a boundary of {} bytes, from which memory can be exported",
-                fmt::ptr(address), kBoundary);
+                fmt::ptr(address), page_size());
   }
   CANOPY_ASSIGN(const MemoryPool::Backing backing, exportable(*driver, runtime_, address, bytes));
   const int device = backing.allocation.device;

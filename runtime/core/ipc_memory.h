@@ -30,7 +30,6 @@ class Runtime;
 
 class IpcMemory {
  public:
-  static constexpr uint64_t kBoundary = 4096;  // of exported addresses: what a file can be mapped from
 
   explicit IpcMemory(Runtime& runtime) : runtime_(runtime) {}
 

@@ -19,7 +19,7 @@ Result<> NotifyExport::attach(Driver& driver, NotifyCell& cell, int device, uint
   link->shared = shared;
   link->news = &driver.scheduler().peer_news();
   Export object{.fd = link->page_->fd(),
-                .bytes = SyncPages::kPageBytes,
+                .bytes = SyncPages::page_bytes(),
                 .offset = link->page_->offset(),
                 .kind = ObjectKind::notify,
                 .device = shared->device,
@@ -71,7 +71,7 @@ Result<NotifyCell*> NotifyImport::make(Driver& driver, const std::string& text) 
     gone->store(true, std::memory_order_release);
   }));
   Import& import = link->import_;
-  if (import.bytes != SyncPages::kPageBytes || import.offset % page_size() != 0) {
+  if (import.bytes != SyncPages::page_bytes() || import.offset % page_size() != 0) {
     return fail(Errc::io, "process {} shares {} bytes at {} as a notify, not a page", import.exporter, import.bytes,
                 import.offset);
   }

@@ -75,7 +75,7 @@ Result<std::string> SharedEvent::handle() {
   std::lock_guard lock(mutex_);
   if (exported_->id == 0) {
     const SyncPage& page = *exported_->page;
-    Export object{.fd = page.fd(), .bytes = SyncPages::kPageBytes, .offset = page.offset(), .kind = ObjectKind::event,
+    Export object{.fd = page.fd(), .bytes = SyncPages::page_bytes(), .offset = page.offset(), .kind = ObjectKind::event,
                   .device = host_device(), .secret = exported_->secret, .pids = {}, .owner = exported_};
     if (news_ == nullptr) {  // not so after a try that failed
       attach();
@@ -91,7 +91,7 @@ Result<std::shared_ptr<SharedEvent>> SharedEvent::open(Driver& driver, const Sha
   std::shared_ptr<SharedEvent> event(new SharedEvent(driver));
   CANOPY_ASSIGN(event->import_, driver.sharing().import(ObjectKind::event, key, [raw = event.get()] { raw->on_creator_lost(); }));
   Import& import = event->import_;
-  if (import.bytes != SyncPages::kPageBytes || import.offset % page_size() != 0) {
+  if (import.bytes != SyncPages::page_bytes() || import.offset % page_size() != 0) {
     return fail(Errc::io, "what is shared as an event has {} bytes at {}, and is no page", import.bytes, import.offset);
   }
   CANOPY_ASSIGN(event->mapped_, Mapping::shared(import.fd, import.bytes, import.offset));

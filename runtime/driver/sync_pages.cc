@@ -26,15 +26,15 @@ Result<std::shared_ptr<SyncPage>> SyncPages::take() {
     auto file = std::make_shared<SyncPage::File>();
     file->fd = std::make_shared<const UniqueFd>(std::move(fd));
     file->map = std::move(map);
-    for (uint64_t offset = kFileBytes; offset != 0; offset -= kPageBytes) {
-      free_.push_back({file, offset - kPageBytes});
+    for (uint64_t offset = kFileBytes; offset != 0; offset -= page_bytes()) {
+      free_.push_back({file, offset - page_bytes()});
     }
   }
   Free last = std::move(free_.back());
   free_.pop_back();
   // Atomically: an executor may still look at a word of who had the page before (PeerNews).
   auto* words = reinterpret_cast<uint32_t*>(last.file->map.base() + last.offset);
-  for (uint64_t i = 0; i < kPageBytes / sizeof *words; ++i) {
+  for (uint64_t i = 0; i < page_bytes() / sizeof *words; ++i) {
     store_relaxed(&words[i], 0);
   }
   return std::shared_ptr<SyncPage>(new SyncPage(*this, std::move(last.file), last.offset));

@@ -8,6 +8,7 @@
 #include "runtime/base/mapping.h"
 #include "runtime/base/result.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -39,14 +40,15 @@ class SyncPage {
 
 class SyncPages {
  public:
-  static constexpr uint64_t kPageBytes = 4096;
+  // What an object is mapped by: a page of this system, and at least what the objects take.
+  static uint64_t page_bytes() { return std::max<uint64_t>(page_size(), 4096); }
 
   // REQUIRES: this object outlives the page.
   Result<std::shared_ptr<SyncPage>> take();
 
  private:
   friend class SyncPage;
-  static constexpr uint64_t kFileBytes = 1 << 20;
+  static constexpr uint64_t kFileBytes = 1 << 20;  // a multiple of pages of 4 KiB to 64 KiB, and of one of 1 MiB
   struct Free {
     std::shared_ptr<SyncPage::File> file;
     uint64_t offset;

@@ -55,7 +55,7 @@ class Site {
     auto neighbour = Driver::current().value()->sync_pages().take();
     CHECK(neighbour.has_value(), "there is memory for a page");
     std::byte* const file = (**neighbour).base() - (**neighbour).offset();
-    for (size_t at = 0; at < (size_t{1} << 20); at += SyncPages::kPageBytes) {
+    for (size_t at = 0; at < (size_t{1} << 20); at += SyncPages::page_bytes()) {
       auto* page = reinterpret_cast<SharedEventPage*>(file + at);
       if (page->magic == SharedEventPage::kMagic) {
         return page;
