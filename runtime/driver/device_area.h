@@ -40,7 +40,7 @@ struct alignas(kCacheLine) DeviceRecord {
   uint32_t faults;      // FaultBit
   uint32_t resets;      // how often it was reset: whoever holds older work drops it
   uint32_t reserved;
-  uint64_t links_down;  // bit p: the link to device p
+  uint64_t links_down;  // bit p: the link to device p, which has a higher number: one word per link, of one opinion
   uint64_t started_ns;  // since 1970
   uint64_t hbm_bytes;
   TextWords<3> soc;     // of who opened it first

@@ -53,6 +53,14 @@ std::string_view to_string(Health health) {
   return "?";
 }
 
+uint64_t DeviceBook::links_down(int device) const {
+  uint64_t down = load_acquire(&area_->devices[device].links_down);
+  for (int peer = 0; peer < device; ++peer) {
+    down |= link_down(peer, device) ? uint64_t{1} << peer : 0;
+  }
+  return down;
+}
+
 DeviceReading DeviceBook::read(int device) const {
   const DeviceRecord& record = area_->devices[device];
   DeviceReading reading;
@@ -61,7 +69,7 @@ DeviceReading DeviceBook::read(int device) const {
   const uint32_t faults = load_relaxed(&record.faults);
   reading.lost = (faults & host_table::kLost) != 0;
   reading.ecc = (faults & host_table::kEcc) != 0;
-  reading.links_down = load_relaxed(&record.links_down);
+  reading.links_down = links_down(device);
   reading.health = health_of(faults, reading.links_down);
   reading.resets = load_relaxed(&record.resets);
   reading.started_ns = load_relaxed(&record.started_ns);
@@ -135,8 +143,7 @@ void DeviceBook::inject_ecc(int device) const {
 }
 
 void DeviceBook::inject_link_down(int a, int b) const {
-  std::atomic_ref(area_->devices[a].links_down).fetch_or(uint64_t{1} << b, std::memory_order_release);
-  std::atomic_ref(area_->devices[b].links_down).fetch_or(uint64_t{1} << a, std::memory_order_release);
+  std::atomic_ref(area_->devices[std::min(a, b)].links_down).fetch_or(uint64_t{1} << std::max(a, b), std::memory_order_release);
   events().add(EventKind::inject, a, static_cast<uint64_t>(b), fmt::format("link to device {} is down", b));
   events().add(EventKind::inject, b, static_cast<uint64_t>(a), fmt::format("link to device {} is down", a));
   announce();
@@ -144,12 +151,9 @@ void DeviceBook::inject_link_down(int a, int b) const {
 
 void DeviceBook::forget_faults(int device) const {
   DeviceRecord& record = area_->devices[device];
-  const uint64_t down = std::atomic_ref(record.links_down).exchange(0, std::memory_order_acq_rel);
-  for (size_t peer = 0; peer < kDeviceRecords; ++peer) {
-    if ((down >> peer & 1) != 0) {
-      std::atomic_ref(area_->devices[peer].links_down)
-          .fetch_and(~(uint64_t{1} << device), std::memory_order_release);
-    }
+  std::atomic_ref(record.links_down).store(0, std::memory_order_release);
+  for (int peer = 0; peer < device; ++peer) {
+    std::atomic_ref(area_->devices[peer].links_down).fetch_and(~(uint64_t{1} << device), std::memory_order_release);
   }
   std::atomic_ref(record.faults).store(0, std::memory_order_release);
 }

@@ -7,6 +7,7 @@
 #include "runtime/driver/device_area.h"
 #include "runtime/driver/event_log.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -79,7 +80,9 @@ class DeviceBook {
   void count_to_host(int device, uint64_t bytes) const { add(&area_->devices[device].to_host, bytes); }
   // Acquire (all three): what came before the fault or the reset is visible.
   bool lost(int device) const { return (load_acquire(&area_->devices[device].faults) & host_table::kLost) != 0; }
-  bool link_down(int a, int b) const { return (load_acquire(&area_->devices[a].links_down) >> b & 1) != 0; }
+  bool link_down(int a, int b) const {
+    return (load_acquire(&area_->devices[std::min(a, b)].links_down) >> std::max(a, b) & 1) != 0;
+  }
   uint32_t resets(int device) const { return load_acquire(&area_->devices[device].resets); }
   // Changes behind every change of these three.
   const uint32_t* news() const { return &area_->news; }
@@ -104,6 +107,7 @@ class DeviceBook {
     // Relaxed: a sum that orders nothing.
     std::atomic_ref(*counter).fetch_add(value, std::memory_order_relaxed);
   }
+  uint64_t links_down(int device) const;
   void forget_faults(int device) const;
 
   host_table::DeviceArea* area_;

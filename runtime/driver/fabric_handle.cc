@@ -2,8 +2,6 @@
 
 #include "runtime/driver/host_table.h"
 
-#include <sys/stat.h>
-
 #include <charconv>
 #include <fstream>
 #include <string>
@@ -27,12 +25,7 @@ std::array<uint64_t, 2> boot_of_host() {
 }  // namespace
 
 HostIdentity HostIdentity::of(const HostTable& table) {
-  HostIdentity identity{.boot = boot_of_host(), .table = {}};
-  struct stat found {};
-  if (table.is_shared() && ::stat(table.path().c_str(), &found) == 0) {
-    identity.table = {found.st_dev, found.st_ino};
-  }
-  return identity;
+  return {.boot = boot_of_host(), .table = table.identity()};
 }
 
 }  // namespace canopy

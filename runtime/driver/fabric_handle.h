@@ -18,10 +18,10 @@ namespace canopy {
 
 class HostTable;
 
-// Which host table a process shares with others: the same on one host only.
+// Which host table a process shares with others: the same on one host only, also where boot ids cannot be read.
 struct HostIdentity {
   std::array<uint64_t, 2> boot{};   // the system's boot id; 0: not known
-  std::array<uint64_t, 2> table{};  // device and inode of the table's file
+  std::array<uint64_t, 2> table{};  // HostTable::identity()
 
   static HostIdentity of(const HostTable& table);
   bool operator==(const HostIdentity&) const = default;

@@ -89,6 +89,7 @@ struct HostTable::State {
   uint32_t slot_index = kSlots;  // none yet
   uint32_t age = 0;              // of the slot; as what we hold, not taken from where others could write
   bool private_ = false;         // a memory file that nobody else sees
+  std::array<uint64_t, 2> identity{};
   // What this process holds, in pages. The slot shows it to others, who could write there by mistake or on purpose;
   // what we hold is not taken from there.
   std::mutex used_mutex;  // guards changes of both
@@ -286,6 +287,7 @@ Result<std::unique_ptr<HostTable>> HostTable::open() {
     CANOPY_TRY(state->file.join_private());
     state->private_ = true;
   }
+  state->identity = {state->header().identity[0], state->header().identity[1]};
   CANOPY_TRY(state->claim_slot());
   return std::unique_ptr<HostTable>(new HostTable(std::move(state)));
 }
@@ -471,6 +473,8 @@ std::optional<HostTable::Holder> HostTable::holder_of(uint32_t slot) const {
 uint32_t HostTable::max_slots() { return kSlots; }
 
 bool HostTable::is_shared() const { return !state_->private_; }
+
+std::array<uint64_t, 2> HostTable::identity() const { return state_->identity; }
 
 void HostTable::announce_broker(BrokerName name) {
   if (state_->in_child()) {

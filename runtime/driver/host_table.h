@@ -18,6 +18,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -36,6 +37,10 @@ struct HostOwner {
   // Of the memory file with its statistics (device/engine_stats.h), as the owner itself sees it; inode 0: none.
   int stats_fd = -1;
   uint64_t stats_inode = 0;
+
+  bool uses(int device) const {
+    return used_bytes[static_cast<size_t>(device)] != 0 || (open_devices >> device & 1) != 0;
+  }
 };
 
 class HostTable {
@@ -92,6 +97,8 @@ class HostTable {
   PeerBell& bell() const { return bell_of(slot()); }
   // False when no other process can see the table.
   bool is_shared() const;
+  // Tells the table from all others, of this host or another one; as it was when it was opened.
+  std::array<uint64_t, 2> identity() const;
 
  private:
   struct State;

@@ -4,6 +4,7 @@
 
 #include "runtime/base/env.h"
 #include "runtime/base/mapping.h"
+#include "runtime/base/random_id.h"
 #include "runtime/base/result.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/base/waiter.h"
@@ -127,6 +128,8 @@ inline Result<> reset(Mapping& map) {
   header->slot_count = kSlots;
   header->devices = kMaxDevices;
   header->mutex_bytes = sizeof(pthread_mutex_t);
+  header->identity[0] = random_id();
+  header->identity[1] = random_id();
   // Last: a reset that was killed half-way leaves no valid header. Release pairs with is_ours().
   store_release(&header->magic, kMagic);
   return {};

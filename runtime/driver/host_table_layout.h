@@ -1,7 +1,8 @@
 // What lies in the host table's file, for whoever maps it.
 //
 //   offset 0      +--------------------------------------------------+
-//                 | magic, version, sizes, high water    (1 line)    |
+//                 | magic, version, sizes, high water, identity      |
+//                 |                                      (1 line)    |
 //            64   | spin permits in use on the host      (1 line)    |
 //           128   | robust mutex                         (1 line)    |
 //           192   +--------------------------------------------------+
@@ -39,7 +40,7 @@
 namespace canopy::host_table {
 
 inline constexpr uint64_t kMagic = 0x656c626154636e43;  // "CncTable" in the file
-inline constexpr uint32_t kVersion = 3;
+inline constexpr uint32_t kVersion = 4;
 inline constexpr size_t kNameBytes = 40;
 
 enum SlotState : uint32_t { kFree = 0, kHeld = 1 };
@@ -78,12 +79,14 @@ struct Header {
   uint32_t devices;
   uint32_t mutex_bytes;  // differs between 32-bit and 64-bit processes, which cannot share it
   uint32_t high_water;   // slots from here on have not been used since the reset
+  uint64_t identity[2];  // random: tells this table from all others
   alignas(kCacheLine) uint32_t spin_used;
   alignas(kCacheLine) pthread_mutex_t mutex;
 };
 static_assert(sizeof(Header) == 3 * kCacheLine);
 static_assert(offsetof(Header, version) == 8);
 static_assert(offsetof(Header, high_water) == 32);
+static_assert(offsetof(Header, identity) == 40);
 static_assert(offsetof(Header, spin_used) == 64);
 static_assert(offsetof(Header, mutex) == 128);
 

@@ -120,6 +120,20 @@ TEST_F(DeviceBookTest, LinkIsDownInBothDirectionsUntilOneEndIsCleared) {
   EXPECT_TRUE(book().link_down(63, 5));
 }
 
+// Whichever of the two is last: both ends agree.
+TEST_F(DeviceBookTest, ALinkIsInjectedAndClearedAtATime) {
+  for (int round = 0; round < 2000; ++round) {
+    std::thread injecting([&] { book().inject_link_down(round % 2, 1 - round % 2); });
+    book().clear(0);
+    injecting.join();
+    ASSERT_EQ(book().link_down(0, 1), book().link_down(1, 0)) << round;
+    ASSERT_EQ(book().read(0).links_down >> 1 & 1, book().read(1).links_down & 1) << round;
+    ASSERT_EQ(book().read(0).health, book().read(1).health) << round;
+    book().clear(1);
+    ASSERT_FALSE(book().link_down(0, 1)) << round;
+  }
+}
+
 TEST_F(DeviceBookTest, ResetForgetsCountersAndFaultsOfOneDevice) {
   book().note_ready(1, facts());
   book().note_ready(2, facts());

@@ -2,6 +2,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/waiter.h"
+#include "runtime/driver/fabric_handle.h"
 #include "runtime/driver/host_table_layout.h"
 #include "runtime/driver/range_lock.h"
 #include "tests/unit/driver/child_process.h"
@@ -240,6 +241,24 @@ TEST_F(HostTableTest, WhatIsHeldCountsWhateverOthersWriteIntoTheSlot) {
   EXPECT_EQ(table->reserve(5, kCapacity, kCapacity).error().code, Errc::no_memory);
   table->release(5, kMiB);
   EXPECT_EQ(table->used_bytes(5), 0u);
+}
+
+// What FABRIC handles tell hosts by: boot ids cannot be read everywhere.
+TEST_F(HostTableTest, TablesAreToldFromEachOtherWithoutABootId) {
+  const auto here = [](const HostTable& table) {
+    HostIdentity identity = HostIdentity::of(table);
+    identity.boot = {};
+    return identity;
+  };
+  auto first = open();
+  auto second = open();
+  EXPECT_EQ(here(*first), here(*second));
+  const HostIdentity before = here(*first);
+  first.reset();
+  second.reset();
+  EXPECT_NE(before, here(*open())) << "after a reset it is another one";
+  use_path("/nonexistent/canopy-table");
+  EXPECT_NE(here(*open()), here(*open())) << "of one process each";
 }
 
 TEST_F(HostTableTest, NamesOfProgramsCanBeShown) {
