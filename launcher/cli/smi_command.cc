@@ -80,7 +80,7 @@ int change(const Options& options, const SmiSnapshot& snapshot, const std::optio
     return smi_inject(snapshot, *view, *options.device, options.inject);
   }
   return options.clear ? smi_clear(*view, *options.device)
-                       : smi_reset(snapshot, *view, *options.device, options.force);
+                       : smi_reset(*view, *options.device, options.force);
 }
 
 std::string text_of(const Options& options, const SmiSnapshot& snapshot) {

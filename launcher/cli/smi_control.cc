@@ -35,11 +35,11 @@ int inject_link(const SmiSnapshot& snapshot, const HostView& view, int device, c
   return 0;
 }
 
-std::vector<std::string> users_of(const SmiSnapshot& snapshot, int device) {
+std::vector<std::string> users_of(const HostView& view, int device) {
   std::vector<std::string> users;
-  for (const SmiProcess& process : snapshot.processes) {
-    if (process.device == device) {
-      users.push_back(fmt::format("{} ({})", process.pid, process.name));
+  for (const HostOwner& owner : view.owners()) {
+    if (owner.uses(device)) {
+      users.push_back(fmt::format("{} ({})", owner.pid, owner.name));
     }
   }
   return users;
@@ -75,8 +75,8 @@ int smi_clear(const HostView& view, int device) {
   return 0;
 }
 
-int smi_reset(const SmiSnapshot& snapshot, const HostView& view, int device, bool force) {
-  const std::vector<std::string> users = users_of(snapshot, device);
+int smi_reset(const HostView& view, int device, bool force) {
+  const std::vector<std::string> users = users_of(view, device);
   if (!users.empty() && !force) {
     return complain("smi", fmt::format("device {} is in use by pid {}; --force resets it all the same, and what they have "
                                        "pending there is dropped",

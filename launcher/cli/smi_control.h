@@ -12,8 +12,8 @@ namespace canopy::cli {
 // `fault`: {"ecc"}, {"lost"}, or {"link", "PEER", "down"}.
 int smi_inject(const SmiSnapshot& snapshot, const HostView& view, int device, const std::vector<std::string>& fault);
 int smi_clear(const HostView& view, int device);
-// Refused while processes have the device open, unless `force`.
-int smi_reset(const SmiSnapshot& snapshot, const HostView& view, int device, bool force);
+// Refused while processes have the device open, unless `force`: those that have it now, whatever an earlier snapshot says.
+int smi_reset(const HostView& view, int device, bool force);
 
 // Makes the folder, and writes the snapshot, and the events of all and of each device.
 int smi_export(const SmiSnapshot& snapshot, const std::string& folder);

@@ -42,7 +42,7 @@ void add_owner(SmiSnapshot* snapshot, const HostOwner& owner) {
   for (SmiDevice& device : snapshot->devices) {
     const uint64_t used = owner.used_bytes[static_cast<size_t>(device.id)];
     device.used_bytes += used;
-    if (used != 0 || (owner.open_devices >> device.id & 1) != 0) {
+    if (owner.uses(device.id)) {
       snapshot->processes.push_back({device.id, owner.pid, owner.name, used});
     }
   }
