@@ -56,7 +56,7 @@ Result<void*> MemoryHandles::create(const PhysicalRequest& request) {
   if (request.device >= 0) {
     CANOPY_ASSIGN(memory, driver->allocate_physical(request.device, request.bytes));
   } else {
-    CANOPY_ASSIGN(memory, PhysicalMemory::allocate(driver->host_table(), kHostMemory, request.bytes, request.bytes));
+    CANOPY_ASSIGN(memory, PhysicalMemory::allocate(driver->host_table(), kHostMemory, request.bytes, host_memory_bytes()));
   }
   const int user = request.device >= 0 ? request.device : here;
   return insert(MemoryObject::own(std::move(memory), request.pages, user), request);

@@ -1,4 +1,5 @@
 // Addresses, physical memory and what joins them, in one process.
+#include "runtime/driver/physical_memory.h"
 #include "tests/unit/api/gate.h"
 #include "tests/unit/api/memory_station.h"
 
@@ -208,6 +209,24 @@ TEST_F(Vmm, HostMemoryIsCountedOnNoDevice) {
   ACL_OK(aclrtSynchronizeStream(nullptr));
   EXPECT_EQ(*static_cast<std::byte*>(device), std::byte{3});
   ACL_OK(aclrtUnmapMem(at));
+  ACL_OK(aclrtFreePhysical(handle));
+}
+
+// Pages exist from the first touch on: what the host does not have would end in a kill later.
+TEST_F(Vmm, MoreHostMemoryThanThereIsIsRefused) {
+  aclrtPhysicalMemProp prop{};
+  prop.memAttr = ACL_MEM_HUGE;
+  prop.location = {0, ACL_MEM_LOCATION_TYPE_HOST};
+  const uint64_t all = host_memory_bytes() / kGranule * kGranule;
+  aclrtDrvMemHandle handle = nullptr;
+  ACL_CODE(ACL_ERROR_RT_MEMORY_ALLOCATION, aclrtMallocPhysical(&handle, all + kGranule, &prop, 0));
+  EXPECT_NE(std::string(why()).find("bytes wanted"), std::string::npos) << why();
+  aclrtDrvMemHandle half = nullptr;
+  const uint64_t most = all / 8 * 5 / kGranule * kGranule;
+  ACL_OK(aclrtMallocPhysical(&half, most, &prop, 0));
+  ACL_CODE(ACL_ERROR_RT_MEMORY_ALLOCATION, aclrtMallocPhysical(&handle, most, &prop, 0)) << "together too much";
+  ACL_OK(aclrtFreePhysical(half));
+  ACL_OK(aclrtMallocPhysical(&handle, most, &prop, 0)) << "given back";
   ACL_OK(aclrtFreePhysical(handle));
 }
 
