@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 namespace canopy::transport {
@@ -38,10 +39,17 @@ Result<const PluginTable*> check(void* library, const fs::path& file) {
                 kPluginSymbol);
   }
   const PluginTable* table = entry();
-  if (table->version != kPluginVersion || table->transport_bytes != sizeof(Transport) ||
-      table->region_bytes != sizeof(PeerRegion)) {
-    return fail(Errc::not_supported, "{} belongs to another build: version {}, not {}",
+  if (table->version != kPluginVersion) {
+    return fail(Errc::not_supported,
+                "the network plugin {} is of another build than this library: its table has version {}, "
+                "{} is wanted; build or install both together",
                 file.string(), table->version, kPluginVersion);
+  }
+  if (std::string_view(table->build) != plugin_build()) {
+    return fail(Errc::not_supported,
+                "the network plugin {} is of another build than this library: it is {}, {} is wanted; "
+                "build or install both together",
+                file.string(), table->build, plugin_build());
   }
   return table;
 }

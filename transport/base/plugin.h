@@ -24,20 +24,21 @@ struct Network {
   std::string provider;  // what was chosen
 };
 
-// What a plugin exports. Both sides are built together: another version is refused.
-inline constexpr uint32_t kPluginVersion = 1;
+// What a plugin exports. It and the library call each other's virtual functions, so both must come from the same
+// sources and compiler: another build is refused. `version` is of this struct, and stays its first member.
+inline constexpr uint32_t kPluginVersion = 2;
 struct PluginTable {
   uint32_t version;
-  uint32_t
-      transport_bytes;  // sizeof(Transport) and of PeerRegion: two cheap witnesses of one build
-  uint32_t region_bytes;
+  const char* build;  // plugin_build(), of the plugin
   Result<Network> (*open)(const NetworkWish& wish);
 };
+// What tells builds from each other: a digest of the headers that both sides compile, and the compiler.
+const char* plugin_build();
 inline constexpr const char* kPluginSymbol = "canopy_network_plugin";
 using PluginEntry = const PluginTable* (*)();
 
-// Errors: not_supported, there is no plugin or it does not fit, with where it was looked for and
-// what the loader says; else what opening the network says.
+// Errors: not_supported, there is no plugin or it is of another build, with where it was looked for and
+// what the loader says, or which build was found and which is wanted; else what opening the network says.
 Result<Network> open_network_plugin(const NetworkWish& wish);
 
 }  // namespace canopy::transport

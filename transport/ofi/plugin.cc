@@ -11,10 +11,7 @@ Result<Network> open(const NetworkWish& wish) {
   return Network{std::move(transport), std::move(provider)};
 }
 
-constexpr PluginTable kTable{.version = kPluginVersion,
-                             .transport_bytes = sizeof(Transport),
-                             .region_bytes = sizeof(PeerRegion),
-                             .open = open};
+const PluginTable kTable{.version = kPluginVersion, .build = plugin_build(), .open = open};
 
 }  // namespace
 }  // namespace canopy::transport::ofi
