@@ -126,4 +126,14 @@ void FarBarrier::announce_leaving(World& world) {
   }
 }
 
+void FarBarrier::note_leaving(ControlPage& leader, int mine, int gone, int n) {
+  for (int round = 0, step = 1; step < n; ++round, step *= 2) {
+    if ((gone + step) % n == mine) {
+      // Release: as a signal's; pairs with the acquire of disseminate().
+      std::atomic_ref<uint64_t>(leader.meeting.far_leaving[round]).fetch_add(1, std::memory_order_release);
+    }
+  }
+  leader.bell.ring(BellScope::host);
+}
+
 }  // namespace canopy::shmem

@@ -39,6 +39,9 @@ class FarBarrier {
   void sync(World& world, const char* routine);
   // Tells other groups that all of this one leave now; waits for nobody. The leader's call.
   void announce_leaving(World& world);
+  // What the announcement of group `gone` would write to the page of the leader of group `mine`, of `n`. Any thread,
+  // at any time: where a leader hears of it in another way.
+  static void note_leaving(ControlPage& leader, int mine, int gone, int n);
 
  private:
   bool leads() const { return leaders_[static_cast<size_t>(group_)].pe == me_; }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 
 namespace canopy::shmem {
@@ -22,6 +23,8 @@ constexpr auto kSpeakFirst = std::chrono::milliseconds(1500);
 constexpr auto kSameBlow = std::chrono::milliseconds(300);
 // From one host's turn to speak to the next one's: by then the first one's notice has come.
 constexpr auto kTurn = std::chrono::milliseconds(500);
+// A notice that begins so is no report: the host whose number follows leaves in order.
+constexpr std::string_view kDeparture = "leaves in order: host ";
 
 }  // namespace
 
@@ -85,8 +88,31 @@ void DeathWatch::on_local_death(int pe) {
   end();
 }
 
+bool DeathWatch::tell_departure() {
+  const PathPlan& plan = world_.plan();
+  return watch_ != nullptr && plan.groups() == plan.hosts() &&
+         watch_->tell_all(fmt::format("{}{}", kDeparture, plan.host_of(world_.my_pe()))).has_value();
+}
+
+// What its PEs sent before has arrived: they waited for that before they left.
+void DeathWatch::on_departure(std::string_view host) {
+  const PathPlan& plan = world_.plan();
+  const int n = static_cast<int>(plan.groups().size());
+  int gone = -1;
+  const auto [end, error] = std::from_chars(host.data(), host.data() + host.size(), gone);
+  if (error != std::errc() || end != host.data() + host.size() || gone < 0 || gone >= n) {
+    log(LogLevel::error, "another host says that host '{}' leaves: there are {}", host, n);
+    return;
+  }
+  FarBarrier::note_leaving(world_.control(world_.my_pe()), plan.group_of(world_.my_pe()), gone, n);
+}
+
 // On the HostWatch's thread: another host has reported.
 void DeathWatch::on_notice(std::string_view notice) {
+  if (notice.starts_with(kDeparture)) {
+    on_departure(notice.substr(kDeparture.size()));
+    return;
+  }
   log(LogLevel::info, "told by another host: {}", notice);
   known_.store(true, std::memory_order_release);
   end();

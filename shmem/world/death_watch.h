@@ -41,6 +41,10 @@ class DeathWatch {
   Result<> start(std::unique_ptr<HostWatch> watch, std::vector<std::string> addresses);
   // The job ends in order: no host raises an alarm about this one from now on.
   void stop();
+  // Tells the leaders of the other hosts that all PEs of this one leave, so that who waits for them in a barrier
+  // hears of it. By the watch, and not by a signal: a job that sent nothing to other hosts opens no network for its
+  // end (2026-11: 0.4 s). False: nobody was told, because this PE leads no host, or hosts are not groups.
+  bool tell_departure();
   // PEs of this host may go from here on.
   void expect_departures() { departing_.store(true, std::memory_order_release); }
   // Deaths from here on are this process's doing: nothing is reported.
@@ -62,6 +66,7 @@ class DeathWatch {
  private:
   bool claim();
   void on_notice(std::string_view notice);
+  void on_departure(std::string_view host);
   void on_host_silent(int host, std::string_view reason);
   void report_once(const std::string& sentence);
   std::chrono::nanoseconds my_turn() const;

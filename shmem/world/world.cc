@@ -88,8 +88,12 @@ Result<> World::start() {
     kernel_side().set_remote_bell(&bell());
   }
   begin_lending();
-  sync();
-  return {};
+  if (plan_.all_near()) {
+    sync();
+    return {};
+  }
+  // By the launcher's means: a job that sends nothing to other hosts opens no network.
+  return bootstrap_->barrier();
 }
 
 uint64_t World::library_bytes() const { return granules(TeamArea::all_bytes(n_pes()) + sizeof(WriteLog)); }
@@ -332,7 +336,7 @@ Result<> World::finalize() {
   }
   const auto& group = plan_.groups()[static_cast<size_t>(plan_.group_of(my_pe()))];
   wait_until_left(group);
-  if (!plan_.all_near() && group.front() == my_pe()) {
+  if (!plan_.all_near() && group.front() == my_pe() && !deaths_.tell_departure()) {
     gathering_.far_barrier().announce_leaving(*this);
     if (far_ != nullptr) {
       far_quiet(hot_, "finalize");

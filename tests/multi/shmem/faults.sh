@@ -59,9 +59,19 @@ case $fault in
     says "pe 1 on host $(hostname) ended with exit status 3 before finalize"
     ;;
   left_early)
-    run 2 "$program" "$fault"
-    ends nonzero
-    says "waits in barrier_all for PE 1, which has finalized or ended already"
+    # On one host, and between hosts.
+    for hosts in 0 1; do
+      if [ $hosts = 1 ]; then export CANOPY_PES_PER_HOST=1; fi
+      run 2 "$program" "$fault"
+      ends nonzero
+      says "waits in barrier_all for PE 1, which has finalized or ended already"
+    done
+    ;;
+  nothing_sent)
+    # Three hosts that send each other nothing need no network, for their end neither.
+    export CANOPY_PES_PER_HOST=1 CANOPY_OFI_PLUGIN=/nonexistent/plugin
+    run 3 "$program" "$fault"
+    ends 0
     ;;
   left_by_*)
     # On one host, and between hosts.
