@@ -45,12 +45,6 @@ NotifyExport::~NotifyExport() {
   }
 }
 
-void NotifyExport::look() {
-  NotifyCell& cell = cell_;
-  cell.look();
-  cell.drop_reference();  // this object may go with it
-}
-
 // On the broker's thread.
 void NotifyExport::on_importer_lost(const Sharing::Importer& who) {
   if (!cell_.try_hold()) {

@@ -30,7 +30,7 @@ class NotifyExport final : public NotifyLink, private PeerWatcher {
   NotifyExport(Driver& driver, NotifyCell& cell, uint32_t id, bool listed_only)
       : driver_(driver), cell_(cell), id_(id), listed_only_(listed_only) {}
   bool hold() override { return cell_.try_hold(); }
-  void look() override;
+  void look() override { cell_.look(); }  // with the share of hold(): this object may go, too
   void on_importer_lost(const Sharing::Importer& who);
 
   Driver& driver_;

@@ -248,7 +248,6 @@ void Executor::idle() {
     }
     open_mailbox();
   }
-  scheduler_.peer_news_.prefetch_changed();  // on its way while the search ends
   if (resume_strand_ == nullptr) {
     close_mailbox();
   }

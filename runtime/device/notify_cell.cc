@@ -240,7 +240,7 @@ Strand* NotifyCell::take_all() {
   return all;
 }
 
-Strand* NotifyCell::let_go(Strand* over) {
+uint32_t NotifyCell::end_limits(Strand* over) {
   uint32_t waits = 0;
   for (Strand* strand = over; strand != nullptr; strand = strand->next_waiter) {
     ++waits;
@@ -248,8 +248,14 @@ Strand* NotifyCell::let_go(Strand* over) {
       strand->scheduler().wait_timer().cancel(&strand->limit);
     }
   }
-  // Relaxed: never the last ones, the caller has its own.
-  references_.fetch_sub(waits, std::memory_order_relaxed);
+  return waits;
+}
+
+Strand* NotifyCell::let_go(Strand* over) {
+  if (const uint32_t waits = end_limits(over); waits != 0) {
+    // Relaxed: never the last ones, the caller has its own.
+    references_.fetch_sub(waits, std::memory_order_relaxed);
+  }
   return over;
 }
 
@@ -310,7 +316,8 @@ void NotifyCell::look() {
     }
     note_seen();
   }
-  resume(let_go(over), Executor::current());
+  drop_references(end_limits(over) + 1);
+  resume(over, Executor::current());
 }
 
 void NotifyCell::resume(Strand* over, Executor* found_by) {

@@ -69,7 +69,7 @@ class NotifyCell {
   void share(std::unique_ptr<NotifyLink> link);
   // Null: known to this process only.
   NotifyLink* link() const { return link_.load(std::memory_order_acquire); }
-  // Lets those go whom a peer's change has satisfied. REQUIRES: the caller holds a share; on an executor, its loop.
+  // Lets those go whom a peer's change has satisfied. The caller's share goes with it. REQUIRES: on an executor, its loop.
   void look();
   // A process that had imported the notify is gone: waits that are not over fail, and, if `last`, so do later ones
   // that are not satisfied at once, until somebody imports it again. REQUIRES: as above.
@@ -92,6 +92,8 @@ class NotifyCell {
   // Ends the limits and shares of waits that are off the list: a limit that runs out just now finds
   // them gone.
   Strand* let_go(Strand* over);
+  // Only the limits. How many waits it were.
+  static uint32_t end_limits(Strand* over);
   // These REQUIRE lock_ held.
   bool satisfied(const Sqe& sqe);  // and clears, if the wait asks for it
   bool satisfied_in_shared(const Sqe& sqe);

@@ -7,7 +7,6 @@
 // Thread-safe. Watchers come and go any time; one that is being looked at is held.
 #pragma once
 
-#include "runtime/base/cache_line.h"
 #include "runtime/base/peer_bell.h"
 
 #include <array>
@@ -53,10 +52,6 @@ class PeerNews {
     const PeerBell* bell = bell_.load(std::memory_order_relaxed);
     return bell != nullptr && (bell->has_news() || changed_bits() != 0);
   }
-  // Asks the cache for the polled words that have changed: who looks at them behind is about to write there.
-  void prefetch_changed() const {
-    each_changed([](const Polled&, const uint64_t* word) { prefetch_for_write(word); });
-  }
   // Takes the bits, and has the words behind them looked at.
   void deal();
 
@@ -73,18 +68,14 @@ class PeerNews {
     std::atomic<uint64_t> seen{0};
     std::atomic<uint64_t> bit{0};
   };
-  template <class Use>
-  void each_changed(Use&& use) const {
+  uint64_t changed_bits() const {
+    uint64_t bits = 0;
     for (int i = 0, end = polled_end_.load(std::memory_order_relaxed); i < end; ++i) {
       const uint64_t* word = polled_[i].word.load(std::memory_order_acquire);
       if (word != nullptr && load_relaxed(word) != polled_[i].seen.load(std::memory_order_relaxed)) {
-        use(polled_[i], word);
+        bits |= polled_[i].bit.load(std::memory_order_relaxed);
       }
     }
-  }
-  uint64_t changed_bits() const {
-    uint64_t bits = 0;
-    each_changed([&](const Polled& each, const uint64_t*) { bits |= each.bit.load(std::memory_order_relaxed); });
     return bits;
   }
   struct Bucket {
