@@ -1,5 +1,6 @@
 // The part of Guard that compares what the members of a team call.
 #include "shmem/debug/guard.h"
+#include "shmem/debug/whereabouts.h"
 
 #include "shmem/team/team.h"
 #include "shmem/world/world.h"
@@ -44,10 +45,8 @@ TeamCall record_of(const Hot& hot, const CollectiveCall& call) {
 std::string text_of(const TeamCall& call, bool with_addresses) {
   std::string arguments;
   const auto add = [&](const std::string& more) { arguments += (arguments.empty() ? " (" : ", ") + more; };
-  if (call.element_bytes == 1) {
-    add(fmt::format("{} bytes", call.nelems));
-  } else if (call.element_bytes != 0) {
-    add(fmt::format("{} elements of {} bytes", call.nelems, call.element_bytes));
+  if (call.element_bytes != 0) {
+    add(extent_text(call.nelems, call.element_bytes));
   }
   if (call.root >= 0) {
     add(fmt::format("root {}", call.root));

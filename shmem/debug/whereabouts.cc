@@ -42,4 +42,8 @@ std::string segment_of(const void* address) {
   return "no memory at all";
 }
 
+std::string extent_text(size_t nelems, size_t element_bytes) {
+  return element_bytes == 1 ? fmt::format("{} bytes", nelems) : fmt::format("{} elements of {} bytes", nelems, element_bytes);
+}
+
 }  // namespace canopy::shmem

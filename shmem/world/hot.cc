@@ -96,15 +96,13 @@ void bad_target(const Hot& hot, const void* address, size_t nelems, size_t eleme
                            hot.n_pes - 1);
   } else if (const auto at = reinterpret_cast<uintptr_t>(address); at - hot.base < hot.bytes) {
     sentence = fmt::format(
-        "pe {}: {}: {} elements of {} bytes at {} reach past the end of the symmetric heap, where "
-        "{} bytes are left",
-        hot.my_pe, routine, nelems, element_bytes, fmt::ptr(address),
+        "pe {}: {}: {} at {} reach past the end of the symmetric heap, where {} bytes are left",
+        hot.my_pe, routine, extent_text(nelems, element_bytes), fmt::ptr(address),
         hot.bytes - (at - hot.base));
   } else {
     sentence = fmt::format(
-        "pe {}: {}: {} with {} elements of {} bytes is not in the symmetric heap, which has {} "
-        "bytes from {} on {}; {}",
-        hot.my_pe, routine, fmt::ptr(address), nelems, element_bytes, hot.bytes,
+        "pe {}: {}: {} with {} is not in the symmetric heap, which has {} bytes from {} on {}; {}",
+        hot.my_pe, routine, fmt::ptr(address), extent_text(nelems, element_bytes), hot.bytes,
         fmt::ptr(reinterpret_cast<const void*>(hot.base)), about_globals(hot), about_place(hot, at));
   }
   hot.world->fail_job(kMisuseStatus, sentence);
