@@ -201,9 +201,8 @@ SENTENCES
     if [ -z "${CANOPY_TEST_INSIDE:-}" ]; then
       unshare -rmn true 2>/dev/null || skip "no namespaces here"
       # Inside, an ordinary user seems to be root: mpirun's session folder of root is not his.
-      TMPDIR=$(mktemp -d) || fail "no temporary folder"
-      export TMPDIR
-      CANOPY_TEST_INSIDE=1 exec unshare -rmn "$0" "$program" "$case"
+      CANOPY_TEST_INSIDE=1 TMPDIR=$work unshare -rmn "$0" "$program" "$case"
+      exit # not exec: this shell removes the folder, whatever happened inside
     fi
     if [ "$case" = small_shm ]; then
       mount -t tmpfs -o size=64m none /dev/shm || skip "no tmpfs can be mounted here"
@@ -213,7 +212,6 @@ SENTENCES
     job 4 --m 2000 --k 1500 --n 1000 --repeat 1
     expect_right "$case"
     expect_clean_shm
-    rm -rf "$TMPDIR"
     ;;
   *)
     fail "unknown case"

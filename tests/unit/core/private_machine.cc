@@ -20,14 +20,21 @@ constexpr const char* kSpec = R"({
   "links": {"mesh": "hccs", "pairs": [{"between": [0, 2], "class": "phb"}, {"between": [0, 3], "class": "none"}]}
 })";
 
+constexpr const char* kFolder = "CANOPY_TEST_FOLDER";
+
 class PrivateMachine {
  public:
   PrivateMachine() : owner_(::getenv("CANOPY_TEST_ROLE") == nullptr ? ::getpid() : 0) {
     if (owner_ == 0) {
       return;  // a second process of a test, on its machine
     }
-    folder_ = std::filesystem::temp_directory_path() / ("canopy-test-" + std::to_string(owner_));
+    // A program that a death test starts afresh ends as it pleases, by _exit or a signal: its folder lies in that of
+    // the process that started it, which removes both.
+    const char* parents = ::getenv(kFolder);
+    folder_ = parents != nullptr ? std::filesystem::path(parents) : std::filesystem::temp_directory_path();
+    folder_ /= "canopy-test-" + std::to_string(owner_);
     std::filesystem::create_directories(folder_);
+    ::setenv(kFolder, folder_.c_str(), 1);
     const auto spec = folder_ / "spec.json";
     std::ofstream(spec) << kSpec;
     ::setenv("CANOPY_SOC_SPEC", spec.c_str(), 1);
