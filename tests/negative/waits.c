@@ -1,5 +1,5 @@
-/* Waits for what cannot come (run.sh sets CANOPY_TIMEOUT), and for what is no word to wait for. What does come
- * has come before the wait begins, so that its sentence does not depend on who is how fast. */
+/* Waits for what cannot come (run.sh sets CANOPY_TIMEOUT so that PE 0 gives up first), and for what is no word to
+ * wait for. What does come has come before the wait begins, so that its sentence does not depend on who is how fast. */
 #include "negative.h"
 
 static void wait_after_free(int wrong) {
@@ -84,8 +84,8 @@ static void wait_barrier(int wrong) {
 
 static void wait_broadcast(int wrong) {
   long* word = shmem_calloc(8, sizeof *word);
-  if (wrong && shmem_my_pe() == 0) shmem_long_wait_until(word, SHMEM_CMP_NE, 0);
-  shmem_long_broadcast(SHMEM_TEAM_WORLD, word + 4, word, 4, 0);
+  if (wrong && shmem_my_pe() == 1) shmem_long_wait_until(word, SHMEM_CMP_NE, 0);
+  shmem_long_broadcast(SHMEM_TEAM_WORLD, word + 4, word, 4, 1);
 }
 
 static void wait_lock(int wrong) {
