@@ -45,10 +45,25 @@ Sink& sink() {
   return *instance;
 }
 
-std::string prefix() {
+std::string identity() {
   Sink& s = sink();
   std::lock_guard lock(s.mutex);
-  return s.identity.empty() ? "canopy" : "canopy " + s.identity;
+  return s.identity;
+}
+
+// "canopy pe 3 warning: TEXT". Texts travel as errors too, and then begin with who speaks themselves, as "pe 3: ..."
+// or as "pe 3 waits for ...": said once it is enough.
+std::string line(std::string_view level, std::string_view text) {
+  const std::string who = identity();
+  const std::string space = level.empty() ? "" : " ";
+  if (who.empty()) {
+    return fmt::format("canopy{}{}: {}", space, level, text);
+  }
+  const std::string_view rest = after_speaker(text, who);
+  if (rest.size() == text.size() && text.starts_with(who + " ")) {
+    return fmt::format("canopy{}{}{} {}", space, level, level.empty() ? "" : ":", text);
+  }
+  return fmt::format("canopy {}{}{}: {}", who, space, level, rest);
 }
 
 }  // namespace
@@ -59,7 +74,7 @@ std::atomic<int> threshold{initial_threshold()};
 
 void write(LogLevel level, std::string_view text) {
   static constexpr std::string_view kNames[] = {"debug", "info", "warning", "error", ""};
-  sink().logger->info("{} {}: {}", prefix(), kNames[static_cast<int>(level)], text);
+  sink().logger->info("{}", line(kNames[static_cast<int>(level)], text));
 }
 
 }  // namespace log_detail
@@ -75,6 +90,11 @@ void set_log_identity(std::string identity) {
   s.identity = std::move(identity);
 }
 
-void report(std::string_view text) { sink().logger->info("{}: {}", prefix(), text); }
+void report(std::string_view text) { sink().logger->info("{}", line("", text)); }
+
+std::string_view after_speaker(std::string_view text, std::string_view who) {
+  const bool says_who = text.starts_with(who) && text.substr(who.size()).starts_with(": ");
+  return says_who ? text.substr(who.size() + 2) : text;
+}
 
 }  // namespace canopy

@@ -1,4 +1,5 @@
-// Diagnostics to stderr, one line each, prefixed with who speaks ("canopy pe 3 host: ...").
+// Diagnostics to stderr, one line each, prefixed with who speaks ("canopy pe 3: ..."); a text that begins with
+// that itself ("pe 3: ...") does not say it twice.
 //
 // Thread-safe. The level comes from CANOPY_LOG (debug, info, warn, error, off) or, when that is
 // absent, from ASCEND_GLOBAL_LOG_LEVEL (0 debug .. 4 none); the default is warn. A message below the
@@ -37,5 +38,7 @@ void set_log_level(LogLevel level);
 void set_log_identity(std::string identity);
 // A report that is always shown, whatever the level: the one sentence before an abort.
 void report(std::string_view text);
+// `text` without "WHO: " in front, for a sentence that has named who speaks by then.
+std::string_view after_speaker(std::string_view text, std::string_view who);
 
 }  // namespace canopy

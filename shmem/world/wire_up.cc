@@ -116,7 +116,7 @@ Result<std::vector<Findings>> World::exchange_findings(const Findings& mine) {
     CANOPY_ASSIGN(Findings one, Findings::unpack(packed[pe], static_cast<int>(pe)));
     // Who has failed itself says that, and not what others say of themselves.
     if (mine.error.empty() && !one.error.empty()) {
-      return fail(Errc::peer_lost, "pe {}: PE {} failed: {}", my_pe(), pe, one.error);
+      return failed_there(static_cast<int>(pe), one.error);
     }
     all.push_back(std::move(one));
   }

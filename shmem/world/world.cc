@@ -264,10 +264,14 @@ Result<> World::agree_on(const Result<>& mine) {
   CANOPY_TRY(mine);
   for (size_t pe = 0; pe < all.size(); ++pe) {
     if (!all[pe].empty()) {
-      return fail(Errc::peer_lost, "pe {}: PE {} failed: {}", my_pe(), pe, all[pe].substr(1));
+      return failed_there(static_cast<int>(pe), std::string_view(all[pe]).substr(1));
     }
   }
   return {};
+}
+
+tl::unexpected<Error> World::failed_there(int pe, std::string_view sentence) const {
+  return fail(Errc::peer_lost, "pe {}: PE {} failed: {}", my_pe(), pe, after_speaker(sentence, fmt::format("pe {}", pe)));
 }
 
 Result<> World::publish(uint64_t* id, const UniqueFd& fd, uint64_t bytes) {

@@ -154,6 +154,7 @@ class World {
       std::unique_ptr<transport::Transport> inner);
   // All PEs tell how their step went; an error of one is an error of all.
   Result<> agree_on(const Result<>& mine);
+  tl::unexpected<Error> failed_there(int pe, std::string_view sentence) const;
   Result<> publish(uint64_t* id, const UniqueFd& fd, uint64_t bytes);
   void withdraw(uint64_t id);
   void report_heaps() const;

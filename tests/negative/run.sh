@@ -46,6 +46,7 @@ for mode in $modes; do
   grep -Eq "^canopy.*$sentence" "$log" || fail "should say '$sentence' ($mode)"
   grep -E "^canopy.*$sentence" "$log" | grep -Eq "\(called from (.*, )?$(basename "$program")\+0x[0-9a-f]+\)" ||
     fail "should name the caller ($mode)"
+  if grep -Eq "(pe [0-9]+): \1" "$log"; then fail "should say who speaks once ($mode)"; fi
   if grep -q survived "$log"; then fail "should not get to its end ($mode)"; fi
 done
 

@@ -37,7 +37,7 @@ finish() {
   status=$?
 }
 until_busy() { until_true 30 "the job is under way" grep -qx 'busy' "$work/log"; }
-reports() { cat "$said"/[0-9]* | grep -E '^canopy( pe [0-9]+)?: '; }
+reports() { cat "$said"/[0-9]* | grep -E '^canopy(: | pe [0-9]+(:| of| on| waits) )'; }
 one_report() { # PATTERN...: one line in all, which has every pattern
   local pattern
   [ "$(reports | wc -l)" -eq 1 ] || fail "$(reports | wc -l) reports: $(everything)"
@@ -49,7 +49,7 @@ one_report() { # PATTERN...: one line in all, which has every pattern
 # PE says.
 late() {
   local file came
-  file=$(grep -lE '^canopy( pe [0-9]+)?: ' "$said"/[0-9]*)
+  file=$(grep -lE '^canopy(: | pe [0-9]+(:| of| on| waits) )' "$said"/[0-9]*)
   came=$(date -r "$file" +%s%3N)
   between $((came - $1)) -10 "$2" "$3, ms" # the times of files go in steps of up to 10 ms
 }
