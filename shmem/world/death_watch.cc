@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 
 namespace canopy::shmem {
 namespace {
@@ -25,6 +26,8 @@ constexpr auto kSameBlow = std::chrono::milliseconds(300);
 constexpr auto kTurn = std::chrono::milliseconds(500);
 // A notice that begins so is no report: the host whose number follows leaves in order.
 constexpr std::string_view kDeparture = "leaves in order: host ";
+// One that begins so ends the job with kMisuseStatus, others with kPeerLostStatus.
+constexpr std::string_view kMisuse = "misuse: ";
 
 }  // namespace
 
@@ -61,19 +64,20 @@ bool DeathWatch::claim() {
       .compare_exchange_strong(nobody, 1, std::memory_order_acq_rel);
 }
 
-void DeathWatch::report_once(const std::string& sentence) {
+void DeathWatch::report_once(const std::string& sentence, int status) {
   known_.store(true, std::memory_order_release);
   if (claim()) {
     report(sentence);
   }
   if (watch_ != nullptr) {
-    (void)watch_->tell_all(sentence);  // when it cannot, the launcher's abort has to do
+    // When it cannot, the launcher's abort has to do.
+    (void)watch_->tell_all(status == kMisuseStatus ? std::string(kMisuse) + sentence : sentence);
   }
 }
 
-void DeathWatch::end() {
-  world_.bootstrap().abort(kPeerLostStatus, "");  // without a reason: it has been told
-  ::_exit(kPeerLostStatus);                       // the launcher did not end us in time
+void DeathWatch::end(int status) {
+  world_.bootstrap().abort(status, "");  // without a reason: it has been told
+  ::_exit(status);                       // the launcher did not end us in time
 }
 
 // On the broker's thread.
@@ -84,8 +88,9 @@ void DeathWatch::on_local_death(int pe) {
   }
   const Card& card = world_.card(pe);
   report_once(fmt::format("PE {} (pid {} on host {}) died without finalize; the job ends", pe,
-                          card.pid, card.host));
-  end();
+                          card.pid, card.host),
+              kPeerLostStatus);
+  end(kPeerLostStatus);
 }
 
 bool DeathWatch::tell_departure() {
@@ -115,7 +120,7 @@ void DeathWatch::on_notice(std::string_view notice) {
   }
   log(LogLevel::info, "told by another host: {}", notice);
   known_.store(true, std::memory_order_release);
-  end();
+  end(notice.starts_with(kMisuse) ? kMisuseStatus : kPeerLostStatus);
 }
 
 // On the HostWatch's thread.
@@ -138,7 +143,7 @@ void DeathWatch::on_host_silent(int host, std::string_view reason) {
   for (const int pe : members) {
     on_transport_loss(pe, sentence);
   }
-  end_later(sentence, (members.size() == 1 ? kSameBlow : kSpeakFirst) + turn);
+  end_later(sentence, (members.size() == 1 ? kSameBlow : kSpeakFirst) + turn, kPeerLostStatus);
 }
 
 // The hosts that are left speak in their order. REQUIRES: mutex_ held.
@@ -149,19 +154,21 @@ std::chrono::nanoseconds DeathWatch::my_turn() const {
 
 // Ends the job `after` that time, with `sentence` unless somebody has spoken: its callers are
 // callbacks, which must not wait. Of several the earliest counts.
-void DeathWatch::end_later(const std::string& sentence, std::chrono::nanoseconds after) {
+void DeathWatch::end_later(const std::string& sentence, std::chrono::nanoseconds after, int status) {
   std::lock_guard lock(mutex_);
   const uint64_t at = monotonic_ns() + static_cast<uint64_t>(after.count());
   if (ending_.joinable()) {
     if (at < end_at_ns_) {
       end_at_ns_ = at;
       last_words_ = sentence;
+      end_status_ = status;
       ending_bell_.ring(BellScope::process);
     }
     return;
   }
   end_at_ns_ = at;
   last_words_ = sentence;
+  end_status_ = status;
   const SignalsBlocked blocked;
   ending_ = std::jthread([this](const std::stop_token& stop) { wait_and_end(stop); });
 }
@@ -180,14 +187,16 @@ void DeathWatch::wait_and_end(const std::stop_token& stop) {
     return;
   }
   std::string sentence;
+  int status = 0;
   {
     std::lock_guard lock(mutex_);
     sentence = last_words_;
+    status = end_status_;
   }
   if (!known_.load(std::memory_order_acquire)) {
-    report_once(sentence);
+    report_once(sentence, status);
   }
-  end();
+  end(status);
 }
 
 void DeathWatch::on_transport_loss(int pe, std::string_view sentence) {
@@ -217,9 +226,28 @@ void DeathWatch::operation_failed(const std::string& sentence) {
   }
   // A host that is dead or cut off is told by the watch of the hosts, which knows more.
   const auto watch = world_.plan().hosts().size() > 1 ? HostWatch::usual_timeout() : std::chrono::milliseconds(0);
-  end_later(sentence, watch + kSpeakFirst + turn);
+  end_later(sentence, watch + kSpeakFirst + turn, kPeerLostStatus);
   for (;;) {
     ::pause();  // the thread that ends the job ends this one
+  }
+}
+
+// On one host whoever claims the page speaks at once. Between hosts their leaders do, in turn, because a notice of
+// theirs silences the others; if no leader waits for that PE, whoever does speaks when they have had their turns.
+void DeathWatch::waits_in_vain(const std::string& sentence) {
+  std::fflush(nullptr);
+  const auto hosts = world_.plan().hosts().size();
+  std::chrono::nanoseconds after = kSpeakFirst;
+  if (hosts == 1 && claim()) {
+    report(sentence);
+    end(kMisuseStatus);
+  } else if (hosts > 1) {
+    std::lock_guard lock(mutex_);
+    after = my_turn() + (watch_ != nullptr ? std::chrono::nanoseconds(0) : kTurn * static_cast<int64_t>(hosts));
+  }
+  end_later(sentence, after, kMisuseStatus);
+  for (;;) {
+    ::pause();
   }
 }
 

@@ -10,6 +10,8 @@
 //   - what a transport knows is said only if nobody else has spoken until a silent host would have been told.
 // Where several hosts could speak, each has its turn, so that the first one's notice silences the others.
 // Whoever reports aborts the job with kPeerLostStatus.
+// A PE that leaves while others wait for it is no death, and kMisuseStatus its status; but all of them find that out
+// at once, and so one of them reports it in the same way.
 //
 // Threads: start() and stop() belong to the World's owner; the rest may be called by any, and
 // operation_failed() does not return.
@@ -62,17 +64,19 @@ class DeathWatch {
   // An operation failed because a PE cannot be reached. Ends the job, with `sentence` if nobody
   // knew better.
   [[noreturn]] void operation_failed(const std::string& sentence);
+  // This PE waits for one that has left in order. Ends the job, with `sentence` if no other PE has said why by then.
+  [[noreturn]] void waits_in_vain(const std::string& sentence);
 
  private:
   bool claim();
   void on_notice(std::string_view notice);
   void on_departure(std::string_view host);
   void on_host_silent(int host, std::string_view reason);
-  void report_once(const std::string& sentence);
+  void report_once(const std::string& sentence, int status);
   std::chrono::nanoseconds my_turn() const;
-  void end_later(const std::string& sentence, std::chrono::nanoseconds after);
+  void end_later(const std::string& sentence, std::chrono::nanoseconds after, int status);
   void wait_and_end(const std::stop_token& stop);
-  [[noreturn]] void end();
+  [[noreturn]] void end(int status);
 
   World& world_;
   std::unique_ptr<HostWatch> watch_;
@@ -84,6 +88,7 @@ class DeathWatch {
   std::vector<bool> host_gone_;
   uint64_t end_at_ns_ = 0;
   std::string last_words_;
+  int end_status_ = 0;
   Doorbell ending_bell_;  // the rest is not guarded
   std::jthread ending_;   // gives those who know better the time to speak
 };

@@ -418,9 +418,8 @@ void World::far_failed(int pe, const char* routine, Errc code) {
 }
 
 void World::left_early(const char* routine, int pe) {
-  fail_job(kMisuseStatus, fmt::format("pe {} waits in {} for PE {}, which has finalized or ended "
-                                      "already",
-                                      my_pe(), routine, pe));
+  deaths_.waits_in_vain(fmt::format("pe {} waits in {} for PE {}, which has finalized or ended already{}", my_pe(), routine,
+                                    pe, call_site().suffix()));
 }
 
 }  // namespace canopy::shmem
