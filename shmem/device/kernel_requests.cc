@@ -152,24 +152,13 @@ uint64_t KernelRequests::amo(const transport::Target& at, const transport::Amo& 
   return request.old;
 }
 
-void KernelRequests::post_amo(const transport::Target& at, const transport::Amo& operation,
-                              const char* routine) {
-  RequestRing& ring = my_ring();
-  Request& request = reserve(ring, routine);
-  request.kind = Kind::amo;
-  request.at = at;
-  request.amo = operation;
-  publish(ring);
-}
-
-void KernelRequests::signal(const transport::Target& at, transport::SignalOp op, uint64_t value,
+void KernelRequests::signal(const transport::Target& at, const transport::Signal& update,
                             const char* routine) {
   RequestRing& ring = my_ring();
   Request& request = reserve(ring, routine);
   request.kind = Kind::signal;
   request.at = at;
-  request.signal_op = op;
-  request.amo.value = value;
+  request.update = update;
   publish(ring);
 }
 
@@ -210,7 +199,7 @@ Result<> KernelRequests::post(Request& request) {
       return way.post_amo(request.at, request.amo, request.tracked ? &request.old : nullptr,
                           ticket);
     default:
-      return way.signal(request.at, request.signal_op, request.amo.value);
+      return way.signal(request.at, request.update);
   }
 }
 

@@ -43,10 +43,7 @@ class KernelRequests {
            const char* routine);
   // Operation complete on return: the old value.
   uint64_t amo(const transport::Target& at, const transport::Amo& operation, const char* routine);
-  // An amo that nobody waits for, ordered by fence.
-  void post_amo(const transport::Target& at, const transport::Amo& operation, const char* routine);
-  void signal(const transport::Target& at, transport::SignalOp op, uint64_t value,
-              const char* routine);
+  void signal(const transport::Target& at, const transport::Signal& update, const char* routine);
   void fence(const char* routine);
   // Everything that was posted to anybody is remotely complete on return.
   void quiet(const char* routine);

@@ -29,10 +29,10 @@ struct Request {
   Kind kind = Kind::put;
   bool tracked = false;  // `ticket` counts; otherwise it completes at quiet
   bool carries = false;  // the source is `data`
-  transport::SignalOp signal_op = transport::SignalOp::set;
   transport::Ticket ticket;
   transport::Target at;   // of a quiet: region is the number of the transport
-  transport::Amo amo{};   // amo.value is also a signal's
+  transport::Amo amo{};
+  transport::Signal update{};
   void* local = nullptr;  // source or destination
   uint64_t nbytes = 0;
   uint64_t old = 0;

@@ -87,28 +87,6 @@ void post_kernel_requests(World& world, const char* routine) {
   wait_posted(world, posted, -1, routine);
 }
 
-transport::SignalOp signal_op_of(SignalChange change) {
-  return change == SignalChange::set ? transport::SignalOp::set : transport::SignalOp::add;
-}
-
-// A signal of 4 bytes: the transports' own have 8, so it is an amo behind a fence.
-void signal_narrow(const Hot& hot, const Target& at, uint64_t value, SignalChange change,
-                   const char* routine) {
-  World& world = *hot.world;
-  const Amo amo{change == SignalChange::set ? AmoOp::set : AmoOp::add, 4, value, 0};
-  FarPaths& far = *world.far();
-  if (in_kernel()) {
-    far.requests().fence(routine);
-    far.requests().post_amo(at, amo, routine);
-    return;
-  }
-  transport::Context& way = way_of(hot, at.peer);
-  way.fence();
-  const PostedWait wait{world, at.peer, routine};
-  check(world, post_patiently(way, wait, [&] { return way.post_amo(at, amo, nullptr, nullptr); }),
-        at.peer, routine);
-}
-
 uint64_t amo_at(const Hot& hot, const Target& at, const Amo& amo, const char* routine) {
   World& world = *hot.world;
   FarPaths& far = *world.far();
@@ -233,13 +211,15 @@ void signal_here(const Remote& to, uint64_t value, SignalChange change, uint8_t 
 }
 
 void signal_on(const Hot& hot, const Target& at, uint64_t value, SignalChange change,
-               const char* routine) {
+               uint8_t width, const char* routine) {
+  const bool sets = change == SignalChange::set;
+  const transport::Signal update{sets ? transport::SignalOp::set : transport::SignalOp::add, value, width};
   if (in_kernel()) {
-    hot.far->requests().signal(at, signal_op_of(change), value, routine);
+    hot.far->requests().signal(at, update, routine);
     return;
   }
   check(*hot.world,
-        transport::signal(way_of(hot, at.peer), at, signal_op_of(change), value,
+        transport::signal(way_of(hot, at.peer), at, update,
                           PostedWait{*hot.world, at.peer, routine}),
         at.peer, routine);
 }
@@ -248,7 +228,7 @@ void signal_on(const Hot& hot, const Target& at, uint64_t value, SignalChange ch
 
 void far_signal_at(World& world, const Target& at, uint64_t value, SignalChange change,
                    const char* routine) {
-  signal_on(world.hot(), at, value, change, routine);
+  signal_on(world.hot(), at, value, change, sizeof value, routine);
 }
 
 void far_signal(void* word, uint64_t value, SignalChange change, int pe, const char* routine,
@@ -259,12 +239,7 @@ void far_signal(void* word, uint64_t value, SignalChange change, int pe, const c
     signal_here(to, value, change, width);
     return;
   }
-  const Target at = locate({hot, pe, routine}, word, 1, width);
-  if (width == sizeof(uint64_t)) {
-    signal_on(hot, at, value, change, routine);
-  } else {
-    signal_narrow(hot, at, value, change, routine);
-  }
+  signal_on(hot, locate({hot, pe, routine}, word, 1, width), value, change, width, routine);
 }
 
 void far_put_signal(void* dest, const void* source, size_t nelems, void* word, uint64_t value,

@@ -42,8 +42,8 @@ Result<uint64_t> amo(Context& context, const Target& at, const Amo& operation, W
   return old;
 }
 
-Result<> signal(Context& context, const Target& at, SignalOp op, uint64_t value, Wait wait) {
-  return post_patiently(context, wait, [&] { return context.signal(at, op, value); });
+Result<> signal(Context& context, const Target& at, const Signal& update, Wait wait) {
+  return post_patiently(context, wait, [&] { return context.signal(at, update); });
 }
 
 Result<> quiet(Context& context, int peer, Wait wait) {

@@ -19,7 +19,7 @@ Result<> get(Context& context, void* dst, const Target& from, size_t nbytes, Wai
 // Operation complete, at the target too, on return: the old value (0 for set).
 Result<uint64_t> amo(Context& context, const Target& at, const Amo& operation, Wait wait);
 // Posted on return.
-Result<> signal(Context& context, const Target& at, SignalOp op, uint64_t value, Wait wait);
+Result<> signal(Context& context, const Target& at, const Signal& update, Wait wait);
 // Remotely complete on return: everything this context posted to `peer` (or kAllPeers).
 Result<> quiet(Context& context, int peer, Wait wait);
 

@@ -46,6 +46,19 @@ uint64_t apply(Word* at, const Amo& operation) {
   return 0;
 }
 
+template <class Word>
+void apply(Word* at, const Signal& update) {
+  std::atomic_ref<Word> word(*at);
+  const Word value = static_cast<Word>(update.value);
+  // Release: whoever sees the signal sees the data stored before; pairs with the acquire of the
+  // wait.
+  if (update.op == SignalOp::set) {
+    word.store(value, std::memory_order_release);
+  } else {
+    word.fetch_add(value, std::memory_order_release);
+  }
+}
+
 }  // namespace
 
 uint64_t amo(std::byte* at, const Amo& operation) {
@@ -53,14 +66,11 @@ uint64_t amo(std::byte* at, const Amo& operation) {
                               : apply(reinterpret_cast<uint64_t*>(at), operation);
 }
 
-void signal(std::byte* at, SignalOp op, uint64_t value) {
-  std::atomic_ref<uint64_t> word(*reinterpret_cast<uint64_t*>(at));
-  // Release: whoever sees the signal sees the data stored before; pairs with the acquire of the
-  // wait.
-  if (op == SignalOp::set) {
-    word.store(value, std::memory_order_release);
+void signal(std::byte* at, const Signal& update) {
+  if (update.width == sizeof(uint32_t)) {
+    apply(reinterpret_cast<uint32_t*>(at), update);
   } else {
-    word.fetch_add(value, std::memory_order_release);
+    apply(reinterpret_cast<uint64_t*>(at), update);
   }
 }
 

@@ -61,6 +61,6 @@ inline void fence() {
 inline void quiet() { store_load_fence(); }
 
 uint64_t amo(std::byte* at, const Amo& operation);
-void signal(std::byte* at, SignalOp op, uint64_t value);
+void signal(std::byte* at, const Signal& update);
 
 }  // namespace canopy::transport::direct

@@ -169,9 +169,13 @@ Result<> DirectTransport::post_amo(const Target& at, const Amo& operation, uint6
   return {};
 }
 
-Result<> DirectTransport::signal(const Target& at, SignalOp op, uint64_t value) {
-  CANOPY_ASSIGN(const Place place, resolve(at, sizeof(uint64_t), alignof(uint64_t)));
-  direct::signal(place.at, op, value);
+Result<> DirectTransport::signal(const Target& at, const Signal& update) {
+  if (update.width != 4 && update.width != 8) {
+    return fail(Errc::invalid_argument, "{}: a signal has 4 or 8 bytes, not {}", capabilities_.name,
+                update.width);
+  }
+  CANOPY_ASSIGN(const Place place, resolve(at, update.width, update.width));
+  direct::signal(place.at, update);
   return {};
 }
 
@@ -201,8 +205,8 @@ class DirectContext final : public Context {
   Result<> post_amo(const Target& at, const Amo& operation, uint64_t* old, Ticket* done) override {
     return transport_.post_amo(at, operation, old, done);
   }
-  Result<> signal(const Target& at, SignalOp op, uint64_t value) override {
-    return transport_.signal(at, op, value);
+  Result<> signal(const Target& at, const Signal& update) override {
+    return transport_.signal(at, update);
   }
   void fence() override { transport_.fence(); }
   Result<> post_quiet(int peer, Ticket* done) override { return transport_.post_quiet(peer, done); }

@@ -84,6 +84,13 @@ struct Amo {
   uint64_t compare = 0;  // compare_swap only
 };
 
+// An update of a word of 4 or 8 bytes. Narrow values use the low half; add wraps.
+struct Signal {
+  SignalOp op = SignalOp::set;
+  uint64_t value = 0;
+  uint8_t width = 8;
+};
+
 // Where an operation goes: bytes [offset, ...) of a region of a peer.
 struct Target {
   int peer = 0;
@@ -107,8 +114,8 @@ class Context {
   // `old` null: non-fetching. REQUIRES: the offset is a multiple of the width.
   virtual Result<> post_amo(const Target& at, const Amo& operation, uint64_t* old,
                             Ticket* done) = 0;
-  // Updates an 8-byte word. REQUIRES: aligned to 8.
-  virtual Result<> signal(const Target& at, SignalOp op, uint64_t value) = 0;
+  // REQUIRES: the offset is a multiple of the width.
+  virtual Result<> signal(const Target& at, const Signal& update) = 0;
   // Puts, amos and signals of this context before it are visible at each peer before those after
   // it. Never waits; where the network gives no such order, later posts get Errc::again until it
   // holds.

@@ -30,9 +30,9 @@ Result<> FarContext::post_amo(const Target& at, const Amo& operation, uint64_t* 
   return context->post_amo(at, operation, old, done);
 }
 
-Result<> FarContext::signal(const Target& at, SignalOp op, uint64_t value) {
+Result<> FarContext::signal(const Target& at, const Signal& update) {
   CANOPY_ASSIGN(Context * context, context_to(at.peer));
-  return context->signal(at, op, value);
+  return context->signal(at, update);
 }
 
 void FarContext::fence() {

@@ -214,9 +214,9 @@ Result<> FarTransport::post_amo(const Target& at, const Amo& operation, uint64_t
   return inner->post_amo(at, operation, old, done);
 }
 
-Result<> FarTransport::signal(const Target& at, SignalOp op, uint64_t value) {
+Result<> FarTransport::signal(const Target& at, const Signal& update) {
   CANOPY_ASSIGN(Transport * inner, network_to(at.peer));
-  return inner->signal(at, op, value);
+  return inner->signal(at, update);
 }
 
 void FarTransport::fence() {

@@ -48,9 +48,13 @@ Result<> FaultyContext::post_amo(const Target& at, const Amo& operation, uint64_
   return post({.kind = Kind::amo, .at = at, .amo = operation, .old = old, .ticket = done});
 }
 
-Result<> FaultyContext::signal(const Target& at, SignalOp op, uint64_t value) {
-  CANOPY_TRY(faults_.check(at, sizeof(uint64_t), alignof(uint64_t)));
-  return post({.kind = Kind::signal, .at = at, .signal_op = op, .value = value});
+Result<> FaultyContext::signal(const Target& at, const Signal& update) {
+  if (update.width != 4 && update.width != 8) {
+    return fail(Errc::invalid_argument, "{}: a signal has 4 or 8 bytes, not {}", faults_.name(),
+                update.width);
+  }
+  CANOPY_TRY(faults_.check(at, update.width, update.width));
+  return post({.kind = Kind::signal, .at = at, .update = update});
 }
 
 void FaultyContext::fence() { (void)post({.kind = Kind::fence, .at = {.peer = kAllPeers}}); }
@@ -125,7 +129,7 @@ Result<> FaultyContext::hand_over_to_inner(const HeldOperation& o) {
     case Kind::amo:
       return inner_.post_amo(o.at, o.amo, o.old, o.ticket);
     case Kind::signal:
-      return inner_.signal(o.at, o.signal_op, o.value);
+      return inner_.signal(o.at, o.update);
     case Kind::fence:
       inner_.fence();
       return {};

@@ -33,8 +33,8 @@ class FaultyTransport::Opened final : public Context {
   Result<> post_amo(const Target& at, const Amo& operation, uint64_t* old, Ticket* done) override {
     return context_.post_amo(at, operation, old, done);
   }
-  Result<> signal(const Target& at, SignalOp op, uint64_t value) override {
-    return context_.signal(at, op, value);
+  Result<> signal(const Target& at, const Signal& update) override {
+    return context_.signal(at, update);
   }
   void fence() override { context_.fence(); }
   Result<> post_quiet(int peer, Ticket* done) override { return context_.post_quiet(peer, done); }

@@ -57,8 +57,8 @@ class FaultyTransport final : public Transport {
   Result<> post_amo(const Target& at, const Amo& operation, uint64_t* old, Ticket* done) override {
     return default_.post_amo(at, operation, old, done);
   }
-  Result<> signal(const Target& at, SignalOp op, uint64_t value) override {
-    return default_.signal(at, op, value);
+  Result<> signal(const Target& at, const Signal& update) override {
+    return default_.signal(at, update);
   }
   void fence() override { default_.fence(); }
   Result<> post_quiet(int peer, Ticket* done) override { return default_.post_quiet(peer, done); }

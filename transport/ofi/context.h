@@ -61,7 +61,7 @@ class OfiContext final : public Context {
   Result<> post_put(const Target& to, const void* src, size_t nbytes, Ticket* source_done) override;
   Result<> post_get(void* dst, const Target& from, size_t nbytes, Ticket* done) override;
   Result<> post_amo(const Target& at, const Amo& operation, uint64_t* old, Ticket* done) override;
-  Result<> signal(const Target& at, SignalOp op, uint64_t value) override;
+  Result<> signal(const Target& at, const Signal& update) override;
   void fence() override;
   Result<> post_quiet(int peer, Ticket* done) override;
   int progress() override;

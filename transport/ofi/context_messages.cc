@@ -78,9 +78,12 @@ Result<> OfiContext::post_amo(const Target& at, const Amo& operation, uint64_t* 
   return send_request(at.peer, route, request, old, done, old != nullptr || done != nullptr);
 }
 
-Result<> OfiContext::signal(const Target& at, SignalOp op, uint64_t value) {
+Result<> OfiContext::signal(const Target& at, const Signal& update) {
+  if (update.width != 4 && update.width != 8) {
+    return fail(Errc::invalid_argument, "ofi: a signal has 4 or 8 bytes, not {}", update.width);
+  }
   std::lock_guard holding(baton_);
-  CANOPY_ASSIGN(const Route route, route_to(at, sizeof value, sizeof value));
+  CANOPY_ASSIGN(const Route route, route_to(at, update.width, update.width));
   Lane& lane = *route.lane;
   if (!given_.message_after_puts && lane.puts_pending() && !lane.hold_messages) {
     lane.hold_messages = true;  // as a fence would
@@ -91,11 +94,11 @@ Result<> OfiContext::signal(const Target& at, SignalOp op, uint64_t value) {
   }
   Request request{};
   request.kind = MessageKind::signal;
-  request.op = static_cast<uint8_t>(op);
-  request.width = sizeof value;
+  request.op = static_cast<uint8_t>(update.op);
+  request.width = update.width;
   request.region = at.region;
   request.offset = at.offset;
-  request.value = value;
+  request.value = update.value;
   return send_request(at.peer, route, request, nullptr, nullptr, false);
 }
 

@@ -48,8 +48,8 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   Result<> post_amo(const Target& at, const Amo& operation, uint64_t* old, Ticket* done) override {
     return main_->post_amo(at, operation, old, done);
   }
-  Result<> signal(const Target& at, SignalOp op, uint64_t value) override {
-    return main_->signal(at, op, value);
+  Result<> signal(const Target& at, const Signal& update) override {
+    return main_->signal(at, update);
   }
   void fence() override { main_->fence(); }
   Result<> post_quiet(int peer, Ticket* done) override { return main_->post_quiet(peer, done); }

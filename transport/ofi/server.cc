@@ -73,18 +73,16 @@ Errc Server::apply(const Request& request, uint64_t& old) const {
   if (request.kind == MessageKind::flush) {
     return code;  // that it is executed now is all it asks for
   }
-  if (request.kind == MessageKind::signal) {
-    std::byte* at = word(request, sizeof(uint64_t), code);
-    if (at != nullptr && request.op > static_cast<uint8_t>(SignalOp::add)) {
-      return Errc::invalid_argument;
-    }
-    if (at != nullptr) {
-      direct::signal(at, static_cast<SignalOp>(request.op), request.value);
+  const bool is_signal = request.kind == MessageKind::signal;
+  const auto last_op = is_signal ? static_cast<uint8_t>(SignalOp::add) : static_cast<uint8_t>(kLastAmoOp);
+  if ((request.width != 4 && request.width != 8) || request.op > last_op) {
+    return Errc::invalid_argument;
+  }
+  if (is_signal) {
+    if (std::byte* at = word(request, request.width, code)) {
+      direct::signal(at, {static_cast<SignalOp>(request.op), request.value, request.width});
     }
     return code;
-  }
-  if ((request.width != 4 && request.width != 8) || request.op > static_cast<uint8_t>(kLastAmoOp)) {
-    return Errc::invalid_argument;
   }
   if (std::byte* at = word(request, request.width, code)) {
     old = direct::amo(

@@ -29,7 +29,7 @@ using ContextId = uint64_t;
 struct Request {
   MessageKind kind;
   uint8_t op;     // an AmoOp or a SignalOp
-  uint8_t width;  // of an amo: 4 or 8
+  uint8_t width;  // of the word: 4 or 8
   uint8_t padding;
   RegionId region;
   ContextId sender;

@@ -33,7 +33,7 @@ TEST_P(TransportContract, RegionsComeAndGo) {
     const uint64_t value = 1000 + static_cast<uint64_t>(round);
     const Target to{kPeer, kOther, kOfferBytes - 8};
     ASSERT_TRUE(put(to, &value, sizeof value)) << error_text::newest();
-    ASSERT_TRUE(signal({kPeer, kOther, 64}, SignalOp::set, value)) << error_text::newest();
+    ASSERT_TRUE(signal({kPeer, kOther, 64}, {SignalOp::set, value})) << error_text::newest();
     ASSERT_TRUE(quiet()) << error_text::newest();
     EXPECT_EQ(load_acquire(offered.word(64)), value);
     uint64_t back = 0;
@@ -55,7 +55,7 @@ TEST_P(TransportContract, AClosedRegionRefusesEverythingWithASentence) {
     EXPECT_TRUE(names_peer_and_region(error_text::newest(), kOther)) << error_text::newest();
     EXPECT_EQ(get(&value, to, 8).error().code, Errc::not_found);
     EXPECT_EQ(amo(to, {}).error().code, Errc::not_found);
-    EXPECT_EQ(signal(to, SignalOp::set, 1).error().code, Errc::not_found);
+    EXPECT_EQ(signal(to, {SignalOp::set, 1}).error().code, Errc::not_found);
   };
   refuses();
   ASSERT_TRUE(open(offered)) << error_text::newest();

@@ -85,7 +85,24 @@ TEST_P(TransportContract, ErrorsNameWhatIsOutOfRange) {
   EXPECT_EQ(put({kPeer, kRegion + 1, 0}, &value, 8).error().code, Errc::not_found);
   EXPECT_EQ(amo(at(3), {.op = AmoOp::add}).error().code, Errc::misaligned);
   EXPECT_EQ(amo(at(0), {.op = AmoOp::add, .width = 2}).error().code, Errc::invalid_argument);
-  EXPECT_EQ(signal(at(4), SignalOp::set, 1).error().code, Errc::misaligned);
+  EXPECT_EQ(signal(at(4), {SignalOp::set, 1}).error().code, Errc::misaligned);
+  EXPECT_EQ(signal(at(2), {SignalOp::set, 1, 4}).error().code, Errc::misaligned);
+  EXPECT_EQ(signal(at(0), {SignalOp::set, 1, 2}).error().code, Errc::invalid_argument);
+}
+
+TEST_P(TransportContract, SignalsChangeTheirWordAloneInBothWidths) {
+  for (uint8_t width : {uint8_t{4}, uint8_t{8}}) {
+    *far_word(128) = ~uint64_t{0};
+    *far_word(136) = ~uint64_t{0};
+    ASSERT_TRUE(signal(at(128), {SignalOp::add, 3, width})) << error_text::newest();
+    ASSERT_TRUE(quiet()) << error_text::newest();
+    EXPECT_EQ(load_acquire(far_word(128)), width == 4 ? 0xFFFFFFFF00000002u : 2u);
+    ASSERT_TRUE(signal(at(132), {SignalOp::set, 7, 4})) << error_text::newest();
+    ASSERT_TRUE(quiet()) << error_text::newest();
+    EXPECT_EQ(load_acquire(far_word(128)) >> 32, 7u);
+    EXPECT_EQ(load_acquire(far_word(128)) & 0xFFFFFFFF, 2u);
+    EXPECT_EQ(load_acquire(far_word(136)), ~uint64_t{0});
+  }
 }
 
 TEST_P(TransportContract, AmosDoWhatTheirNamesSayInBothWidths) {
@@ -154,7 +171,7 @@ TEST_P(TransportContract, SignalIsSeenAfterThePutsBeforeIt) {
     for (int round = 1; round <= kRounds; ++round) {
       std::fill(data.begin(), data.end(), static_cast<std::byte>(round));
       ASSERT_TRUE(put(at(1u << 20), data.data(), kPayload)) << error_text::newest();
-      ASSERT_TRUE(signal(at(256), SignalOp::add, 1)) << error_text::newest();
+      ASSERT_TRUE(signal(at(256), {SignalOp::add, 1})) << error_text::newest();
       wait([&] {
         near().progress();
         return load_acquire(far_word(320)) == static_cast<uint64_t>(round);
@@ -208,7 +225,7 @@ TEST_P(TransportContract, PutsAfterAFenceArriveAfterTheAmosAndSignalsBeforeIt) {
       ASSERT_TRUE(patiently([&] {
         return near().post_amo(at(832), {.op = AmoOp::add, .value = 1}, nullptr, nullptr);
       }));
-      ASSERT_TRUE(signal(at(840), SignalOp::add, 1));
+      ASSERT_TRUE(signal(at(840), {SignalOp::add, 1}));
       near().fence();
       ASSERT_TRUE(put(at(848), &round, sizeof round));
       ASSERT_TRUE(quiet());

@@ -72,8 +72,8 @@ class TransportContract : public testing::TestWithParam<Case> {
   Result<uint64_t> amo(const Target& at, const Amo& operation) {
     return transport::amo(near(), at, operation, wait);
   }
-  Result<> signal(const Target& at, SignalOp op, uint64_t value) {
-    return transport::signal(near(), at, op, value, wait);
+  Result<> signal(const Target& at, const Signal& update) {
+    return transport::signal(near(), at, update, wait);
   }
   Result<> quiet() { return transport::quiet(near(), kAllPeers, wait); }
   // Regions that come and go. Memory of the owner's, offered, and what a peer is told of it.

@@ -135,7 +135,7 @@ TEST(FaultyTransport, LetsNoSignalPassThePutsBeforeIt) {
     for (size_t i = 0; i < data.size(); ++i) {
       ASSERT_TRUE(rig.transport.post_put(Rig::at(8 + i), &data[i], 8, nullptr));
     }
-    ASSERT_TRUE(rig.transport.signal(Rig::at(0), SignalOp::set, round));
+    ASSERT_TRUE(rig.transport.signal(Rig::at(0), {SignalOp::set, round}));
     wait([&] { return rig.transport.progress(), load_acquire(&rig.words[0]) == round; });
     for (size_t i = 0; i < data.size(); ++i) {
       ASSERT_EQ(rig.words[8 + i], round);
@@ -158,7 +158,7 @@ TEST(FaultyTransport, TellsWhatItHasDeliveredToWhom) {
   rig.transport.on_delivery([&](int peer) { told.push_back(peer); });
   uint64_t value = 42;
   ASSERT_TRUE(put(rig.transport, Rig::at(3), &value, sizeof value, wait));
-  ASSERT_TRUE(signal(rig.transport, Rig::at(3, kPeer + 1), SignalOp::add, 1, wait));
+  ASSERT_TRUE(signal(rig.transport, Rig::at(3, kPeer + 1), {SignalOp::add, 1}, wait));
   ASSERT_TRUE(get(rig.transport, &value, Rig::at(3), sizeof value, wait));
   EXPECT_EQ(told, (std::vector<int>{kPeer, kPeer + 1})) << "a get changes nothing there";
 }

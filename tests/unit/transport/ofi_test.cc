@@ -70,7 +70,7 @@ TEST(OfiBackPressure, ComesAtOnceAndTakesNothing) {
   EXPECT_EQ(pair.near().post_put(OfiPair::at(0), &value, 8, &ticket).error().code, Errc::again);
   EXPECT_EQ(pair.near().post_get(&value, OfiPair::at(0), 8, &ticket).error().code, Errc::again);
   EXPECT_EQ(pair.near().post_amo(OfiPair::at(0), {}, &value, &ticket).error().code, Errc::again);
-  EXPECT_EQ(pair.near().signal(OfiPair::at(0), SignalOp::set, 1).error().code, Errc::again);
+  EXPECT_EQ(pair.near().signal(OfiPair::at(0), {SignalOp::set, 1}).error().code, Errc::again);
   EXPECT_FALSE(ticket.settled());
   EXPECT_EQ(fake_fabric::counts().puts, 0u);
 }
