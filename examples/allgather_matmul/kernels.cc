@@ -36,7 +36,6 @@ void push_tiles(const Card& card, int32_t pass) {
   for (uint64_t t = take_ticket(card.tickets); t < pushes; t = take_ticket(card.tickets)) {
     push_tile(card, t, pass);
   }
-  aclshmem_quiet();
 }
 
 // Tile `t` of rank `owner` is there when this returns; the own tiles always are.
@@ -109,6 +108,9 @@ __global__ __aicore__ void exchange(Card card, int32_t pass) {
       }
     }
   }
+  if (is_pusher(card)) {
+    aclshmem_quiet();
+  }
 }
 
 __global__ __aicore__ void multiply(Card card) {
@@ -122,6 +124,11 @@ __global__ __aicore__ void fused(Card card, int32_t pass) {
   multiply_products(card, [&](const Product& product) {
     wait_for_tile(card, product.owner, product.row_tile, pass);
   });
+  // Not before: a block that waited until its tiles have arrived would multiply its share of the own
+  // ones only then, and all cores would end with it.
+  if (is_pusher(card)) {
+    aclshmem_quiet();
+  }
 }
 
 CANOPY_KERNEL(exchange)
