@@ -23,6 +23,7 @@
 #include <cerrno>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
@@ -73,7 +74,8 @@ struct Broker::State {
   std::mutex mutex;  // guards all below; never held while on_lost runs or anything waits
   BrokerClients clients{address, epoll, options.doubt};
   uint64_t muted_until_ns = 0;                  // 0: the listener is heard
-  std::unordered_map<std::string, Peer> peers;  // by address, gone ones included until disconnect()
+  // By the address that the connection holds; gone ones included until disconnect().
+  std::unordered_map<std::string_view, Peer> peers;
   std::unordered_map<uint64_t, Watched> watched;  // by token; who takes an entry out ends the peer
   uint64_t next_token = kFirstToken;
   std::thread thread;
@@ -364,7 +366,8 @@ Result<uint64_t> Broker::connect(const std::string& address, uint64_t tag) {
   if (!epoll_watch(state_->epoll, connection->fd(), token, kHangUp)) {
     return fail_errno(Errc::limit, errno, "broker '{}' cannot be watched", address);
   }
-  state_->peers.insert_or_assign(address, State::Peer{connection, token, tag});
+  state_->peers.erase(address);  // and not assigned to: the key goes with the connection
+  state_->peers.emplace(connection->address(), State::Peer{connection, token, tag});
   state_->watched.emplace(token, State::Watched{std::move(connection), tag});
   return tag;
 }

@@ -95,14 +95,26 @@ class BrokerClients {
     uint64_t serial;
     auto operator<=>(const LeaseName&) const = default;
   };
+  using Leases = std::multimap<LeaseName, std::shared_ptr<Export>>;  // serials are the client's word
+  // Every process of a job has one of every other's: what is small stands together, and most have no leases.
   struct Client {
     UniqueFd socket;
-    broker_socket::Credentials who;
     bool greeted = false;
-    uint64_t greet_by_ns = 0;
     bool leaving = false;  // has said goodbye
+    broker_socket::Credentials who;
+    uint64_t greet_by_ns = 0;
     uint64_t identity = 0;
-    std::multimap<LeaseName, std::shared_ptr<Export>> leases;  // serials are the client's word
+    std::unique_ptr<Leases> own_leases;  // null until the first
+    Leases& leases() {
+      if (own_leases == nullptr) {
+        own_leases = std::make_unique<Leases>();
+      }
+      return *own_leases;
+    }
+    const Leases& leases() const {
+      static const Leases none;
+      return own_leases != nullptr ? *own_leases : none;
+    }
   };
   // Per client: as many as it could map (vm.max_map_count). Each costs us memory until it is given back.
   static constexpr size_t kMostLeases = 65'536;
@@ -165,7 +177,7 @@ inline void BrokerClients::withdraw(uint64_t id) {
 inline size_t BrokerClients::leases(uint64_t id) const {
   size_t sum = 0;
   for (const auto& [token, client] : clients_) {
-    sum += static_cast<size_t>(std::distance(client.leases.lower_bound({id, 0}), client.leases.upper_bound({id, ~0ull})));
+    sum += static_cast<size_t>(std::distance(client.leases().lower_bound({id, 0}), client.leases().upper_bound({id, ~0ull})));
   }
   return sum;
 }
@@ -287,7 +299,7 @@ inline bool BrokerClients::answer(Client& client, const broker_protocol::Message
     complaint = "does not read its replies";
   }
   if (sent == broker_socket::Sent::done && found != nullptr && request.leased != 0) {
-    client.leases.emplace(LeaseName{request.id, request.serial}, *found);
+    client.leases().emplace(LeaseName{request.id, request.serial}, *found);
   }
   return sent == broker_socket::Sent::done;
 }
@@ -309,7 +321,7 @@ inline const std::shared_ptr<Export>* BrokerClients::look_up(const Client& clien
     reply.status = broker_protocol::Status::not_allowed;
     return nullptr;
   }
-  if (request.leased != 0 && client.leases.size() >= kMostLeases) {
+  if (request.leased != 0 && client.leases().size() >= kMostLeases) {
     reply.status = broker_protocol::Status::too_many_leases;
     return nullptr;
   }
@@ -320,10 +332,11 @@ inline const std::shared_ptr<Export>* BrokerClients::look_up(const Client& clien
 }
 
 inline void BrokerClients::give_back(Client& client, LeaseName name) {
-  const auto lease = name.serial == 0 ? client.leases.lower_bound(name) : client.leases.find(name);
-  if (lease != client.leases.end() && lease->first.id == name.id) {
+  Leases& leases = client.leases();
+  const auto lease = name.serial == 0 ? leases.lower_bound(name) : leases.find(name);
+  if (lease != leases.end() && lease->first.id == name.id) {
     remains_.objects.push_back(std::move(lease->second));
-    client.leases.erase(lease);
+    leases.erase(lease);
   }
 }
 
@@ -333,7 +346,8 @@ inline void BrokerClients::drop(uint64_t token, const std::string& complaint) {
     complaints_.tell("dropped", entry->second.who.pid, "it {}", complaint);
   }
   strangers_ -= entry->second.greeted ? 0 : 1;
-  for (auto& [name, object] : entry->second.leases) {
+  const auto leases = std::exchange(entry->second.own_leases, nullptr);
+  for (Leases none; auto& [name, object] : leases != nullptr ? *leases : none) {
     if (!entry->second.leaving) {
       remains_.lost.push_back({name.id, entry->second.who.pid, entry->second.identity});
     }

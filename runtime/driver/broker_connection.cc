@@ -270,7 +270,7 @@ Result<std::shared_ptr<BrokerConnection>> BrokerConnection::open(const std::stri
 }
 
 std::shared_ptr<BrokerConnection> BrokerConnection::over(const std::string& address, UniqueFd socket) {
-  return std::shared_ptr<BrokerConnection>(new BrokerConnection(address, std::move(socket)));
+  return std::make_shared<BrokerConnection>(Key{}, address, std::move(socket));
 }
 
 Result<> BrokerConnection::greet(Deadline deadline, uint64_t identity) {

@@ -84,7 +84,13 @@ class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
   int fd() const { return socket_.get(); }
 
  private:
-  BrokerConnection(const std::string& address, UniqueFd socket) : address_(address), socket_(std::move(socket)) {}
+  // For std::make_shared, which takes one block for all; nobody else has one.
+  struct Key {};
+
+ public:
+  BrokerConnection(Key, const std::string& address, UniqueFd socket) : address_(address), socket_(std::move(socket)) {}
+
+ private:
   struct GivenBack {
     uint64_t id;
     uint64_t serial;
