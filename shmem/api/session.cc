@@ -72,7 +72,7 @@ void at_exit(int status, void*) {
   if (status != 0) {
     const int pe = s.world->my_pe();
     s.world->fail_job(status, fmt::format("pe {} on host {} ended with exit status {} before finalize", pe,
-                                          s.world->card(pe).host, status));
+                                          s.world->card(pe).host.text(), status));
   }
   if (!s.world->finalize()) {
     report(error_text::newest());

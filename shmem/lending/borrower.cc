@@ -83,7 +83,7 @@ Result<std::shared_ptr<Borrower::Loan>> Borrower::take(const LoanName& name, uin
     }
     (void)ask(LoanVerb::give_back, name);
     return fail(accepted.error().code, "memory of PE {} on host {} cannot be reached: {}", name.pe,
-                world_.card(name.pe).host, why);
+                world_.card(name.pe).host.text(), why);
   }
   if (known == nullptr) {
     known = std::make_shared<Loan>();
@@ -121,11 +121,11 @@ Result<LoanAnswer> Borrower::ask(LoanVerb verb, const LoanName& name) {
     const std::string why = error_text::take_newest();
     lose_all_of(name.pe);
     return fail(bytes.error().code, "PE {} on host {} cannot be asked for its memory: {}", name.pe,
-                world_.card(name.pe).host, why);
+                world_.card(name.pe).host.text(), why);
   }
   CANOPY_ASSIGN(LoanAnswer answer, LoanAnswer::unpack(*bytes));
   if (answer.code != Errc::ok) {
-    return fail(answer.code, "host {}: {}", world_.card(name.pe).host, answer.text);
+    return fail(answer.code, "host {}: {}", world_.card(name.pe).host.text(), answer.text);
   }
   return answer;
 }
@@ -174,7 +174,7 @@ Result<> Borrower::copy(const Loan& loan, Direction direction, uint64_t offset, 
   if (!moved) {
     const std::string why = error_text::take_newest();
     return fail(moved.error().code, "{} bytes {} memory of PE {} on host {} cannot be copied: {}",
-                bytes, direction == Direction::read ? "from" : "to", pe, world_.card(pe).host, why);
+                bytes, direction == Direction::read ? "from" : "to", pe, world_.card(pe).host.text(), why);
   }
   return {};
 }

@@ -111,7 +111,7 @@ void FarBarrier::disseminate(World& world, uint64_t generation, const char* rout
     const auto over = [&] { return heard() || load_acquire(leaving) != 0 || watch.left(); };
     wait_for(world, world.bell(), over, watch.waker(), routine, [&] {
       return fmt::format("pe {} waits in {} number {} for PE {} on host {}, of which number {} was heard", me_, routine,
-                         generation, from, world.card(from).host, load_relaxed(word));
+                         generation, from, world.card(from).host.text(), load_relaxed(word));
     });
     if (!heard()) {
       world.left_early(routine, from);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <climits>
 #include <cstring>
 #include <fstream>
@@ -15,7 +16,7 @@
 namespace canopy::shmem {
 namespace {
 
-constexpr uint64_t kCardMagic = 0x43435234;  // "CCR4"; the last digit rises with the format
+constexpr uint64_t kCardMagic = 0x43435235;  // "CCR5"; the last digit rises with the format
 
 std::string affinity() {
   // The kernel's mask may be wider than cpu_set_t: grow until it fits.
@@ -27,6 +28,19 @@ std::string affinity() {
     }
   }
   return "";
+}
+
+// A UUID: 32 hexadecimal digits with dashes between.
+std::array<uint64_t, 2> boot_id() {
+  std::string text;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> text;
+  std::erase(text, '-');
+  std::array<uint64_t, 2> id{};
+  for (size_t half = 0; half < id.size() && text.size() == 32; ++half) {
+    const char* digits = text.data() + 16 * half;
+    (void)std::from_chars(digits, digits + 16, id[half], 16);
+  }
+  return id;
 }
 
 }  // namespace
@@ -48,10 +62,12 @@ std::string Card::pack() const {
   pack_number(out, static_cast<uint64_t>(way));
   pack_number(out, static_cast<uint64_t>(divided));
   pack_number(out, division);
-  pack_text(out, boot_id);
-  pack_text(out, host);
-  pack_text(out, broker);
-  pack_text(out, cpus);
+  pack_number(out, boot_id[0]);
+  pack_number(out, boot_id[1]);
+  pack_number(out, broker.high);
+  pack_number(out, broker.low);
+  pack_text(out, host.text());
+  pack_text(out, cpus.text());
   return out;
 }
 
@@ -73,10 +89,12 @@ Result<Card> Card::unpack(std::string_view bytes, int pe) {
   card.way = static_cast<PathWay>(in.number());
   card.divided = in.number() != 0;
   card.division = static_cast<uint32_t>(in.number());
-  card.boot_id = in.text();
-  card.host = in.text();
-  card.broker = in.text();
-  card.cpus = in.text();
+  card.boot_id[0] = in.number();
+  card.boot_id[1] = in.number();
+  card.broker.high = in.number();
+  card.broker.low = in.number();
+  card.host = CommonText(in.text());
+  card.cpus = CommonText(in.text());
   if (!in.ok || magic != kCardMagic || card.way > PathWay::faulty || !in.left.empty()) {
     return fail(Errc::parse, "the card of PE {} ({} bytes) is not of this version of Canopy", pe,
                 bytes.size());
@@ -90,21 +108,22 @@ Card card_of_this_process() {
   card.pid = ::getpid();
   // Mixed with the pid: a forked child that starts a job of its own is another process.
   card.process_nonce = nonce ^ static_cast<uint64_t>(card.pid);
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> card.boot_id;
+  card.boot_id = boot_id();
   char host[HOST_NAME_MAX + 1] = {};
   if (::gethostname(host, sizeof host - 1) == 0) {
-    card.host = host;
+    card.host = CommonText(host);
   }
-  card.cpus = affinity();
+  card.cpus = CommonText(affinity());
   return card;
 }
 
 int cpus_together(const std::vector<Card>& cards) {
   std::string all;
   for (const Card& card : cards) {
-    all.resize(std::max(all.size(), card.cpus.size()));
-    for (size_t i = 0; i < card.cpus.size(); ++i) {
-      all[i] = static_cast<char>(all[i] | card.cpus[i]);
+    const std::string& cpus = card.cpus.text();
+    all.resize(std::max(all.size(), cpus.size()));
+    for (size_t i = 0; i < cpus.size(); ++i) {
+      all[i] = static_cast<char>(all[i] | cpus[i]);
     }
   }
   int count = 0;

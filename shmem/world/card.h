@@ -2,7 +2,10 @@
 #pragma once
 
 #include "runtime/base/result.h"
+#include "runtime/driver/broker_name.h"
+#include "shmem/world/common_text.h"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,26 +16,28 @@ namespace canopy::shmem {
 // What the user wishes of the paths between PEs (path_plan.h).
 enum class PathWay : uint8_t { any, mapped, ofi, faulty };
 
+// There is one of each PE in each PE: what is small stands together.
 struct Card {
   int32_t pid = 0;
+  uint32_t division = 0;      // which of several hosts that this one is to be taken for, if `divided`
+  bool divided = false;
+  bool heap_by_user = false;
+  bool debug = false;  // wants the debug mode
+  PathWay way = PathWay::any;
   uint64_t process_nonce = 0;  // equal for PEs that are threads of one process
   uint64_t control_nonce = 0;  // what the control page must hold: the proof
   uint64_t control_id = 0;     // under these ids the memory is published
   uint64_t heap_id = 0;
-  uint64_t heap_bytes = 0;  // wanted; the job uses the least of all
-  bool heap_by_user = false;
+  uint64_t heap_bytes = 0;        // wanted (`heap_by_user`: by the environment); the job uses the least of all
   uint64_t globals_id = 0;        // of the executable's segment; without one the rest is 0
   uint64_t globals_bytes = 0;
   uint64_t globals_identity = 0;  // equal where the executables are
-  bool debug = false;             // wants the debug mode
-  PathWay way = PathWay::any;
-  bool divided = false;   // a host is to be taken for several
-  uint32_t division = 0;  // for which of them
-  std::string boot_id;    // of the kernel: differs between hosts
-  std::string host;       // for sentences only: names lie in containers
-  std::string broker;     // address, "" when the PE has none
-  std::string cpus;       // affinity mask, bit i of byte i/8
+  std::array<uint64_t, 2> boot_id{};  // of the kernel: differs between hosts
+  BrokerName broker;                  // high 0 when the PE has none
+  CommonText host;                    // for sentences only: names lie in containers
+  CommonText cpus;                    // affinity mask, bit i of byte i/8
 
+  bool has_broker() const { return broker.high != 0; }
   std::string pack() const;
   static Result<Card> unpack(std::string_view bytes, int pe);
 };

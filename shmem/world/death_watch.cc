@@ -88,7 +88,7 @@ void DeathWatch::on_local_death(int pe) {
   }
   const Card& card = world_.card(pe);
   report_once(fmt::format("PE {} (pid {} on host {}) died without finalize; the job ends", pe,
-                          card.pid, card.host),
+                          card.pid, card.host.text()),
               kPeerLostStatus);
   end(kPeerLostStatus);
 }
@@ -133,7 +133,7 @@ void DeathWatch::on_host_silent(int host, std::string_view reason) {
   const auto& members = hosts[static_cast<size_t>(host)];
   const std::string sentence =
       fmt::format("PE {} on host {} cannot be reached any more: {}; the job ends",
-                  fmt::join(members, ", "), world_.card(members.front()).host, reason);
+                  fmt::join(members, ", "), world_.card(members.front()).host.text(), reason);
   std::chrono::nanoseconds turn;
   {
     std::lock_guard lock(mutex_);

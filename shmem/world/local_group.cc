@@ -77,20 +77,20 @@ Result<std::shared_ptr<LocalGroup>> LocalGroup::build(const std::vector<Card>& c
                                                       Broker* broker, uint64_t heap_bytes, uint64_t globals_bytes,
                                                       uint64_t device_room) {
   auto group = std::make_shared<LocalGroup>();
-  group->why_.resize(cards.size());
   group->slots_.assign(cards.size(), -1);
   const Card& me = cards[static_cast<size_t>(my_pe)];
+  group->process_nonce_ = me.process_nonce;
   int slots = 0;
   for (size_t pe = 0; pe < cards.size(); ++pe) {
     if (PathPlan::may_map(me, cards[pe])) {
       group->slots_[pe] = slots++;
     } else if (cards[pe].boot_id != me.boot_id) {
-      group->why_[pe] =
+      group->why_not_[static_cast<int>(pe)] =
           fmt::format("it runs on host {} and this is host {} (their boot ids differ)",
-                      cards[pe].host, me.host);
+                      cards[pe].host.text(), me.host.text());
     } else {
-      group->why_[pe] = fmt::format("CANOPY_PES_PER_HOST puts it on host {} and this PE on host {}",
-                                    cards[pe].division, me.division);
+      group->why_not_[static_cast<int>(pe)] =
+          fmt::format("CANOPY_PES_PER_HOST puts it on host {} and this PE on host {}", cards[pe].division, me.division);
     }
   }
   CANOPY_ASSIGN(group->area_, SlotArea::reserve(slots, heap_bytes, globals_bytes, device_room));
@@ -105,7 +105,7 @@ Result<std::shared_ptr<LocalGroup>> LocalGroup::build(const std::vector<Card>& c
     if (static_cast<int>(pe) == my_pe) {
       return fail(Errc::internal, "pe {}: its own memory: {}", my_pe, *reason);
     }
-    group->why_[pe] = std::move(*reason);
+    group->why_not_[static_cast<int>(pe)] = std::move(*reason);
     group->slots_[pe] = -1;
     group->missed_.push_back(static_cast<int>(pe));
   }
@@ -131,17 +131,18 @@ std::optional<std::string> LocalGroup::map_peer(const std::vector<Card>& cards, 
                                                 Broker* broker) {
   const Card& card = cards[static_cast<size_t>(pe)];
   const bool here = card.process_nonce == cards[static_cast<size_t>(my_pe)].process_nonce;
+  const std::string address = card.broker.address();
   if (!here) {
-    if (broker == nullptr || card.broker.empty()) {
+    if (broker == nullptr || !card.has_broker()) {
       return "it is another process, and there is no broker";
     }
-    if (!broker->connect(card.broker, static_cast<uint64_t>(pe))) {
+    if (!broker->connect(address, static_cast<uint64_t>(pe))) {
       return failed("connecting to its broker");
     }
   }
   const auto attempt = [&]() -> std::optional<std::string> {
     const auto fetch = [&](uint64_t id) {
-      return here ? fetch_in_process(id) : broker->fetch(card.broker, id);
+      return here ? fetch_in_process(id) : broker->fetch(address, id);
     };
     auto control = fetch(card.control_id);
     if (!control || control->bytes < SlotArea::control_bytes()) {
@@ -173,14 +174,19 @@ std::optional<std::string> LocalGroup::map_peer(const std::vector<Card>& cards, 
   };
   auto reason = attempt();
   if (reason && !here) {
-    broker->disconnect(card.broker);  // who is not mapped is watched in another way
-  } else if (!reason) {
-    why_[static_cast<size_t>(pe)] =
-        here ? fmt::format("a thread of this process (pid {})", card.pid)
-             : fmt::format("same boot id, fetched from pid {} through broker {}, nonce agrees",
-                           card.pid, card.broker);
+    broker->disconnect(address);  // who is not mapped is watched in another way
   }
   return reason;
+}
+
+std::string LocalGroup::why(const Card& card, int pe) const {
+  if (const auto reason = why_not_.find(pe); reason != why_not_.end()) {
+    return reason->second;
+  }
+  if (card.process_nonce == process_nonce_) {
+    return fmt::format("a thread of this process (pid {})", card.pid);
+  }
+  return fmt::format("same boot id, fetched from pid {} through broker {}, nonce agrees", card.pid, card.broker.address());
 }
 
 Result<> LocalGroup::map_device_heaps(const std::vector<Card>& cards, int my_pe, Broker* broker,
@@ -191,7 +197,7 @@ Result<> LocalGroup::map_device_heaps(const std::vector<Card>& cards, int my_pe,
     const Card& card = cards[static_cast<size_t>(pe)];
     const uint64_t id = ids[static_cast<size_t>(pe)];
     auto memory =
-        card.process_nonce == process ? fetch_in_process(id) : broker->fetch(card.broker, id);
+        card.process_nonce == process ? fetch_in_process(id) : broker->fetch(card.broker.address(), id);
     const char* step = nullptr;
     if (!memory || memory->bytes < bytes) {
       step = "fetching its device heap";
@@ -200,7 +206,7 @@ Result<> LocalGroup::map_device_heaps(const std::vector<Card>& cards, int my_pe,
     }
     if (step != nullptr) {
       return fail(Errc::not_supported, "pe {}: PE {} (pid {} on host {}): {}", my_pe, pe, card.pid,
-                  card.host, failed(step));
+                  card.host.text(), failed(step));
     }
   }
   return {};

@@ -14,6 +14,7 @@
 #include "shmem/world/card.h"
 #include "shmem/world/slot_area.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,8 +43,8 @@ class LocalGroup {
   const SlotArea& area() const { return area_; }
   // PEs that should have been mapped, and could not.
   const std::vector<int>& missed() const { return missed_; }
-  // What was done to map `pe`, or why not.
-  const std::string& why(int pe) const { return why_[static_cast<size_t>(pe)]; }
+  // What was done to map the PE of `card`, or why not. Made when somebody asks: a text per PE is memory.
+  std::string why(const Card& card, int pe) const;
 
   // Maps the device heaps with these ids, one per PE, of the PEs that `wanted` names. The leader's
   // call.
@@ -59,7 +60,8 @@ class LocalGroup {
   SlotArea area_;
   std::vector<int> slots_;  // by PE; -1: not mapped
   std::vector<int> missed_;
-  std::vector<std::string> why_;
+  std::map<int, std::string> why_not_;  // of PEs that are not mapped
+  uint64_t process_nonce_ = 0;
 };
 
 // Memory that a PE of this process offers to the leader of its process, under the id that its card

@@ -193,7 +193,7 @@ Result<> World::check_wish() const {
   for (int pe = 0; pe < n_pes(); ++pe) {
     if (wish_.way == PathWay::mapped && !plan_.mapped(my_pe(), pe)) {
       return fail(Errc::not_supported, "pe {}: CANOPY_PATH=mapped, but PE {} cannot be mapped: {}",
-                  my_pe(), pe, group_->why(pe));
+                  my_pe(), pe, group_->why(card(pe), pe));
     }
   }
   return {};

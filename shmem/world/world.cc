@@ -13,6 +13,7 @@
 #include "shmem/world/op_counts.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -88,12 +89,20 @@ Result<> World::start() {
     kernel_side().set_remote_bell(&bell());
   }
   begin_lending();
+  give_back_free_memory();
   if (plan_.all_near()) {
     sync();
     return {};
   }
   // By the launcher's means: a job that sends nothing to other hosts opens no network.
   return bootstrap_->barrier();
+}
+
+// What meeting took for a while grows with the job, and lies between what stays: all PEs together would keep it n times.
+void World::give_back_free_memory() {
+#ifdef __GLIBC__
+  (void)::malloc_trim(0);
+#endif
 }
 
 uint64_t World::library_bytes() const { return granules(TeamArea::all_bytes(n_pes()) + sizeof(WriteLog)); }
@@ -125,7 +134,7 @@ Result<Card> World::make_card() {
     CANOPY_ASSIGN(broker_, Broker::start([this](uint64_t pe) {
                     deaths_.on_local_death(static_cast<int>(pe));
                   }));
-    card.broker = broker_->address();
+    card.broker = broker_->name();
   }
   CANOPY_ASSIGN(const HeapWish wish, options_.heap_bytes
                                          ? Result<HeapWish>(HeapWish{*options_.heap_bytes, true})
@@ -243,15 +252,16 @@ std::string World::why(int pe) const {
     case Path::self:
       return "self";
     case Path::mapped:
-      return fmt::format("mapped: {}", group_->why(pe));
+      return fmt::format("mapped: {}", group_->why(card(pe), pe));
     case Path::posted_mapped:
-      return fmt::format("{}, as the environment wishes; {}", posted_->why(pe), group_->why(pe));
+      return fmt::format("{}, as the environment wishes; {}", posted_->why(pe),
+                         group_->why(card(pe), pe));
     case Path::ofi:
       break;
   }
-  const char* reason = "it could not map this PE";
+  std::string reason = "it could not map this PE";
   if (!group_->maps(pe)) {
-    reason = group_->why(pe).c_str();
+    reason = group_->why(card(pe), pe);
   } else if (plan_.mapped(my_pe(), pe)) {
     reason = "as the environment wishes";
   }
@@ -355,8 +365,8 @@ Result<> World::finalize() {
   report_heaps();
   if (broker_ != nullptr) {
     for (const int pe : host) {
-      if (!card(pe).broker.empty() && pe != my_pe()) {
-        broker_->disconnect(card(pe).broker);
+      if (card(pe).has_broker() && pe != my_pe()) {
+        broker_->disconnect(card(pe).broker.address());
       }
     }
   }
@@ -408,7 +418,7 @@ void World::far_failed(int pe, const char* routine, Errc code) {
   const std::string loss = deaths_.loss_of(pe);
   const std::string cause = loss.empty() ? error_text::newest() : loss;
   const std::string whom =
-      pe < 0 ? std::string() : fmt::format(" to PE {} on host {}", pe, card(pe).host);
+      pe < 0 ? std::string() : fmt::format(" to PE {} on host {}", pe, card(pe).host.text());
   const std::string sentence =
       fmt::format("pe {}: {}{} failed: {}; the job ends", my_pe(), routine, whom, cause);
   if (code == Errc::peer_lost || !loss.empty()) {

@@ -126,6 +126,7 @@ class World {
   Result<> start();
   // At the start of the host heap's memory: the team areas and the log of writes, in whole granules.
   uint64_t library_bytes() const;
+  static void give_back_free_memory();
   void make_guard();
   void make_current();
   Result<Card> make_card();

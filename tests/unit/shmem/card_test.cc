@@ -12,7 +12,7 @@ TEST(Card, ComesBackAsItWasPacked) {
   card.control_nonce = 7;
   card.heap_bytes = 1ull << 40;
   card.heap_by_user = true;
-  card.broker = std::string("a\0b", 3);
+  card.broker = {5, 6};
   auto back = Card::unpack(card.pack(), 3);
   ASSERT_TRUE(back);
   EXPECT_EQ(back->pid, ::getpid());
@@ -21,6 +21,8 @@ TEST(Card, ComesBackAsItWasPacked) {
   EXPECT_EQ(back->heap_bytes, 1ull << 40);
   EXPECT_TRUE(back->heap_by_user);
   EXPECT_EQ(back->broker, card.broker);
+  EXPECT_EQ(back->boot_id, card.boot_id);
+  EXPECT_NE(back->boot_id, (std::array<uint64_t, 2>{}));
   EXPECT_EQ(back->host, card.host);
   EXPECT_EQ(back->cpus, card.cpus);
 }
@@ -36,8 +38,8 @@ TEST(Card, RefusesEveryTruncationAndNamesThePe) {
 
 TEST(Card, CountsTheCpusOfAllPesOnce) {
   std::vector<Card> cards(2);
-  cards[0].cpus = std::string(1, '\x03');
-  cards[1].cpus = std::string("\x02\x01", 2);
+  cards[0].cpus = CommonText("\x03");
+  cards[1].cpus = CommonText("\x02\x01");
   EXPECT_EQ(cpus_together(cards), 3);
   EXPECT_EQ(cpus_together(std::vector<Card>(2)), 1) << "an unknown mask counts as one CPU";
 }

@@ -14,7 +14,7 @@ std::vector<Card> cards_on(const std::string& hosts, PathWay way = PathWay::any,
                            int pes_per_host = 0) {
   std::vector<Card> cards(hosts.size());
   for (size_t pe = 0; pe < cards.size(); ++pe) {
-    cards[pe].boot_id = hosts.substr(pe, 1);
+    cards[pe].boot_id[1] = static_cast<uint64_t>(hosts[pe]);
     cards[pe].way = way;
     cards[pe].divided = pes_per_host > 0;
     cards[pe].division = pes_per_host > 0 ? static_cast<uint32_t>(pe) / pes_per_host : 0;
