@@ -87,7 +87,8 @@ void Guard::require_live(const char* routine, Side side, const void* address, si
                               fmt::ptr(address)));
   }
   if (world_.heap_of(own) == nullptr) {
-    return;  // globals: what they are made of is known to the compiler only
+    require_within_global(routine, name, address, at, bytes);
+    return;
   }
   const auto block = blocks_.before(at);
   if (!block || !block->contains(at)) {
@@ -97,6 +98,22 @@ void Guard::require_live(const char* routine, Side side, const void* address, si
   if (bytes > left) {
     fail(routine, fmt::format("{} is {} bytes at {}, which reach {} bytes past the end of {}", name, bytes, fmt::ptr(address),
                               bytes - left, block->text()));
+  }
+}
+
+// `own` is where `address` lies in the user area. Where no symbol is, there may be an object without a name.
+void Guard::require_within_global(const char* routine, const char* name, const void* address, uintptr_t own, size_t bytes) {
+  const Hot& hot = world_.hot();
+  const uintptr_t offset = own - hot.globals_at;
+  if (offset >= hot.globals_bytes) {
+    return;
+  }
+  std::call_once(symbols_read_, [&] { symbols_ = GlobalSymbols::of_program(hot.globals, hot.globals_bytes); });
+  const uintptr_t at = hot.globals + offset;
+  const GlobalSymbols::Symbol* symbol = symbols_.holding(at);
+  if (symbol != nullptr && bytes > symbol->end() - at) {
+    fail(routine, fmt::format("{} is {} bytes at {}, which reach {} bytes past the end of {}", name, bytes, fmt::ptr(address),
+                              bytes - (symbol->end() - at), symbol->text()));
   }
 }
 

@@ -1,7 +1,8 @@
 // Guard: what the debug mode knows and checks (SHMEM_DEBUG, or a build with CANOPY_DEBUG_CHECKS). One per
 // World, null outside that mode.
 //
-//   operations    on a heap address: within one live block; dest and source apart; noted in the write log
+//   operations    on a heap address: within one live block; on a global: within it, as far as the executable's symbols
+//                 tell; dest and source apart; noted in the write log
 //   collectives   every member tells the others which it is in, with which arguments, before it begins
 //   waits         the word is symmetric, and live; who wrote it last
 //
@@ -10,11 +11,13 @@
 #pragma once
 
 #include "shmem/debug/block_book.h"
+#include "shmem/debug/global_symbols.h"
 #include "shmem/debug/write_log.h"
 #include "shmem/rma/far_ops.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 namespace canopy::shmem {
@@ -68,6 +71,7 @@ class Guard {
 
   bool is_target(const Call& call, const void* address, size_t bytes) const;
   void require_live(const char* routine, Side side, const void* address, size_t bytes);
+  void require_within_global(const char* routine, const char* name, const void* address, uintptr_t own, size_t bytes);
   void require_live_if_symmetric(const char* routine, Side side, const void* address, size_t bytes);
   void require_apart(const Call& call, const void* dest, size_t dest_bytes, const void* source, size_t source_bytes);
   void refuse_overlap(const char* routine, const void* dest, const void* source);
@@ -82,6 +86,8 @@ class Guard {
   BlockBook& blocks_;
   WriteLog& log_;
   const uint64_t log_offset_;
+  std::once_flag symbols_read_;  // with the first operation on a global
+  GlobalSymbols symbols_;
 };
 
 // What the cold side of an operation does first. Each returns the Hot to do it by.
