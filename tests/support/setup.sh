@@ -14,8 +14,8 @@ libopenmpi-dev libgtest-dev libbenchmark-dev libopenblas-pthread-dev libfabric-d
 nftables procps util-linux"
 # Installed along with the others where that is possible, missed without them: ccache only saves time,
 # libtbb-dev and libjemalloc-dev are peers of the benchmarks, git tells them the commit, gdb is what its commands
-# are tested with.
-CANOPY_OPTIONAL_PACKAGES="ccache libtbb-dev libjemalloc-dev git gdb"
+# are tested with, lld and mold are what symmetric globals are linked with beside the usual linker.
+CANOPY_OPTIONAL_PACKAGES="ccache libtbb-dev libjemalloc-dev git gdb lld mold"
 
 # Prints those of its arguments that are not installed.
 canopy_missing_packages() {
