@@ -172,6 +172,10 @@ class Transport : public Context {
   // Gives a peer up (its process or host is known to be dead): what is pending to it and what is
   // posted to it later fails with peer_lost.
   virtual void disconnect(int /*peer*/, std::string_view /*why*/) {}
+  // Nothing that peers sent, or that was posted, touches any memory from now on, whatever a network
+  // still holds. No ticket is settled any more. REQUIRES: nobody calls it again, and it is never
+  // destroyed.
+  virtual void halt() {}
   // Where byte 0 of that region lies in our address space; nothing when it is not load/store
   // reachable.
   virtual std::optional<std::byte*> direct(int peer, RegionId region) const = 0;

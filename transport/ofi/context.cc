@@ -32,9 +32,13 @@ OfiContext::~OfiContext() {
   if (closing_) {
     closing_(*this);
   }
-  operations_.for_each_lent([](Operation& operation) { operation.source.reset(); });
+  unregister_sources();
   operations_.unregister();
   endpoint_.reset();  // before the operations that it may still know
+}
+
+void OfiContext::unregister_sources() {
+  operations_.for_each_lent([](Operation& operation) { operation.source.reset(); });
 }
 
 Lane& OfiContext::lane_of(int peer) {

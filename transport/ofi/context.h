@@ -85,6 +85,8 @@ class OfiContext final : public Context {
   bool has_pieces_for(int peer) const { return large_.parent != nullptr && large_.at.peer == peer; }
   // Lets go of `closing` when all that was posted to `peer` before is remotely complete.
   void drain(int peer, const std::shared_ptr<Closing>& closing);
+  // Ends the registrations of what is under way, which never completes then.
+  void unregister_sources();
 
  private:
   // A checked target.

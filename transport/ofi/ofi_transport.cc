@@ -187,6 +187,21 @@ void OfiTransport::disconnect(int peer, std::string_view why) {
   thread_->wake();
 }
 
+// Software moves bytes in calls, which nobody makes any more; hardware through registrations. The
+// endpoints stay: libfabric 1.17 ends the process with SIGSEGV when one is closed into which half of
+// a put has come (rxm_handle_comp_error() on a completion without a context).
+void OfiTransport::halt() {
+  thread_.reset();
+  alone([&] {
+    for (OfiContext* context : contexts_) {
+      context->unregister_sources();
+    }
+    flush_memory_ = {};
+    registry_.forget_regions();
+    return Result<>();
+  });
+}
+
 Result<std::unique_ptr<Context>> OfiTransport::open_context() {
   CANOPY_ASSIGN(auto context, OfiContext::open(*domain_, registry_));
   context->on_close([this](OfiContext& closed) { forget(closed); });

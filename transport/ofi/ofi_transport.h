@@ -34,6 +34,7 @@ class OfiTransport final : public Transport, private ProgressThread::Served {
   Result<> open_region(int peer, const PeerRegion& region) override;
   Result<> close_region(int peer, RegionId id, Ticket* done) override;
   void disconnect(int peer, std::string_view why) override;
+  void halt() override;
   std::optional<std::byte*> direct(int, RegionId) const override { return std::nullopt; }
   Result<std::unique_ptr<Context>> open_context() override;
   void on_arrival(std::function<void()> call) override;

@@ -3,6 +3,7 @@
 #include "tests/unit/transport/contract_suite.h"
 #include "tests/unit/transport/fake_fabric/fake_fabric.h"
 #include "transport/ofi/ofi_transport.h"
+#include "transport/rails/railed_transport.h"
 
 #include <array>
 
@@ -48,24 +49,54 @@ const std::array kModes = {
           .refuse = 2}},
 };
 
-template <size_t I>
-std::unique_ptr<Pair> fake_pair() {
-  fake_fabric::reset(kModes[I].behaviour);
-  auto pair = std::make_unique<Pair>();
-  pair->mappings.push_back(Mapping::anonymous(kBytes).value());
-  pair->far_memory = {pair->mappings[0].base(), kBytes};
+void open_ends(Pair& pair, const Behaviour& behaviour) {
+  fake_fabric::reset(behaviour);
+  pair.mappings.push_back(Mapping::anonymous(kBytes).value());
+  pair.far_memory = {pair.mappings[0].base(), kBytes};
   auto far = ofi::OfiTransport::open({});
   auto near = ofi::OfiTransport::open({});
   CHECK(far && near, error_text::newest().c_str());
-  pair->far = std::move(*far);
-  pair->near = std::move(*near);
-  const PeerRegion region{.id = kRegion,
-                          .bytes = kBytes,
-                          .key = pair->far->register_region(kRegion, pair->far_memory).value()};
-  EXPECT_TRUE(pair->near->connect(kPeer, pair->far->address().value(), {&region, 1}));
-  pair->afterwards = [] {
+  pair.far = std::move(*far);
+  pair.near = std::move(*near);
+  pair.afterwards = [] {
     EXPECT_EQ(fake_fabric::misuse(), "");
     EXPECT_EQ(fake_fabric::counts().registrations, 0u);
+  };
+}
+
+void connect(Transport& near, Transport& far, std::span<std::byte> memory) {
+  const PeerRegion region{
+      .id = kRegion, .bytes = kBytes, .key = far.register_region(kRegion, memory).value()};
+  EXPECT_TRUE(near.connect(kPeer, far.address().value(), {&region, 1}));
+}
+
+template <size_t I>
+std::unique_ptr<Pair> fake_pair() {
+  auto pair = std::make_unique<Pair>();
+  open_ends(*pair, kModes[I].behaviour);
+  connect(*pair->near, *pair->far, pair->far_memory);
+  return pair;
+}
+
+// The same over two rails, with many of the suite's puts and gets in stripes.
+template <size_t I>
+std::unique_ptr<Pair> railed_pair() {
+  auto pair = std::make_unique<Pair>();
+  open_ends(*pair, kModes[I].behaviour);
+  const rails::StripeOptions options{
+      .least_bytes = 3000, .smallest_chunk = 1000, .largest_chunk = 100'000};
+  auto railed = std::make_unique<rails::RailedTransport>(std::move(pair->near), options,
+                                                         rails::RailedTransport::Keeper{});
+  connect(*railed, *pair->far, pair->far_memory);
+  std::shared_ptr<Transport> far_end = ofi::OfiTransport::open({}).value();
+  auto rail = std::make_shared<rails::Rail>("rail 1", ofi::OfiTransport::open({}).value());
+  connect(*rail->transport, *far_end, pair->far_memory);
+  railed->add_way(kPeer, rail, {kRegion});
+  rail.reset();  // its ways keep it
+  pair->near = std::move(railed);
+  pair->afterwards = [far_end = std::move(far_end), then = pair->afterwards]() mutable {
+    far_end.reset();
+    then();
   };
   return pair;
 }
@@ -77,6 +108,15 @@ std::vector<Case> cases(std::index_sequence<I...>) {
 
 INSTANTIATE_TEST_SUITE_P(FakeFabric, TransportContract,
                          testing::ValuesIn(cases(std::make_index_sequence<kModes.size()>())),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+template <size_t... I>
+std::vector<Case> railed_cases(std::index_sequence<I...>) {
+  return {Case{kModes[I].name, railed_pair<I>}...};
+}
+
+INSTANTIATE_TEST_SUITE_P(FakeRails, TransportContract,
+                         testing::ValuesIn(railed_cases(std::make_index_sequence<kModes.size()>())),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
