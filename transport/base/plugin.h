@@ -17,6 +17,7 @@ namespace canopy::transport {
 struct NetworkWish {
   std::string provider;   // "": the best that there is
   std::string interface;  // an address of this host, or a name; "": any
+  bool bound = false;     // only a provider that uses that interface and no other
 };
 
 struct Network {

@@ -166,10 +166,6 @@ bool Door::serve(const Line& line) const {
          send_framed(line.connection.get(), keeper_.reply(line.number, *question)).has_value();
 }
 
-namespace {
-
-// A connection only tells the way at first: what we do with the answer may take longer than a door
-// waits for who knocks.
 Result<HostAddress> way_to(const HostAddress& host, uint16_t port, const HostAddress* from) {
   CANOPY_ASSIGN(const UniqueFd fd, connect_to(host, port, from));
   return own_end(fd.get());
@@ -190,8 +186,6 @@ Result<Welcome> knock_at(const HostAddress& host, const DoorAddress& door, const
   return welcome;
 }
 
-}  // namespace
-
 Result<Introduction> introduce(const DoorAddress& door, const HostAddress* from,
                                const ProviderAt& provider_at, bool has_questions) {
   std::string tried;
@@ -202,7 +196,8 @@ Result<Introduction> introduce(const DoorAddress& door, const HostAddress* from,
     auto welcome = Result<Welcome>(tl::unexpected(Error{}));
     if (here) {
       CANOPY_ASSIGN(const std::string provider, provider_at(*here));
-      welcome = knock_at(host, door, from, {door.token, provider, has_questions}, line);
+      welcome = knock_at(host, door, from, {.token = door.token, .provider = provider, .has_questions = has_questions},
+                         line);
     }
     if (here && welcome && !welcome->refusal.empty()) {
       return fail(Errc::not_supported, "{} refuses: {}", host.text(), welcome->refusal);

@@ -60,6 +60,15 @@ class Door {
   std::thread thread_;
 };
 
+// Our end of a connection to that port of a host: the interface that reaches it; from `from` when it
+// is not null. A connection only tells the way: what is done with the answer may take longer than a
+// door waits for who knocks.
+Result<HostAddress> way_to(const HostAddress& host, uint16_t port, const HostAddress* from);
+// Knocks at one address of a door. `line`: the connection, when the knock has questions. Errors:
+// peer_lost, nobody listens, or somebody else does; timeout.
+Result<Welcome> knock_at(const HostAddress& host, const DoorAddress& door, const HostAddress* from,
+                         const Knock& knock, UniqueFd& line);
+
 // The other side: knocks at one of the addresses of a door, from `from` when it is not null. Tries
 // the door's hosts in order. Returns the welcome and our address on the connection.
 struct Introduction {

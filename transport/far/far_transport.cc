@@ -6,8 +6,27 @@
 #include "transport/far/far_context.h"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 
 namespace canopy::transport::far {
+namespace {
+
+Result<size_t> rails_wanted() {
+  const auto value = env::text("CANOPY_OFI_RAILS").value_or("all");
+  if (value == "all") {
+    return std::numeric_limits<size_t>::max();
+  }
+  size_t number = 0;
+  const auto end = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (end.ec != std::errc() || end.ptr != value.data() + value.size() || number == 0) {
+    return fail(Errc::invalid_argument,
+                "CANOPY_OFI_RAILS={}: it is a number of networks, at least 1, or all", value);
+  }
+  return number;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<FarTransport>> FarTransport::open(FarOptions options) {
   if (options.provider.empty()) {
@@ -19,6 +38,14 @@ Result<std::unique_ptr<FarTransport>> FarTransport::open(FarOptions options) {
   if (options.host_timeout.count() == 0) {
     options.host_timeout =
         std::chrono::milliseconds(env::integer("CANOPY_HOST_TIMEOUT_MS").value_or(10'000));
+  }
+  if (options.rails == 0) {
+    CANOPY_ASSIGN(options.rails, rails_wanted());
+  }
+  if (options.stripes.least_bytes == 0) {
+    options.stripes.least_bytes =
+        env::bytes("CANOPY_OFI_STRIPE").value_or(rails::StripeOptions{}.least_bytes);
+    options.stripes.least_bytes = std::max<size_t>(options.stripes.least_bytes, 1);
   }
   if (!options.open_network) {
     options.open_network = open_network_plugin;
@@ -55,6 +82,7 @@ FarTransport::~FarTransport() {
   if (introducer_.joinable()) {
     introducer_.join();
   }
+  keeper_.reset();  // its rails before what stripes over them
 }
 
 FarTransport::Peer* FarTransport::find(int peer) const {
@@ -64,14 +92,24 @@ FarTransport::Peer* FarTransport::find(int peer) const {
 }
 
 Result<std::string> FarTransport::register_region(RegionId id, std::span<std::byte> memory) {
-  std::lock_guard lock(mutex_);
-  if (!regions_.emplace(id, memory).second) {
-    return fail(Errc::invalid_argument, "ofi: region {} is registered already", id);
+  {
+    std::lock_guard lock(mutex_);
+    if (!regions_.emplace(id, memory).second) {
+      return fail(Errc::invalid_argument, "ofi: region {} is registered already", id);
+    }
+    if (owned_network_ != nullptr) {
+      CANOPY_ASSIGN(keys_[id], owned_network_->register_region(id, memory));
+    }
   }
-  if (owned_network_ != nullptr) {
-    CANOPY_ASSIGN(keys_[id], owned_network_->register_region(id, memory));
+  if (RailKeeper* rails = keeper()) {
+    CANOPY_TRY(rails->register_region(id, memory));
   }
   return std::string();
+}
+
+RailKeeper* FarTransport::keeper() const {
+  std::lock_guard lock(mutex_);
+  return keeper_.get();
 }
 
 Result<> FarTransport::connect(int peer, std::string_view address,

@@ -10,6 +10,9 @@
 //                               both sides open the network transport, exchange
 //                               its address and the regions' keys
 //
+// Where this host has further networks, the network transport is wrapped in one that stripes large
+// transfers (transport/rails), and a RailKeeper finds out which of them reach whom.
+//
 // Threads: as transport.h says. The introducer runs while somebody is to be introduced.
 #pragma once
 
@@ -17,6 +20,7 @@
 #include "transport/base/plugin.h"
 #include "transport/base/transport.h"
 #include "transport/far/door.h"
+#include "transport/far/rail_keeper.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -33,9 +37,14 @@ namespace canopy::transport::far {
 
 struct FarOptions {
   // "": the environment's CANOPY_OFI_PROVIDER and CANOPY_OFI_INTERFACE, and without those whatever
-  // serves best on the interface that reaches the peer.
+  // serves best on the interface that reaches the peer. Of several interfaces, with commas between,
+  // the first is that of all that is ordered.
   std::string provider;
   std::string interface;
+  // Networks to use at once, the first included. 0: CANOPY_OFI_RAILS, or as many as there are.
+  size_t rails = 0;
+  // least_bytes 0: CANOPY_OFI_STRIPE, or what stands there.
+  rails::StripeOptions stripes{.least_bytes = 0};
   // How long a host may be unreachable before a peer on it counts as lost.
   std::chrono::milliseconds host_timeout{0};  // 0: CANOPY_HOST_TIMEOUT_MS, 10 s
   // Opens the network transport; empty: the plugin does.
@@ -108,6 +117,7 @@ class FarTransport final : public Transport {
     DoorAddress door;
     std::vector<PeerRegion> regions;  // as connect() was told, without keys
     std::string way;                  // how it was reached, or why it was lost
+    HostAddress there;                // of its addresses, that at which it was met
     uint64_t give_up_at_ns = 0;       // when its host counts as lost
     std::mutex asking;                // one question at a time; guards line
     UniqueFd line;
@@ -122,6 +132,11 @@ class FarTransport final : public Transport {
   Result<Introduction> knock(Peer& peer, bool has_questions);
   // The provider of the network transport, which is opened if it is not yet.
   Result<std::string> ensure_network(const std::string& provider, const HostAddress& at);
+  // Wrapped in one that stripes, and with a keeper, where there are further networks.
+  Result<std::unique_ptr<Transport>> with_rails(Network opened, const HostAddress& at,
+                                                std::unique_ptr<RailKeeper>& keeper);
+  RailKeeper* keeper() const;
+  std::optional<RailKeeper::Place> place_of(int peer) const;
   void run_introducer();
   // False: its host may come back, try again.
   bool introduce_peer(int number, Peer& peer);
@@ -143,6 +158,7 @@ class FarTransport final : public Transport {
   std::string provider_;                  // of the network transport
   std::optional<HostAddress> interface_;  // of the network transport, or what the user asked for
   std::unique_ptr<Transport> owned_network_;
+  std::unique_ptr<RailKeeper> keeper_;  // of its rails; null where there is one network
   std::deque<int> to_introduce_;
   bool stopping_ = false;
   std::condition_variable changed_;  // the introducer's

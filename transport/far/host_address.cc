@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -63,38 +64,80 @@ HostAddress HostAddress::from_socket_address(const sockaddr& from) {
   return address;
 }
 
-Result<std::vector<HostAddress>> addresses_of_this_host(std::string_view wanted) {
+namespace {
+
+struct Found {
+  HostInterface interface;
+  bool is_loopback;
+};
+
+Result<std::vector<Found>> all_of_this_host() {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) {
     return fail_errno(Errc::io, errno, "the network interfaces cannot be listed");
   }
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, ::freeifaddrs);
-  std::vector<HostAddress> others;
-  std::vector<HostAddress> loopback;
-  std::string seen;
+  std::vector<Found> all;
   for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
-    if (!is_usable(*entry)) {
-      continue;
-    }
-    const HostAddress address = HostAddress::from_socket_address(*entry->ifa_addr);
-    seen += fmt::format(" {}={}", entry->ifa_name, address.text());
-    if (!wanted.empty()) {
-      if (wanted == entry->ifa_name || wanted == address.text()) {
-        others.push_back(address);
-      }
-    } else {
-      ((entry->ifa_flags & IFF_LOOPBACK) != 0 ? loopback : others).push_back(address);
+    if (is_usable(*entry)) {
+      all.push_back({{entry->ifa_name, HostAddress::from_socket_address(*entry->ifa_addr)},
+                     (entry->ifa_flags & IFF_LOOPBACK) != 0});
     }
   }
-  if (others.empty() && !wanted.empty()) {
+  return all;
+}
+
+Result<> add_wanted(std::string_view wanted, const std::vector<Found>& all,
+                    std::vector<HostInterface>& to) {
+  std::string seen;
+  const size_t before = to.size();
+  for (const auto& [interface, is_loopback] : all) {
+    seen += fmt::format(" {}={}", interface.name, interface.address.text());
+    if (wanted == interface.name || wanted == interface.address.text()) {
+      to.push_back(interface);
+    }
+  }
+  if (to.size() == before) {
     return fail(Errc::not_found, "CANOPY_OFI_INTERFACE={}: there is no such interface; there are{}",
                 wanted, seen);
   }
-  std::vector<HostAddress>& found = others.empty() ? loopback : others;
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<HostInterface>> interfaces_of_this_host(std::string_view wanted) {
+  CANOPY_ASSIGN(const auto all, all_of_this_host());
+  std::vector<HostInterface> found;
+  const bool chosen = !wanted.empty();
+  while (!wanted.empty()) {
+    const size_t comma = std::min(wanted.find(','), wanted.size());
+    CANOPY_TRY(add_wanted(wanted.substr(0, comma), all, found));
+    wanted.remove_prefix(std::min(comma + 1, wanted.size()));
+  }
+  for (const bool loopback : {false, true}) {
+    if (chosen || !found.empty()) {
+      break;
+    }
+    for (const Found& each : all) {
+      if (each.is_loopback == loopback) {
+        found.push_back(each.interface);
+      }
+    }
+  }
   if (found.empty()) {
     return fail(Errc::not_found, "this host has no network interface that is up");
   }
-  return std::move(found);
+  return found;
+}
+
+Result<std::vector<HostAddress>> addresses_of_this_host(std::string_view wanted) {
+  CANOPY_ASSIGN(const auto interfaces, interfaces_of_this_host(wanted));
+  std::vector<HostAddress> addresses;
+  for (const HostInterface& each : interfaces) {
+    addresses.push_back(each.address);
+  }
+  return addresses;
 }
 
 }  // namespace canopy::transport::far

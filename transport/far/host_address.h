@@ -26,10 +26,17 @@ struct HostAddress {
   bool operator==(const HostAddress&) const = default;
 };
 
+struct HostInterface {
+  std::string name;
+  HostAddress address;
+};
+
 // The addresses under which other hosts may reach this one, in the order of the interfaces: of
 // interfaces that are up, without those that mean "this host" everywhere. Loopback only when there
-// is nothing else. `wanted` narrows it to one interface (its name or an address of it), loopback
-// included. Errors: not_found, no such interface, with those that there are; io.
+// is nothing else. `wanted` narrows it to some interfaces (their names or addresses, with commas
+// between), in that order, loopback included. Errors: not_found, no such interface, with those that
+// there are; io.
+Result<std::vector<HostInterface>> interfaces_of_this_host(std::string_view wanted);
 Result<std::vector<HostAddress>> addresses_of_this_host(std::string_view wanted);
 
 }  // namespace canopy::transport::far

@@ -137,6 +137,7 @@ Result<> FarTransport::adopt(int number, Peer& peer, const Introduction& made) {
   CANOPY_TRY(owned_network_->connect(number, made.welcome.address, regions));
   peer.way =
       fmt::format("ofi: libfabric {}, {} to {}", provider_, made.here.text(), made.there.text());
+  peer.there = made.there;
   State expected = State::waiting;
   // Release: pairs with network_to(). Nothing changes when it was given up meanwhile.
   peer.state.compare_exchange_strong(expected, State::introduced, std::memory_order_acq_rel);
@@ -168,23 +169,77 @@ Result<std::string> FarTransport::ensure_network(const std::string& provider,
     }
     return provider_;
   }
-  CANOPY_ASSIGN(Network opened, options_.open_network({provider, at.text()}));
-  opened.transport->on_arrival(arrival_);
-  opened.transport->on_error(error_);
+  CANOPY_ASSIGN(Network opened, options_.open_network({provider, at.text(), false}));
+  const std::string name = opened.provider;
+  std::unique_ptr<RailKeeper> keeper;
+  CANOPY_ASSIGN(auto transport, with_rails(std::move(opened), at, keeper));
+  transport->on_arrival(arrival_);
+  transport->on_error(error_);
   for (const auto& [id, memory] : regions_) {
-    CANOPY_ASSIGN(keys_[id], opened.transport->register_region(id, memory));
+    CANOPY_ASSIGN(keys_[id], transport->register_region(id, memory));
   }
-  log(LogLevel::info, "ofi: provider {} on {}", opened.provider, at.text());
-  provider_ = opened.provider;
+  log(LogLevel::info, "ofi: provider {} on {}", name, at.text());
+  provider_ = name;
   interface_ = at;
-  owned_network_ = std::move(opened.transport);
+  keeper_ = std::move(keeper);
+  owned_network_ = std::move(transport);
   network_.store(owned_network_.get(), std::memory_order_release);  // pairs with network()
   return provider_;
+}
+
+Result<std::unique_ptr<Transport>> FarTransport::with_rails(Network opened,
+                                                            const HostAddress& at,
+                                                            std::unique_ptr<RailKeeper>& keeper) {
+  CANOPY_ASSIGN(const auto all, interfaces_of_this_host(options_.interface));
+  const auto first = std::find_if(all.begin(), all.end(), [&](const HostInterface& each) {
+    return each.address == at;
+  });
+  std::vector<HostInterface> further;
+  for (const HostInterface& each : all) {
+    if (first == all.end() || each.name != first->name) {
+      further.push_back(each);
+    }
+  }
+  if (options_.rails < 2 || further.empty()) {
+    return std::move(opened.transport);
+  }
+  RailKeeper::Surroundings around;
+  around.place = [this](int peer) { return place_of(peer); };
+  around.regions = [this] {
+    std::lock_guard lock(mutex_);
+    return regions_;
+  };
+  around.open_network = options_.open_network;
+  around.gone = [this](int peer, std::string sentence) {
+    give_up(peer, *find(peer), Errc::peer_lost, std::move(sentence));
+  };
+  around.arrival = arrival_;
+  keeper = std::make_unique<RailKeeper>(
+      RailKeeper::Options{at, std::move(further), options_.rails - 1, opened.provider},
+      std::move(around));
+  return keeper->wrap(std::move(opened.transport), options_.stripes);
+}
+
+std::optional<RailKeeper::Place> FarTransport::place_of(int number) const {
+  const Peer* peer = find(number);
+  if (peer == nullptr || peer->state.load(std::memory_order_acquire) == State::lost ||
+      !network()->trouble(number).empty()) {
+    return std::nullopt;
+  }
+  std::lock_guard lock(mutex_);
+  return RailKeeper::Place{peer->door, peer->there};
 }
 
 // On the door's thread.
 Welcome FarTransport::answer(const Knock& knock, const HostAddress& at) {
   Welcome welcome;
+  if (knock.purpose != Purpose::meet) {
+    if (RailKeeper* rails = keeper()) {
+      return rails->answer(knock, at);
+    }
+    welcome.refusal = "it uses one network";
+    return welcome;
+  }
   if (auto ready = ensure_network(knock.provider, at); !ready) {
     welcome.refusal = error_text::newest();
     return welcome;

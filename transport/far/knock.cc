@@ -9,7 +9,7 @@
 namespace canopy::transport::far {
 namespace {
 
-constexpr uint32_t kMagic = 0x43444f32;  // "CDO2": changes with the format
+constexpr uint32_t kMagic = 0x43444f33;  // "CDO3": changes with the format
 // Much more than any welcome has; a stranger's length is not believed beyond it.
 constexpr uint32_t kLongest = 1u << 20;
 
@@ -113,6 +113,8 @@ std::string Knock::pack() const {
   writer.number(token);
   writer.text(provider);
   writer.number(static_cast<uint8_t>(has_questions));
+  writer.number(static_cast<uint8_t>(purpose));
+  writer.number(rail);
   return writer.take();
 }
 
@@ -123,8 +125,11 @@ Result<Knock> Knock::unpack(std::string_view bytes) {
   knock.token = reader.number<uint64_t>();
   knock.provider = reader.text();
   knock.has_questions = reader.number<uint8_t>() != 0;
+  const auto purpose = reader.number<uint8_t>();
+  knock.purpose = static_cast<Purpose>(purpose);
+  knock.rail = reader.number<uint64_t>();
   CANOPY_TRY(whole(reader, "a knock", bytes.size()));
-  if (magic != kMagic) {
+  if (magic != kMagic || purpose > static_cast<uint8_t>(Purpose::close_rail)) {
     return fail(Errc::parse, "a knock in another format: {:#x}", magic);
   }
   return knock;
@@ -136,6 +141,7 @@ std::string Welcome::pack() const {
   writer.number(token);
   writer.text(refusal);
   writer.text(address);
+  writer.number(rail);
   for (const PeerRegion& region : regions) {
     writer.number(region.id);
     writer.number(region.bytes);
@@ -151,6 +157,7 @@ Result<Welcome> Welcome::unpack(std::string_view bytes) {
   welcome.token = reader.number<uint64_t>();
   welcome.refusal = reader.text();
   welcome.address = reader.text();
+  welcome.rail = reader.number<uint64_t>();
   while (reader.ok() && !reader.at_end()) {
     PeerRegion& region = welcome.regions.emplace_back();
     region.id = reader.number<RegionId>();

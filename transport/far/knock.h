@@ -3,6 +3,8 @@
 //   initiator -> door   Knock     who I want, which provider I use
 //   door -> initiator   Welcome   the endpoint's address there, the keys of its regions
 //
+// The same over each further rail, before the first stripe takes it (rail_keeper.h).
+//
 // Who says in its knock that it has questions keeps the connection, its line: each framed message
 // on it is a question, and gets a framed answer. What is asked is the business of the users of both
 // sides; that the line has ended tells the door's that the asker is gone.
@@ -33,10 +35,17 @@ struct DoorAddress {
   static Result<DoorAddress> unpack(std::string_view bytes);
 };
 
+// What for: to meet, over the network of all that is ordered; to meet over a further rail, which is
+// the interface that is knocked at; or to have such a rail closed, so that nothing arrives over it
+// any more.
+enum class Purpose : uint8_t { meet, rail, close_rail };
+
 struct Knock {
   uint64_t token = 0;
   std::string provider;
   bool has_questions = false;
+  Purpose purpose = Purpose::meet;
+  uint64_t rail = 0;  // to be closed
 
   std::string pack() const;
   static Result<Knock> unpack(std::string_view bytes);
@@ -46,6 +55,7 @@ struct Welcome {
   uint64_t token = 0;   // the door's, back
   std::string refusal;  // not empty: why not; nothing else counts then
   std::string address;
+  uint64_t rail = 0;  // by what number it is closed
   std::vector<PeerRegion> regions;
 
   std::string pack() const;

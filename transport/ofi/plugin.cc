@@ -6,7 +6,7 @@ namespace canopy::transport::ofi {
 namespace {
 
 Result<Network> open(const NetworkWish& wish) {
-  CANOPY_ASSIGN(auto transport, OfiTransport::open({wish.provider, wish.interface}));
+  CANOPY_ASSIGN(auto transport, OfiTransport::open({wish.provider, wish.interface, wish.bound}));
   std::string provider(transport->provider());
   return Network{std::move(transport), std::move(provider)};
 }

@@ -68,7 +68,8 @@ bool is_refused(std::string_view name) {
   return starts_with(name, "sockets") || name == "net" || starts_with(name, "net;");
 }
 
-bool reaches(const fi_info& info, const std::string& interface) {
+bool reaches(const fi_info& info, const ProviderWish& wish) {
+  const std::string& interface = wish.interface;
   if (interface.empty()) {
     return true;
   }
@@ -77,7 +78,7 @@ bool reaches(const fi_info& info, const std::string& interface) {
     return !is_ip || info.src_addr != nullptr;
   }
   if (!is_ip) {
-    return interface.find_first_of(".:") != std::string::npos;  // not a name: an IP address
+    return !wish.bound && interface.find_first_of(".:") != std::string::npos;  // not a name: an IP address
   }
   return info.src_addr != nullptr && ip_text(info.src_addr, info.addr_format) == interface;
 }
@@ -131,7 +132,7 @@ Result<Provider> choose_provider(const ProviderWish& wish) {
     const InfoPtr all(list);
     for (const fi_info* info = list; info != nullptr; info = info->next) {
       const std::string_view name = info->fabric_attr->prov_name;
-      if (!is_good_enough(*info, request) || !reaches(*info, wish.interface) ||
+      if (!is_good_enough(*info, request) || !reaches(*info, wish) ||
           (wish.provider.empty() && is_refused(name))) {
         refused += fmt::format(" {}/{}", name, info->domain_attr->name);
         continue;

@@ -27,6 +27,7 @@ struct ProviderWish {
   // The address (numeric IPv4 or IPv6) or the name of the interface or domain; "": any. Providers
   // whose addresses are not IP are not bound to interfaces, and match every IP address.
   std::string interface;
+  bool bound = false;  // then they match none
 };
 
 // What was got: each is checked in the returned attributes, not assumed from the request.
