@@ -183,7 +183,7 @@ class Executor {
   void close_mailbox();
   // Relaxed: a hint.
   bool has_mail() const { return mailbox_is_open_ && mailbox_.load(std::memory_order_relaxed) != kMailboxOpen; }
-  bool should_rotate(const Strand& strand, uint32_t* budget, uint64_t started);
+  bool should_rotate(const Strand& strand, uint32_t* budget, uint64_t* started);
   void idle();
   bool found_work() const;
   // Blocks to claim, strands to steal.

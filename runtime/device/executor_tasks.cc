@@ -99,15 +99,16 @@ WordFacts facts_of(const Sqe::Body::Value& value) {
 
 // ---- Strands.
 
-bool Executor::should_rotate(const Strand& strand, uint32_t* budget, uint64_t started) {
+bool Executor::should_rotate(const Strand& strand, uint32_t* budget, uint64_t* started) {
   const uint32_t bits = ready_bits_.load(std::memory_order_relaxed);
-  if (highest_priority(bits) < strand.priority()) {
+  if (highest_priority(bits) < strand.priority() || --*budget == 0) {
     return true;
   }
-  if (--*budget == 0 || TickScale::to_ns(ticks()) - started > kRotateNs) {
-    return true;
+  const uint64_t now = TickScale::to_ns(ticks());
+  if (*started == 0) {
+    *started = now;  // others wait from here on
   }
-  return false;
+  return now - *started > kRotateNs;
 }
 
 // What streams do most lies in run_strand()'s own code.
@@ -160,7 +161,8 @@ void Executor::run_strand(Strand* strand) {
         return;
       }
     }
-    if (strand->head_is_over) {
+    const bool was_over = strand->head_is_over;
+    if (was_over) {
       strand->head_is_over = false;
     } else if (!run_task(self, strand, strand->front())) {
       strand = self->next_in_hand();
@@ -180,18 +182,18 @@ void Executor::run_strand(Strand* strand) {
       // ends this stream's turn, and then the other runs next, here.)
       self->scheduler_.submit(std::exchange(self->woken_, {}), true);
     }
+    if (was_over) {
+      continue;  // others had their turn just before; and a line that a peer has just written is not waited for here
+    }
     const bool others_could = self->has_work() || self->scheduler_.has_open_launches();
     // Peers' news and polled waits are the loop's, which this stream must not keep from its turn.
     if (others_could || self->has_polls() || self->scheduler_.peer_news_.any()) [[unlikely]] {
-      if (started == 0) {
-        started = TickScale::to_ns(ticks());
-      }
       if (others_could && !called_for_help) {
         // Others' work waits behind this stream: somebody asleep should take it.
         called_for_help = true;
         self->scheduler_.wake_one_sleeper();
       }
-      if (self->should_rotate(*strand, &budget, started)) {
+      if (self->should_rotate(*strand, &budget, &started)) {
         self->loops_since_news_ = kLoopsPerNews;  // looked at with the next turn, whatever is in hand then
         self->push_strand(strand);
         return;
@@ -257,6 +259,7 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
     }
     case SqeKind::notify_wait: {
       Strand* over = nullptr;
+      strand->prefetch();  // as with events
       if (!sqe->body.notify_wait.cell->wait(strand, &over)) {
         self->scheduler_.note_parked();
         return false;  // as with events

@@ -7,13 +7,28 @@ namespace canopy {
 
 void PeerNews::add(uint64_t bit, PeerWatcher* watcher) {
   Bucket& bucket = buckets_[static_cast<size_t>(std::countr_zero(bit))];
-  std::lock_guard lock(bucket.mutex);
-  bucket.watchers.push_back(watcher);
+  std::vector<PeerWatcher*> larger;  // got, and the one before freed, outside of the lock
+  for (;;) {
+    {
+      std::lock_guard lock(bucket.lock);
+      std::vector<PeerWatcher*>& watchers = bucket.watchers;
+      if (watchers.size() == watchers.capacity() && larger.capacity() > watchers.size()) {
+        larger.assign(watchers.begin(), watchers.end());
+        watchers.swap(larger);
+      }
+      if (watchers.size() < watchers.capacity()) {
+        watchers.push_back(watcher);
+        return;
+      }
+      larger.clear();
+    }
+    larger.reserve(2 * larger.capacity() + 2);
+  }
 }
 
 void PeerNews::remove(uint64_t bit, PeerWatcher* watcher) {
   Bucket& bucket = buckets_[static_cast<size_t>(std::countr_zero(bit))];
-  std::lock_guard lock(bucket.mutex);
+  std::lock_guard lock(bucket.lock);
   std::erase(bucket.watchers, watcher);
 }
 
@@ -46,9 +61,11 @@ void PeerNews::forget_word(int where) {
 void PeerNews::deal() {
   // The bell's line is left alone when a word tells: its changer is about to ring, and what it rings for is then found
   // to be dealt with.
+  PeerBell* const bell = bell_.load(std::memory_order_acquire);
   uint64_t bits = changed_bits();
-  if (bits == 0) {
-    bits = bell_.load(std::memory_order_acquire)->take();
+  const bool word_told = bits != 0;
+  if (!word_told) {
+    bits = bell->take();
   }
   constexpr size_t kAtOnce = 16;
   PeerWatcher* held[kAtOnce];
@@ -62,7 +79,7 @@ void PeerNews::deal() {
     do {
       size_t count = 0;
       {
-        std::lock_guard lock(bucket.mutex);
+        std::lock_guard lock(bucket.lock);
         end = std::min(end, bucket.watchers.size());
         while (end > 0 && count < kAtOnce) {
           --end;
@@ -74,6 +91,9 @@ void PeerNews::deal() {
         held[i]->look();
       }
     } while (end > 0);
+  }
+  if (word_told) {
+    prefetch_for_write(bell);  // its changer has raised the bit by now, and the next look is soon
   }
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "runtime/base/peer_bell.h"
+#include "runtime/base/spin_lock.h"
 
 #include <array>
 #include <atomic>
@@ -50,7 +51,8 @@ class PeerNews {
   // Bits are up, or a polled word has changed.
   bool any() const {
     const PeerBell* bell = bell_.load(std::memory_order_relaxed);
-    return bell != nullptr && (bell->has_news() || changed_bits() != 0);
+    // The words first: where one tells, its changer is still busy with the bell's line.
+    return bell != nullptr && (changed_bits() != 0 || bell->has_news());
   }
   // Takes the bits, and has the words behind them looked at.
   void deal();
@@ -79,7 +81,7 @@ class PeerNews {
     return bits;
   }
   struct Bucket {
-    std::mutex mutex;  // guards watchers
+    SpinLock lock;  // guards watchers
     std::vector<PeerWatcher*> watchers;
   };
   std::atomic<PeerBell*> bell_{nullptr};
