@@ -1,5 +1,6 @@
 #include "runtime/device/strand.h"
 
+#include "runtime/device/executor.h"
 #include "runtime/device/scheduler.h"
 #include "runtime/device/stored_task.h"
 #include "runtime/device/task_fault.h"
@@ -9,6 +10,13 @@
 #include <utility>
 
 namespace canopy {
+namespace {
+
+constexpr uint32_t kSmallBatch = 64;
+constexpr uint32_t kPatience = 64;   // so many small batches in a row
+constexpr int kLingerPauses = 16;    // 1 us
+
+}  // namespace
 
 Strand::Strand(Scheduler& scheduler, DeviceCores& device, int32_t stream_id, uint8_t priority, bool stored,
                uint32_t ring_entries)
@@ -155,8 +163,33 @@ void Strand::free_arguments(const Sqe& sqe) {
   std::free(sqe.heap_args);
 }
 
+// An owner as fast as the producer ends each batch after a task or two, and both count in `pending_` for every task:
+// 150 ns each, most of them for its line on its way. Where that goes on, the owner lets the producer get ahead first.
+// (2026-11, tasks of one stream: 9.9 million/s instead of 6.9.) What has completed can be seen meanwhile.
+void Strand::linger() {
+  if (taken_ > kSmallBatch) {
+    small_batches_ = 0;
+    return;
+  }
+  if (++small_batches_ < kPatience) [[likely]] {
+    return;
+  }
+  const Executor* self = Executor::current();
+  if (self == nullptr) {
+    return;  // not every agent that retires tasks runs strands
+  }
+  for (int i = 0; i < kLingerPauses && !self->has_work(); ++i) {
+    cpu_relax();
+  }
+  // Relaxed: end_batch() asks again. One task or none: a producer that waits for each.
+  if (pending_.load(std::memory_order_relaxed) - taken_ < 2) {
+    small_batches_ = 0;
+  }
+}
+
 bool Strand::end_batch() {
   const uint32_t taken = taken_;
+  linger();
   // Release: everything this owner wrote into the strand; acquire: entries published meanwhile.
   const uint32_t left = pending_.fetch_sub(taken, std::memory_order_acq_rel) - taken;
   if (left == 0) {

@@ -172,6 +172,7 @@ class Strand {
  private:
   void free_arguments(const Sqe& sqe);
   bool end_batch();
+  void linger();
   bool ask_for(uint64_t target, uint64_t now);
   int32_t take_error_slow(std::string* sentence);
   void tell_of_fault(FaultSink& sink, int32_t code);
@@ -203,6 +204,7 @@ class Strand {
   std::atomic<uint64_t> ring_at_{0};
   uint32_t batch_ = 0;  // tasks known to be published and not yet run
   uint32_t taken_ = 0;  // tasks to take off pending_ when the batch is through
+  uint32_t small_batches_ = 0;  // in a row
   std::atomic<int32_t> error_{0};  // written under error_lock_
   uint64_t number_offset_ = 0;  // to a task's number from its ticket
   SpinLock error_lock_;            // guards the two below
