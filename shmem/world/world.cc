@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <mutex>
 #include <new>
 #include <numeric>
 
@@ -101,6 +102,9 @@ Result<> World::start() {
 // What meeting took for a while grows with the job, and lies between what stays: all PEs together would keep it n times.
 void World::give_back_free_memory() {
 #ifdef __GLIBC__
+  // In turn: with another allocator in malloc's place glibc's own is set up here, which two threads must not do at once.
+  static std::mutex one_at_a_time;
+  std::lock_guard lock(one_at_a_time);
   (void)::malloc_trim(0);
 #endif
 }
