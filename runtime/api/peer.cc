@@ -155,8 +155,8 @@ aclError aclrtMemP2PMap(void* devPtr, size_t size, int32_t dstDevId, uint64_t fl
     CANOPY_TRY(check_pair(*driver, range.device, dstDevId));
     if (!runtime().peers().enabled(range.device, dstDevId) &&
         !runtime().peers().enabled(dstDevId, range.device)) {
-      return fail(Errc::no_permission, "devices {} and {} need aclrtDeviceEnablePeerAccess first",
-                  range.device, dstDevId);
+      return fail(Errc::no_permission, "aclrtMemP2PMap: devices {} and {}: {}", range.device, dstDevId,
+                  PeerAccess::remedy(driver->machine(), range.device, dstDevId));
     }
     return {};
   });

@@ -30,8 +30,10 @@ Result<> check_pair(Runtime& runtime, const MemoryRange& dst, const MemoryRange&
       return {};
     }
   }
-  return fail(Errc::no_permission, "a copy from device {} to device {} needs {} first", src.device, dst.device,
-              dst.mapped || src.mapped ? "aclrtMemSetAccess" : "aclrtDeviceEnablePeerAccess");
+  CANOPY_ASSIGN(const Driver* driver, runtime.driver());
+  const bool by_grant = dst.mapped || src.mapped;
+  return fail(Errc::no_permission, "a copy from device {} to device {}: {}", src.device, dst.device,
+              by_grant ? "aclrtMemSetAccess has to come first" : PeerAccess::remedy(driver->machine(), src.device, dst.device));
 }
 
 Result<CopyWay> way_between(Runtime& runtime, const CopyEnds& ends) {

@@ -118,7 +118,7 @@ Result<> check_link(const Driver& driver, int owner, int user) {
   }
   const topology::Link& link = driver.machine().link(user, owner);
   if (link.path == topology::PeerPath::refused) {
-    return fail(Errc::not_supported, "memory of device {} cannot be used from device {}: the link between them is '{}' ({})",
+    return fail(Errc::not_supported, "memory of device {} cannot be used from device {}: the link between them is '{}', and its path refused ({})",
                 owner, user, topology::to_string(link.link_class), driver.machine().name());
   }
   return driver.reports().check_link(user, owner);

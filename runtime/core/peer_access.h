@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 namespace canopy {
 
@@ -16,6 +17,8 @@ class PeerAccess {
  public:
   // Direct or staged access is possible between the two.
   static bool possible(const topology::Machine& machine, int device, int peer);
+  // What to do about peer access that neither of the two has enabled, for the end of a sentence: nothing, where there is no path.
+  static std::string remedy(const topology::Machine& machine, int device, int peer);
   Result<> enable(const topology::Machine& machine, int device, int peer);
   Result<> disable(int device, int peer);
   bool enabled(int device, int peer) const {

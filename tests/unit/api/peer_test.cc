@@ -58,7 +58,9 @@ TEST_F(Peer, WrongQuestionsAboutAtomicsWriteNothing) {
 TEST_F(Peer, MemoryIsMappedAheadWhereAccessIsEnabled) {
   void* memory = zeroed_memory(4096);
   ACL_CODE(ACL_ERROR_RT_NO_PERMISSION, aclrtMemP2PMap(memory, 4096, kUnreachable, 0));
+  EXPECT_NE(std::string(aclGetRecentErrMsg()).find("no peer access is possible"), std::string::npos);
   ACL_CODE(ACL_ERROR_RT_NO_PERMISSION, aclrtMemP2PMap(memory, 4096, kNear, 0)) << "not enabled yet";
+  EXPECT_NE(std::string(aclGetRecentErrMsg()).find("aclrtDeviceEnablePeerAccess has to come first"), std::string::npos);
   ACL_OK(aclrtDeviceEnablePeerAccess(kNear, 0));
   ACL_OK(aclrtMemP2PMap(memory, 4096, kNear, 0));
   ACL_OK(aclrtMemP2PMap(static_cast<char*>(memory) + 64, 100, kNear, 0));
