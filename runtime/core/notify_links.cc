@@ -25,13 +25,16 @@ Result<> NotifyExport::attach(Driver& driver, NotifyCell& cell, int device, uint
                 .device = shared->device,
                 .secret = Secret::random(),
                 .listed_only = listed_only,
+                .tells_deserted = listed_only,
                 .pids = {},
                 .owner = link->page_};
   link->key_.secret = object.secret;
   link->bit = PeerBell::bit_of(object.secret.bits[0]);  // which importers know as well
   NotifyExport* const raw = link.get();
   // Nobody has the key yet, so nobody imports before the cell is ready for it.
-  CANOPY_ASSIGN(raw->key_.id, driver.sharing().share(std::move(object), [raw](const Sharing::Importer& who) { raw->on_importer_lost(who); }));
+  CANOPY_ASSIGN(raw->key_.id, driver.sharing().share(
+                                  std::move(object), [raw](const Sharing::Importer& who) { raw->on_importer_lost(who); },
+                                  [raw] { raw->on_deserted(); }));
   driver.scheduler().listen_to_peers(&driver.host_table().bell());
   raw->news->add(raw->bit, raw);
   cell.share(std::move(link));
@@ -45,7 +48,34 @@ NotifyExport::~NotifyExport() {
   }
 }
 
-// On the broker's thread.
+Result<> NotifyExport::allow(std::span<const int32_t> pids) {
+  std::lock_guard lock(listing_);
+  CANOPY_TRY(driver_.sharing().allow(key_.id, pids));
+  see_who_is_left();
+  return {};
+}
+
+void NotifyExport::see_who_is_left() {
+  if (driver_.sharing().deserted(key_.id)) {
+    cell_.lose_all_peers(fmt::format("all processes that may import notify {} have ended", id_));
+  } else {
+    cell_.expect_peers();
+  }
+}
+
+// On the broker's thread, as what follows.
+void NotifyExport::on_deserted() {
+  if (!cell_.try_hold()) {
+    return;
+  }
+  NotifyCell& cell = cell_;
+  {
+    std::lock_guard lock(listing_);
+    see_who_is_left();
+  }
+  cell.drop_reference();
+}
+
 void NotifyExport::on_importer_lost(const Sharing::Importer& who) {
   if (!cell_.try_hold()) {
     return;

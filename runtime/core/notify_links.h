@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 
@@ -22,7 +23,7 @@ class NotifyExport final : public NotifyLink, private PeerWatcher {
   static Result<> attach(Driver& driver, NotifyCell& cell, int device, uint32_t id, bool listed_only);
   ~NotifyExport() override;
 
-  Result<> allow(std::span<const int32_t> pids) { return driver_.sharing().allow(key_.id, pids); }
+  Result<> allow(std::span<const int32_t> pids);
   std::string key() const { return key_.text(ObjectKind::notify); }
   bool listed_only() const { return listed_only_; }
 
@@ -32,11 +33,15 @@ class NotifyExport final : public NotifyLink, private PeerWatcher {
   bool hold() override { return cell_.try_hold(); }
   void look() override { cell_.look(); }  // with the share of hold(): this object may go, too
   void on_importer_lost(const Sharing::Importer& who);
+  void on_deserted();
+  // REQUIRES: listing_ held.
+  void see_who_is_left();
 
   Driver& driver_;
   NotifyCell& cell_;
   const uint32_t id_;
   const bool listed_only_;
+  std::mutex listing_;  // held from a look at who is left of the listed to what the cell is told of it
   std::shared_ptr<SyncPage> page_;
   SharedKey key_;
 };

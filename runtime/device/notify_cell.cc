@@ -114,6 +114,7 @@ NotifyCell* NotifyCell::make() {
   NotifyCell* cell = spare_cells().take();
   std::lock_guard lock(cell->lock_);
   cell->word_ = 0;
+  cell->recorded_here_ = false;
   cell->orphaned_ = false;
   // Relaxed: others get the cell from the caller.
   cell->references_.store(1, std::memory_order_relaxed);
@@ -276,6 +277,7 @@ Strand* NotifyCell::record(NotifyChange change, uint32_t value) {
     std::lock_guard lock(lock_);
     if (link() != nullptr) [[unlikely]] {
       record_shared();
+      recorded_here_ = true;
     } else {
       word_ = changed(word_, change, value);
     }
@@ -335,15 +337,26 @@ bool NotifyCell::orphaned() const {
   return orphaned_ && load_relaxed(&link()->shared->imports) == orphaned_imports_;
 }
 
-void NotifyCell::lose_peer(const std::string& sentence, bool last) {
+void NotifyCell::lose_peer(const std::string& sentence, bool last) { fail_waits(sentence, last, false); }
+
+void NotifyCell::lose_all_peers(const std::string& sentence) { fail_waits(sentence, true, true); }
+
+void NotifyCell::expect_peers() {
+  std::lock_guard lock(lock_);
+  orphaned_ = false;
+}
+
+void NotifyCell::fail_waits(const std::string& sentence, bool last, bool unless_recorded_here) {
   Strand* over;
-  Strand* failed;
+  Strand* failed = nullptr;
   {
     std::lock_guard lock(lock_);
     over = take_satisfied();  // what the peer recorded last still counts
-    failed = take_all();
-    orphaned_ = last;
-    orphaned_imports_ = load_relaxed(&link()->shared->imports);
+    if (!unless_recorded_here || !recorded_here_) {
+      failed = take_all();
+      orphaned_ = last;
+      orphaned_imports_ = load_relaxed(&link()->shared->imports);
+    }
   }
   resume(let_go(over), nullptr);
   failed = let_go(failed);
@@ -396,7 +409,7 @@ bool NotifyCell::wait(Strand* strand, Strand** over) {
     return false;
   }
   if (nobody_left) [[unlikely]] {  // told behind the lock, which is a leaf
-    strand->record_error(kPeerLost, fmt::format("{} {} is not {} {}, and the last process that had imported it is gone",
+    strand->record_error(kPeerLost, fmt::format("{} {} is not {} {}, and the last process that could record it is gone",
                                                 sqe.body.notify_wait.what, sqe.body.notify_wait.id,
                                                 describe(sqe.body.notify_wait.test), sqe.body.notify_wait.value));
   }

@@ -74,6 +74,11 @@ class NotifyCell {
   // A process that had imported the notify is gone: waits that are not over fail, and, if `last`, so do later ones
   // that are not satisfied at once, until somebody imports it again. REQUIRES: as above.
   void lose_peer(const std::string& sentence, bool last);
+  // All processes that might import the notify have ended, in whatever way: as the loss of the last one, unless this
+  // process records it, too. REQUIRES: as above.
+  void lose_all_peers(const std::string& sentence);
+  // There are such processes (again).
+  void expect_peers();
 
   // The word as it is now, for reports.
   uint32_t word();
@@ -107,6 +112,7 @@ class NotifyCell {
   void note_seen();
   // With a link, which only flags have: set to 1, waited for by comparison with 1.
   void record_shared();
+  void fail_waits(const std::string& sentence, bool last, bool unless_recorded_here);
   uint32_t shared_flag() const { return records_ != taken_ ? 1 : 0; }
   Strand* take_all();
   static void resume(Strand* over, Executor* found_by);
@@ -124,6 +130,7 @@ class NotifyCell {
   bool counted_ = false;       // among PeerNews's waits
   uint32_t looks_for_nothing_ = 0;  // by peers' news while nobody waited, since somebody did
   int polled_at_ = -1;         // where PeerNews polls the word; -1: it does not
+  bool recorded_here_ = false; // with a link, by this process, which waits
   bool orphaned_ = false;      // the last importer is gone
   uint32_t orphaned_imports_ = 0;  // what `imports` was then
   std::atomic<NotifyLink*> link_{nullptr};  // owned; set once, under the lock, released; gone with the last share

@@ -171,6 +171,11 @@ void Broker::State::deal_with_remains(std::unique_lock<std::mutex>& lock) {
       options.on_lease_lost(lease.id, lease.pid, lease.identity);
     }
   }
+  for (const uint64_t id : remains.deserted) {
+    if (options.on_deserted) {
+      options.on_deserted(id);
+    }
+  }
 }
 
 void Broker::State::accept_clients() {
@@ -311,7 +316,7 @@ Result<> Broker::allow(uint64_t id, const ProcessList& pids) {
     return forked_error();
   }
   std::lock_guard lock(state_->mutex);
-  switch (state_->clients.allow(id, pids)) {
+  switch (state_->clients.allow(id, pids, state_->next_token)) {
     case BrokerClients::Allowed::yes:
       return {};
     case BrokerClients::Allowed::unknown:
@@ -320,6 +325,14 @@ Result<> Broker::allow(uint64_t id, const ProcessList& pids) {
       return fail(Errc::invalid_argument, "{:#x} was exported for all processes of this user, without a check of pids: there is no list", id);
   }
   return {};
+}
+
+bool Broker::deserted(uint64_t id) const {
+  if (state_->in_child()) {
+    return false;
+  }
+  std::lock_guard lock(state_->mutex);
+  return state_->clients.deserted(id);
 }
 
 size_t Broker::leases(uint64_t id) const {

@@ -49,6 +49,7 @@ struct Export {
   int32_t device = -1;  // as the host numbers it
   Secret secret;
   bool listed_only = false;  // only for `pids`, which may grow; else for any process of this uid
+  bool tells_deserted = false;  // on_deserted is called for it
   ProcessList pids;
   std::shared_ptr<void> owner;  // kept while the export, or a lease of it, lives; may be null
 };
@@ -84,6 +85,9 @@ class Broker {
   // The same for who held a lease of `id` and vanished: called once per lease, after it has ended.
   using LeaseLostCallback = std::function<void(uint64_t id, pid_t pid, uint64_t identity)>;
 
+  // The same when the last process that is listed for `id` has ended, in whatever way.
+  using DesertedCallback = std::function<void(uint64_t id)>;
+
   // Why a client cannot be who its greeting says; "": no doubt. On the broker's thread, under its lock: it must not come
   // back here.
   using Doubt = std::function<std::string(uint64_t identity, pid_t pid)>;
@@ -92,6 +96,7 @@ class Broker {
     LostCallback on_lost;
     LostCallback on_left;  // the same for who said goodbye
     LeaseLostCallback on_lease_lost;
+    DesertedCallback on_deserted = {};
     uint16_t tag = 0;       // the low 16 bits of every id
     uint64_t identity = 0;  // told to brokers that we connect to
     Doubt doubt = {};       // none: greetings are believed
@@ -116,6 +121,8 @@ class Broker {
   // More processes that may fetch `id`. Errc::not_found: withdrawn, or never published; invalid_argument: published
   // without a list.
   Result<> allow(uint64_t id, const ProcessList& pids);
+  // Whether all processes that are listed for `id`, an export that tells of it, have ended. Not before one is listed; this process does not count.
+  bool deserted(uint64_t id) const;
   // How many leases of `id` there are now.
   size_t leases(uint64_t id) const;
   // Later fetches of `id` fail; what was fetched stays valid.

@@ -13,6 +13,7 @@
 #include "runtime/driver/broker_connection.h"
 #include "runtime/driver/broker_protocol.h"
 #include "runtime/driver/complaints.h"
+#include "runtime/driver/process_list.h"
 
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -58,7 +59,9 @@ class BrokerClients {
 
   uint64_t publish(Export object, uint16_t tag);
   enum class Allowed { yes, unknown, without_list };
-  Allowed allow(uint64_t id, const ProcessList& pids);
+  // Takes tokens for processes that it has not watched before.
+  Allowed allow(uint64_t id, const ProcessList& pids, uint64_t& next_token);
+  bool deserted(uint64_t id) const;
   void withdraw(uint64_t id);
   size_t leases(uint64_t id) const;
 
@@ -71,13 +74,13 @@ class BrokerClients {
     };
     std::vector<std::shared_ptr<Export>> objects;
     std::vector<LostLease> lost;
-    bool empty() const { return objects.empty() && lost.empty(); }
+    std::vector<uint64_t> deserted;  // ids
   };
   Remains take_remains() { return std::exchange(remains_, {}); }
 
   // Takes an accepted socket in, or refuses it.
   void admit(UniqueFd socket, uint64_t token);
-  // Serves one message of a client. False: `token` is nobody here.
+  // Serves one message of a client, or learns of a listed process's end. False: `token` is nobody here.
   bool handle(uint64_t token);
   // Drops those who had their time to say hello; returns when the next one has (~0: nobody waits).
   uint64_t drop_silent(uint64_t now_ns);
@@ -116,6 +119,12 @@ class BrokerClients {
       return own_leases != nullptr ? *own_leases : none;
     }
   };
+  // Listed processes that have not ended.
+  struct Listed {
+    UniqueFd end;  // empty: could not be had, so it is taken to live
+    uint64_t token = 0;
+  };
+
   // Per client: as many as it could map (vm.max_map_count). Each costs us memory until it is given back.
   static constexpr size_t kMostLeases = 65'536;
 
@@ -135,6 +144,9 @@ class BrokerClients {
                                          broker_protocol::Message& reply) const;
   void give_back(Client& client, LeaseName name);
   void drop(uint64_t token, const std::string& complaint);
+  void watch_listed(const ProcessList& pids, uint64_t& next_token);
+  bool see_end_of(uint64_t token);
+  bool is_deserted(const Export& object) const;
 
   Complaints complaints_;
   const UniqueFd& epoll_;
@@ -144,6 +156,8 @@ class BrokerClients {
   size_t strangers_ = 0;                               // clients that have not said hello
   std::unordered_map<pid_t, size_t> connections_of_;   // by process; never 0
   std::unordered_map<uint64_t, std::shared_ptr<Export>> published_;  // by id
+  std::map<ProcessList::Entry, Listed> listed_;                      // for exports that tell of their end
+  std::unordered_map<uint64_t, ProcessList::Entry> listed_at_;       // by token
   Remains remains_;
 };
 
@@ -156,7 +170,7 @@ inline uint64_t BrokerClients::publish(Export object, uint16_t tag) {
   return id;
 }
 
-inline BrokerClients::Allowed BrokerClients::allow(uint64_t id, const ProcessList& pids) {
+inline BrokerClients::Allowed BrokerClients::allow(uint64_t id, const ProcessList& pids, uint64_t& next_token) {
   const auto found = published_.find(id);
   if (found == published_.end()) {
     return Allowed::unknown;
@@ -165,7 +179,64 @@ inline BrokerClients::Allowed BrokerClients::allow(uint64_t id, const ProcessLis
     return Allowed::without_list;
   }
   found->second->pids.add(pids);
+  if (found->second->tells_deserted) {
+    watch_listed(pids, next_token);
+  }
   return Allowed::yes;
+}
+
+// One descriptor for each process, whatever the number of objects.
+inline void BrokerClients::watch_listed(const ProcessList& pids, uint64_t& next_token) {
+  for (const ProcessList::Entry& process : pids.entries()) {
+    if (process.pid == ::getpid() || listed_.contains(process)) {
+      continue;
+    }
+    UniqueFd end = end_of_process(process);
+    if (!end && errno == ESRCH) {
+      continue;
+    }
+    const uint64_t token = next_token++;
+    if (!end || !epoll_watch(epoll_, end.get(), token, EPOLLIN)) {
+      complaints_.tell("cannot watch", process.pid, "its end will not be noticed: {}", std::system_category().message(errno));
+      end.reset();
+    }
+    listed_.emplace(process, Listed{std::move(end), token});
+    listed_at_.emplace(token, process);
+  }
+}
+
+inline bool BrokerClients::see_end_of(uint64_t token) {
+  const auto entry = listed_at_.find(token);
+  if (entry == listed_at_.end()) {
+    return false;
+  }
+  const auto process = listed_.find(entry->second);
+  epoll_unwatch(epoll_, process->second.end.get());
+  listed_.erase(process);
+  for (const auto& [id, object] : published_) {
+    const auto& its = object->pids.entries();
+    if (object->tells_deserted && std::find(its.begin(), its.end(), entry->second) != its.end() && is_deserted(*object)) {
+      remains_.deserted.push_back(id);
+    }
+  }
+  listed_at_.erase(entry);
+  return true;
+}
+
+inline bool BrokerClients::is_deserted(const Export& object) const {
+  bool any = false;
+  for (const ProcessList::Entry& process : object.pids.entries()) {
+    if (listed_.contains(process)) {
+      return false;
+    }
+    any = any || process.pid != ::getpid();
+  }
+  return any;
+}
+
+inline bool BrokerClients::deserted(uint64_t id) const {
+  const auto found = published_.find(id);
+  return found != published_.end() && found->second->tells_deserted && is_deserted(*found->second);
 }
 
 inline void BrokerClients::withdraw(uint64_t id) {
@@ -220,7 +291,7 @@ inline void BrokerClients::admit(UniqueFd socket, uint64_t token) {
 inline bool BrokerClients::handle(uint64_t token) {
   const auto client = clients_.find(token);
   if (client == clients_.end()) {
-    return false;
+    return see_end_of(token);
   }
   std::string complaint;
   if (!serve(client->second, complaint)) {
@@ -388,6 +459,9 @@ inline void BrokerClients::say_goodbye() {
 inline void BrokerClients::close_in_child() {
   for (auto& [token, client] : clients_) {
     client.socket.reset();
+  }
+  for (auto& [process, its] : listed_) {
+    its.end.reset();
   }
 }
 

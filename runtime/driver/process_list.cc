@@ -74,6 +74,16 @@ uint64_t peer_identity(const UniqueFd& socket) {
   return processes_have_names() ? identity_behind(peer_of(socket)) : 0;
 }
 
+UniqueFd end_of_process(const ProcessList::Entry& process) {
+  UniqueFd found = process_at(process.pid);
+  const bool nobody = !found && errno == EINVAL;  // the number of a thread: no process has it
+  if (nobody || (found && process.identity != 0 && identity_behind(found) != process.identity)) {
+    found.reset();
+    errno = ESRCH;
+  }
+  return found;
+}
+
 ProcessList::ProcessList(const std::vector<pid_t>& pids) {
   for (const pid_t pid : pids) {
     entries_.push_back({pid, process_identity(pid)});

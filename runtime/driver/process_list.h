@@ -10,7 +10,9 @@
 
 #include <sys/types.h>
 
+#include <compare>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace canopy {
@@ -22,6 +24,11 @@ uint64_t peer_identity(const UniqueFd& socket);
 
 class ProcessList {
  public:
+  struct Entry {
+    pid_t pid;
+    uint64_t identity;  // 0: not known
+    auto operator<=>(const Entry&) const = default;
+  };
   ProcessList() = default;
   ProcessList(const std::vector<pid_t>& pids);  // NOLINT: a list of pids is one
 
@@ -30,14 +37,14 @@ class ProcessList {
   // in a pid namespace that we do not see.
   bool has(pid_t pid, uint64_t identity) const;
   bool empty() const { return entries_.empty(); }
+  std::span<const Entry> entries() const { return entries_; }
 
  private:
-  struct Entry {
-    pid_t pid;
-    uint64_t identity;
-    bool operator==(const Entry&) const = default;
-  };
   std::vector<Entry> entries_;
 };
+
+// A descriptor that is readable from the end of that process on. None, with ESRCH in errno: it has ended; any other: not to
+// be had.
+UniqueFd end_of_process(const ProcessList::Entry& process);
 
 }  // namespace canopy

@@ -46,8 +46,10 @@ struct Import::Watch : Revocable<> {
   using Revocable::Revocable;
 };
 
-struct Sharing::Shared : Revocable<const Sharing::Importer&> {
-  using Revocable::Revocable;
+struct Sharing::Shared {
+  Shared(ImporterLost on_lost, std::function<void()> on_deserted) : lost(std::move(on_lost)), deserted(std::move(on_deserted)) {}
+  Revocable<const Importer&> lost;
+  Revocable<> deserted;
 };
 
 struct Sharing::Peer {
@@ -120,6 +122,11 @@ Result<Broker*> Sharing::broker() {
   options.on_lease_lost = [this](uint64_t id, pid_t pid, uint64_t identity) {
     on_lease_lost(id, {pid, static_cast<uint32_t>(identity & 0xFFFF), static_cast<uint8_t>(identity >> 16), id});
   };
+  options.on_deserted = [this](uint64_t id) {
+    if (const auto entry = shared_as(id)) {
+      entry->deserted.call();
+    }
+  };
   options.doubt = [this](uint64_t identity, pid_t pid) {
     return doubt_claim(table_, static_cast<uint32_t>(identity & 0xFFFF), static_cast<uint8_t>(identity >> 16), pid);
   };
@@ -132,9 +139,9 @@ Result<Broker*> Sharing::broker() {
   return made.release();
 }
 
-Result<uint64_t> Sharing::share(Export object, ImporterLost on_importer_lost) {
+Result<uint64_t> Sharing::share(Export object, ImporterLost on_importer_lost, std::function<void()> on_deserted) {
   CANOPY_ASSIGN(Broker * mine, broker());
-  auto entry = std::make_shared<Shared>(std::move(on_importer_lost));
+  auto entry = std::make_shared<Shared>(std::move(on_importer_lost), std::move(on_deserted));
   std::lock_guard lock(mutex_);  // an importer that vanishes at once finds the entry
   CANOPY_ASSIGN(const uint64_t id, mine->publish(std::move(object)));
   shared_.emplace(id, std::move(entry));
@@ -174,7 +181,13 @@ void Sharing::end(uint64_t id) {
     entry = std::move(found.mapped());
   }
   withdraw(id);
-  entry->revoke();
+  entry->lost.revoke();
+  entry->deserted.revoke();
+}
+
+bool Sharing::deserted(uint64_t id) {
+  Broker* mine = broker_.load(std::memory_order_acquire);
+  return mine != nullptr && mine->deserted(id);
 }
 
 size_t Sharing::importers(uint64_t id) {
@@ -182,17 +195,16 @@ size_t Sharing::importers(uint64_t id) {
   return mine == nullptr ? 0 : mine->leases(id);
 }
 
+std::shared_ptr<Sharing::Shared> Sharing::shared_as(uint64_t id) {
+  std::lock_guard lock(mutex_);
+  const auto found = shared_.find(id);
+  return found == shared_.end() ? nullptr : found->second;
+}
+
 void Sharing::on_lease_lost(uint64_t id, const Importer& who) {
-  std::shared_ptr<Shared> entry;
-  {
-    std::lock_guard lock(mutex_);
-    const auto found = shared_.find(id);
-    if (found == shared_.end()) {
-      return;
-    }
-    entry = found->second;
+  if (const auto entry = shared_as(id)) {
+    entry->lost.call(who);
   }
-  entry->call(who);
 }
 
 void Sharing::on_lost(uint64_t tag) {

@@ -73,14 +73,17 @@ class Sharing {
     uint64_t object = 0;  // what it had imported
   };
   using ImporterLost = std::function<void(const Importer&)>;
-  Result<uint64_t> share(Export object, ImporterLost on_importer_lost = {});
+  // With object.tells_deserted `on_deserted` is called when the last process that may import it has ended.
+  Result<uint64_t> share(Export object, ImporterLost on_importer_lost = {}, std::function<void()> on_deserted = {});
   // More processes that may import it. Errc::invalid_argument: an empty list, no number of a process, or not exported
   // with a list; stale_handle: not shared (any more).
   Result<> allow(uint64_t id, std::span<const int32_t> pids);
+  // Whether all that were listed have ended: nobody is left who could import it, or has. REQUIRES: object.tells_deserted.
+  bool deserted(uint64_t id);
   // Nobody can import it any more; what importers have stays theirs, and their loss is still told.
   void withdraw(uint64_t id);
-  // The same, and the callback ends. When it returns, the callback will not be called,
-  // and is not running, unless it is what has called this.
+  // The same, and the callbacks end. When it returns, none will be called,
+  // and none is running, unless it is what has called this.
   void end(uint64_t id);
   // How many imports of it there are now.
   size_t importers(uint64_t id);
@@ -104,6 +107,7 @@ class Sharing {
   Result<Broker*> broker();
   void on_lost(uint64_t tag);
   void on_lease_lost(uint64_t id, const Importer& who);
+  std::shared_ptr<Shared> shared_as(uint64_t id);
   Result<std::shared_ptr<Peer>> peer_at(uint32_t slot);
   std::shared_ptr<Peer> known_at(const std::string& address);
   // Takes out what known_at() made, if it could not be connected.

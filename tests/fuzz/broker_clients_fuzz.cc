@@ -153,7 +153,7 @@ class Session {
     if (withdraw) {
       clients_.withdraw(object.id);
       object.withdrawn = true;
-    } else if (clients_.allow(object.id, ProcessList({::getpid()})) == BrokerClients::Allowed::yes) {
+    } else if (clients_.allow(object.id, ProcessList({::getpid()}), next_token_) == BrokerClients::Allowed::yes) {
       object.listed = true;
     }
     clients_.take_remains();

@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -44,6 +46,9 @@ void play_recorder(Line& line, int device, uint64_t flags) {
       code = aclrtDestroyNotify(notify);
     } else if (order == "import") {
       code = aclrtNotifyImportByKey(&notify, key.c_str(), flags);
+    } else if (order == "leave") {
+      code = aclrtDestroyNotify(notify);
+      code = code == ACL_SUCCESS ? aclFinalize() : code;
     } else if (order == "id") {
       uint32_t id = 0;
       code = aclrtGetNotifyId(notify, &id);
@@ -305,6 +310,202 @@ TEST_F(IpcNotify, AnImporterThatGivesItBackFailsNobody) {
   ACL_OK(aclrtCreateStream(&second));
   ACL_OK(aclrtRecordNotify(notify_, second));
   ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+// Processes that may import the notify, and leave in good order.
+class ListedIpcNotify : public IpcNotify {
+ protected:
+  void SetUp() override {
+    IpcNotify::SetUp();
+    key_ = export_key(ACL_RT_NOTIFY_EXPORT_FLAG_DEFAULT);
+  }
+  std::unique_ptr<SecondProcess> listed() {
+    auto other = std::make_unique<SecondProcess>("recorder");
+    int32_t pid = std::stoi(other->line().hear());
+    EXPECT_EQ(aclrtNotifySetImportPid(notify_, &pid, 1), ACL_SUCCESS) << why();
+    return other;
+  }
+  std::unique_ptr<SecondProcess> listed_importer() {
+    auto other = listed();
+    EXPECT_EQ(other->ask(key_), "0");
+    return other;
+  }
+  // Gives the import back, finalizes, and ends.
+  static void leave(SecondProcess& other) {
+    EXPECT_EQ(other.ask("leave"), "0");
+    other.line().say("");
+    EXPECT_EQ(other.wait(), 0);
+  }
+  // A wait that nobody is left to end.
+  void expect_loss() {
+    const uint64_t from = monotonic_ns();
+    EXPECT_EQ(aclrtSynchronizeStreamWithTimeout(stream_, 5000), ACL_ERROR_RT_DRV_INTERNAL_ERROR);
+    EXPECT_LT(monotonic_ns() - from, 2'000'000'000u);
+  }
+  std::string key_;
+};
+
+TEST_F(ListedIpcNotify, AWaitFailsWhenAllListedHaveEndedInGoodOrder) {
+  auto first = listed_importer();
+  auto second = listed_importer();
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  leave(*first);
+  EXPECT_EQ(blocked(), kBlocked) << "one is left";
+  leave(*second);
+  expect_loss();
+  const std::string sentence = why();
+  EXPECT_NE(sentence.find("all processes that may import notify"), std::string::npos) << sentence;
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  expect_loss();
+  auto third = listed();
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked) << "it may import it";
+  ASSERT_EQ(third->ask(key_), "0");
+  ASSERT_EQ(third->ask("record"), "0");
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(ListedIpcNotify, WhatTheyRecordedStillCounts) {
+  auto other = listed_importer();
+  ASSERT_EQ(other->ask("record"), "0");
+  leave(*other);
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(ListedIpcNotify, OneThatOnlyFinalizesMayComeBack) {
+  auto other = listed_importer();
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(other->ask("leave"), "0");
+  EXPECT_EQ(blocked(), kBlocked);
+  other->kill();
+  expect_loss();
+}
+
+TEST_F(ListedIpcNotify, OneThatEndsBeforeItsImportIsNoticed) {
+  auto other = listed();
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked);
+  other->kill();
+  expect_loss();
+}
+
+TEST_F(ListedIpcNotify, OneThatHasEndedWhenItIsListedIsNoticed) {
+  SecondProcess other("recorder");
+  int32_t pid = std::stoi(other.line().hear());
+  other.kill();
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked) << "nobody is listed yet";
+  ACL_OK(aclrtNotifySetImportPid(notify_, &pid, 1));
+  expect_loss();
+}
+
+TEST_F(ListedIpcNotify, ThisProcessIsNoImporter) {
+  int32_t own = ::getpid();
+  ACL_OK(aclrtNotifySetImportPid(notify_, &own, 1));
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked) << "others may be listed yet";
+  auto other = listed_importer();
+  leave(*other);
+  expect_loss();
+}
+
+TEST_F(ListedIpcNotify, WhoRecordsItItselfWaitsOn) {
+  ACL_OK(aclrtRecordNotify(notify_, stream_));
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  auto other = listed_importer();
+  leave(*other);
+  EXPECT_EQ(blocked(), kBlocked);
+  aclrtStream second = nullptr;
+  ACL_OK(aclrtCreateStream(&second));
+  ACL_OK(aclrtRecordNotify(notify_, second));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(ListedIpcNotify, NotifiesGoOnWithOneDescriptorPerProcess) {
+  auto other = listed_importer();
+  int32_t pid = other->pid();
+  const auto descriptors = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}); };
+  std::vector<aclrtNotify> more(64);
+  const auto make = [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i) {
+      char key[65];
+      ACL_OK(aclrtCreateNotify(&more[i], ACL_NOTIFY_DEFAULT));
+      ACL_OK(aclrtNotifyGetExportKey(more[i], key, sizeof key, ACL_RT_NOTIFY_EXPORT_FLAG_DEFAULT));
+      ACL_OK(aclrtNotifySetImportPid(more[i], &pid, 1));
+      ACL_OK(aclrtWaitAndResetNotify(more[i], stream_, 0));
+    }
+  };
+  make(0, 1);
+  const auto before = descriptors();
+  make(1, more.size());
+  EXPECT_LT(descriptors(), before + 8) << "pages of notifies";
+  leave(*other);
+  expect_loss();
+  ACL_OK(aclrtSynchronizeStream(stream_)) << "all waits are over";
+  EXPECT_LT(descriptors(), before);
+  for (aclrtNotify each : more) {
+    ACL_OK(aclrtDestroyNotify(each));
+  }
+}
+
+// One of a ring: exports a notify for the one before it, imports the next one's, and hands a token round until an error
+// comes. Then it tears down in good order.
+ROLE(ring_member) {
+  aclrtStream stream = nullptr;
+  aclrtNotify own = nullptr, next = nullptr;
+  char key[65] = {};
+  if (aclInit(nullptr) != ACL_SUCCESS || aclrtSetDevice(0) != ACL_SUCCESS || aclrtCreateStream(&stream) != ACL_SUCCESS ||
+      aclrtCreateNotify(&own, ACL_NOTIFY_DEFAULT) != ACL_SUCCESS ||
+      aclrtNotifyGetExportKey(own, key, sizeof key, ACL_RT_NOTIFY_EXPORT_FLAG_DEFAULT) != ACL_SUCCESS) {
+    return;
+  }
+  line.say(key);
+  int32_t before = std::stoi(line.hear());
+  line.say(code_of(aclrtNotifySetImportPid(own, &before, 1)));
+  line.say(code_of(aclrtNotifyImportByKey(&next, line.hear().c_str(), ACL_RT_NOTIFY_IMPORT_FLAG_DEFAULT)));
+  const bool starts = line.hear() == "start";
+  aclError code = starts ? aclrtRecordNotify(next, stream) : ACL_SUCCESS;
+  for (int round = 0; code == ACL_SUCCESS; ++round) {
+    code = aclrtWaitAndResetNotify(own, stream, 0);
+    code = code == ACL_SUCCESS ? aclrtRecordNotify(next, stream) : code;
+    code = code == ACL_SUCCESS ? aclrtSynchronizeStream(stream) : code;
+    if (round == 20) {
+      line.say("runs");
+    }
+  }
+  const bool in_order = aclrtDestroyNotify(next) == ACL_SUCCESS && aclrtDestroyNotify(own) == ACL_SUCCESS &&
+                        aclrtDestroyStream(stream) == ACL_SUCCESS && aclFinalize() == ACL_SUCCESS;
+  line.say(code_of(code) + (in_order ? " in order" : " not in order"));
+}
+
+TEST(IpcNotifyRing, EndsWithoutAHangWhenOneIsKilledAndOthersTearDown) {
+  std::vector<std::unique_ptr<SecondProcess>> members;
+  std::vector<std::string> keys;
+  for (int i = 0; i < 3; ++i) {
+    members.push_back(std::make_unique<SecondProcess>("ring_member"));
+    keys.push_back(members.back()->line().hear());
+  }
+  for (size_t i = 0; i < 3; ++i) {
+    ASSERT_EQ(members[i]->ask(std::to_string(members[(i + 2) % 3]->pid())), "0");
+  }
+  for (size_t i = 0; i < 3; ++i) {
+    ASSERT_EQ(members[i]->ask(keys[(i + 1) % 3]), "0");
+  }
+  for (size_t i = 3; i-- > 0;) {
+    members[i]->line().say(i == 0 ? "start" : "go");
+  }
+  for (auto& each : members) {
+    ASSERT_EQ(each->line().hear(), "runs");
+  }
+  const uint64_t from = monotonic_ns();
+  members[1]->kill();
+  for (const size_t i : {0u, 2u}) {
+    EXPECT_EQ(members[i]->line().hear(), code_of(ACL_ERROR_RT_DRV_INTERNAL_ERROR) + " in order");
+    EXPECT_EQ(members[i]->wait(), 0);
+  }
+  EXPECT_LT(monotonic_ns() - from, 2'000'000'000u);
 }
 
 TEST_F(IpcNotify, AWaitOutlivesTheHandle) {
