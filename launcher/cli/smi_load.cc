@@ -41,23 +41,40 @@ void add_shares(Watched& watched, std::array<EngineShares, kMaxDevices>* sums) {
   }
 }
 
+// Bit d: one of `closed`, who could not be looked into, has device d open. Who has gone since, or had only just begun, is no
+// such one.
+uint64_t hidden_devices(const HostView& view, const std::vector<HostOwner>& closed) {
+  uint64_t hidden = 0;
+  if (closed.empty()) {
+    return hidden;
+  }
+  const std::vector<HostOwner> now = view.owners();
+  for (const HostOwner& owner : closed) {
+    const auto same = std::find_if(now.begin(), now.end(), [&](const HostOwner& one) { return one.pid == owner.pid; });
+    if (same != now.end() && !EngineView::open(*same)) {
+      hidden |= owner.open_devices;
+    }
+  }
+  return hidden;
+}
+
 }  // namespace
 
-void measure_load(const std::vector<HostOwner>& owners, std::vector<SmiDevice>* devices) {
+void measure_load(const HostView& view, const std::vector<HostOwner>& owners, std::vector<SmiDevice>* devices) {
   std::vector<Watched> all;
-  uint64_t hidden = 0;  // bit d: somebody who has device d open cannot be looked into
+  std::vector<HostOwner> closed;
   for (const HostOwner& owner : owners) {
     if (owner.open_devices == 0) {
       continue;
     }
-    if (auto view = EngineView::open(owner)) {
-      all.push_back({std::move(*view), {}});
+    if (auto engines = EngineView::open(owner)) {
+      all.push_back({std::move(*engines), {}});
     } else {
-      hidden |= owner.open_devices;
+      closed.push_back(owner);
     }
   }
   std::array<EngineShares, kMaxDevices> sums{};
-  if (!all.empty()) {
+  if (!all.empty() || !closed.empty()) {
     const uint64_t end = monotonic_ns() + static_cast<uint64_t>(std::chrono::nanoseconds(kSmiWindow).count());
     for (Watched& watched : all) {
       watched.view.watch(end);
@@ -69,6 +86,7 @@ void measure_load(const std::vector<HostOwner>& owners, std::vector<SmiDevice>* 
       watched.view.leave();
     }
   }
+  const uint64_t hidden = hidden_devices(view, closed);
   for (SmiDevice& device : *devices) {
     if ((hidden >> device.id & 1) == 0) {
       const EngineShares& sum = sums[static_cast<size_t>(device.id)];

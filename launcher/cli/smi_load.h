@@ -3,6 +3,7 @@
 
 #include "launcher/cli/smi_snapshot.h"
 #include "runtime/driver/host_table.h"
+#include "runtime/driver/host_view.h"
 
 #include <chrono>
 #include <vector>
@@ -12,7 +13,7 @@ namespace canopy::cli {
 // Long enough for kernels of a millisecond, short enough for eyes.
 inline constexpr std::chrono::milliseconds kSmiWindow{5};
 
-// Fills SmiDevice::shares. Takes kSmiWindow if anybody has a device open, else no time.
-void measure_load(const std::vector<HostOwner>& owners, std::vector<SmiDevice>* devices);
+// Fills SmiDevice::shares by those whom `view` shows. Takes kSmiWindow if any of `owners` has a device open, else no time.
+void measure_load(const HostView& view, const std::vector<HostOwner>& owners, std::vector<SmiDevice>* devices);
 
 }  // namespace canopy::cli

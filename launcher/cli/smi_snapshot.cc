@@ -88,7 +88,7 @@ SmiSnapshot take_snapshot(const SmiMachine& machine, const std::optional<HostVie
   for (const HostOwner& owner : owners) {
     add_owner(&snapshot, owner);
   }
-  measure_load(owners, &snapshot.devices);
+  measure_load(*view, owners, &snapshot.devices);
   std::stable_sort(snapshot.processes.begin(), snapshot.processes.end(),
                    [](const SmiProcess& a, const SmiProcess& b) { return std::pair(a.device, a.pid) < std::pair(b.device, b.pid); });
   snapshot.link_bytes.resize(static_cast<size_t>(snapshot.machine.count()));

@@ -1,4 +1,5 @@
 // canopy smi beside processes that use devices, run and die.
+#include "launcher/cli/smi_load.h"
 #include "runtime/base/clock.h"
 #include "runtime/driver/driver.h"
 #include "runtime/driver/host_view.h"
@@ -276,6 +277,24 @@ TEST_F(SmiTest, LooksSucceedBesideProcessesThatAreKilledAnywhere) {
     }
     users.clear();
     ASSERT_EQ(all()["processes"].size(), 1u);
+  }
+}
+
+TEST_F(SmiTest, WhoEndsBehindTheListingHidesNothing) {
+  auto stays = user_of(1);
+  auto ends = user_of(2);
+  const auto view = HostView::open();
+  ASSERT_TRUE(view && *view);
+  const std::vector<HostOwner> owners = (*view)->owners();
+  ASSERT_EQ(owners.size(), 2u);
+  ends->kill();
+  std::vector<cli::SmiDevice> devices(3);
+  for (int id = 0; id < 3; ++id) {
+    devices[static_cast<size_t>(id)].id = id;
+  }
+  cli::measure_load(**view, owners, &devices);
+  for (const auto& device : devices) {
+    EXPECT_TRUE(device.shares.has_value()) << device.id;
   }
 }
 
