@@ -3,6 +3,7 @@
 #include "runtime/base/env.h"
 #include "runtime/base/log.h"
 #include "runtime/base/wait_report.h"
+#include "runtime/base/yield.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -18,7 +19,8 @@ namespace {
 constexpr uint32_t kFreeSteps = 24;
 constexpr uint32_t kSpinSteps = 2000;  // with a permit: about 40 us of pauses
 // A permit says that there are cores enough, not that the kernel has spread the threads over them: now and then the spinner
-// looks whether who is waited for sits on this very core. (2026-11, 2 cores: blocks48_us was 12 or 118, run by run.)
+// looks whether who is waited for sits on this very core, and then leaves it. (2026-11, 2 cores: blocks48_us was 12 or 118, run
+// by run, without a look.)
 constexpr uint32_t kSpinStepsPerYield = 256;
 // The same for who does more than pause between two steps: a look at a network's queues takes 1.5 us, so
 // kSpinSteps of them are 3 ms, in which whoever is waited for may lack the core. 1 ms: a transfer of 1 MiB
@@ -186,7 +188,7 @@ void WaitPacer::try_permit(uint64_t now_ns) {
 
 bool WaitPacer::spins_on() {
   if (polls_ % kSpinStepsPerYield == 0) {
-    ::sched_yield();
+    yield_core();
   }
   return ++polls_ < kSpinSteps && may_spin() &&
          (polls_ % kStepsPerTimeCheck != 0 || monotonic_ns() < spin_until_ns_);
