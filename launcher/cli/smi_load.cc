@@ -7,9 +7,19 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <system_error>
+#include <utility>
 
 namespace canopy::cli {
 namespace {
+
+constexpr auto kWindowNs = static_cast<uint64_t>(std::chrono::nanoseconds(kSmiWindow).count());
 
 struct Watched {
   EngineView view;
@@ -41,19 +51,62 @@ void add_shares(Watched& watched, std::array<EngineShares, kMaxDevices>* sums) {
   }
 }
 
-// Bit d: one of `closed`, who could not be looked into, has device d open. Who has gone since, or had only just begun, is no
-// such one.
-uint64_t hidden_devices(const HostView& view, const std::vector<HostOwner>& closed) {
-  uint64_t hidden = 0;
-  if (closed.empty()) {
-    return hidden;
+// Of a thread's flags and pending signals in /proc/PID/task/TID/stat (proc(5)).
+constexpr unsigned long kExiting = 0x4;  // PF_EXITING
+constexpr unsigned long kKilled = 1ul << (SIGKILL - 1);
+
+// Whether all threads of a process that can be seen here are on their way out: its descriptors are gone then, its lock in the table
+// may not be yet.
+bool is_ending(pid_t pid) {
+  std::error_code none;
+  bool any = false;
+  for (const auto& task : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid), none)) {
+    std::ifstream file(task.path() / "stat");
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    const size_t name_end = text.rfind(')');  // the name may hold anything
+    unsigned long flags = 0;
+    unsigned long pending = 0;
+    // state ppid pgrp session tty_nr tpgid FLAGS, 21 more, SIGNAL
+    if (name_end != std::string::npos &&
+        std::sscanf(text.c_str() + name_end + 1,
+                    " %*c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u %*u %*u %*u %*u %*u %lu",
+                    &flags, &pending) == 2 &&
+        (flags & kExiting) == 0 && (pending & kKilled) == 0) {
+      return false;
+    }
+    any = true;
+  }
+  return any;
+}
+
+// Leaves those who cannot be looked into and live. The order counts: who was no longer to be seen in /proc had left its lock before,
+// unless it is of another pid namespace.
+void keep_hidden(const HostView& view, std::vector<HostOwner>* closed) {
+  std::erase_if(*closed, [](const HostOwner& owner) { return EngineView::open(owner) || is_ending(owner.pid); });
+  if (closed->empty()) {
+    return;
   }
   const std::vector<HostOwner> now = view.owners();
-  for (const HostOwner& owner : closed) {
+  std::erase_if(*closed, [&](HostOwner& owner) {
     const auto same = std::find_if(now.begin(), now.end(), [&](const HostOwner& one) { return one.pid == owner.pid; });
-    if (same != now.end() && !EngineView::open(*same)) {
-      hidden |= owner.open_devices;
+    if (same == now.end()) {
+      return true;
     }
+    owner = *same;
+    return false;
+  });
+}
+
+// Bit d: one of `closed`, who could not be looked into, has device d open.
+uint64_t hidden_devices(const HostView& view, std::vector<HostOwner> closed) {
+  keep_hidden(view, &closed);
+  if (!closed.empty()) {  // it may just have begun, or may be dying in a way that is not to be seen yet
+    wait_until_passed(monotonic_ns() + kWindowNs);
+    keep_hidden(view, &closed);
+  }
+  uint64_t hidden = 0;
+  for (const HostOwner& owner : closed) {
+    hidden |= owner.open_devices;
   }
   return hidden;
 }
@@ -75,7 +128,7 @@ void measure_load(const HostView& view, const std::vector<HostOwner>& owners, st
   }
   std::array<EngineShares, kMaxDevices> sums{};
   if (!all.empty() || !closed.empty()) {
-    const uint64_t end = monotonic_ns() + static_cast<uint64_t>(std::chrono::nanoseconds(kSmiWindow).count());
+    const uint64_t end = monotonic_ns() + kWindowNs;
     for (Watched& watched : all) {
       watched.view.watch(end);
       watched.before = watched.view.read();
@@ -86,7 +139,7 @@ void measure_load(const HostView& view, const std::vector<HostOwner>& owners, st
       watched.view.leave();
     }
   }
-  const uint64_t hidden = hidden_devices(view, closed);
+  const uint64_t hidden = hidden_devices(view, std::move(closed));
   for (SmiDevice& device : *devices) {
     if ((hidden >> device.id & 1) == 0) {
       const EngineShares& sum = sums[static_cast<size_t>(device.id)];

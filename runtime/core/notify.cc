@@ -23,6 +23,7 @@ Result<> Notify::record(Stream& stream, NotifyChange change, uint32_t value) {
   if (imported() && static_cast<NotifyImport*>(cell_->link())->creator_is_gone()) {
     return fail(Errc::peer_lost, "notify {} cannot be recorded: the process that created it is gone", id_);
   }
+  cell_->note_recorder();
   cell_->acquire_reference();  // the task's
   stream.post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::notify_record;

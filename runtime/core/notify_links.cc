@@ -51,15 +51,21 @@ NotifyExport::~NotifyExport() {
 Result<> NotifyExport::allow(std::span<const int32_t> pids) {
   std::lock_guard lock(listing_);
   CANOPY_TRY(driver_.sharing().allow(key_.id, pids));
+  lost_one_ = false;
   see_who_is_left();
   return {};
 }
 
 void NotifyExport::see_who_is_left() {
-  if (driver_.sharing().deserted(key_.id)) {
-    cell_.lose_all_peers(fmt::format("all processes that may import notify {} have ended", id_));
-  } else {
+  if (!driver_.sharing().deserted(key_.id)) {
     cell_.expect_peers();
+    return;
+  }
+  const std::string sentence = fmt::format("all processes that may import notify {} have ended", id_);
+  if (lost_one_) {
+    cell_.lose_peer(sentence, true);
+  } else {
+    cell_.lose_all_peers(sentence);
   }
 }
 
@@ -81,8 +87,13 @@ void NotifyExport::on_importer_lost(const Sharing::Importer& who) {
     return;
   }
   NotifyCell& cell = cell_;
-  const bool last = driver_.sharing().importers(who.object) == 0;
-  cell.lose_peer(fmt::format("process {}, which had imported notify {}, is gone", who.pid, id_), last);
+  {
+    std::lock_guard lock(listing_);
+    lost_one_ = true;
+    // Of those who are listed others may come.
+    const bool last = listed_only_ ? driver_.sharing().deserted(key_.id) : driver_.sharing().importers(who.object) == 0;
+    cell.lose_peer(fmt::format("process {}, which had imported notify {}, is gone", who.pid, id_), last);
+  }
   cell.drop_reference();
 }
 

@@ -41,7 +41,8 @@ class NotifyExport final : public NotifyLink, private PeerWatcher {
   NotifyCell& cell_;
   const uint32_t id_;
   const bool listed_only_;
-  std::mutex listing_;  // held from a look at who is left of the listed to what the cell is told of it
+  std::mutex listing_;  // held from a look at who is left to what the cell is told of it; guards lost_one_
+  bool lost_one_ = false;  // an importer vanished, since a process was listed
   std::shared_ptr<SyncPage> page_;
   SharedKey key_;
 };

@@ -114,7 +114,7 @@ NotifyCell* NotifyCell::make() {
   NotifyCell* cell = spare_cells().take();
   std::lock_guard lock(cell->lock_);
   cell->word_ = 0;
-  cell->recorded_here_ = false;
+  cell->recorded_here_.store(false, std::memory_order_relaxed);
   cell->orphaned_ = false;
   // Relaxed: others get the cell from the caller.
   cell->references_.store(1, std::memory_order_relaxed);
@@ -277,7 +277,6 @@ Strand* NotifyCell::record(NotifyChange change, uint32_t value) {
     std::lock_guard lock(lock_);
     if (link() != nullptr) [[unlikely]] {
       record_shared();
-      recorded_here_ = true;
     } else {
       word_ = changed(word_, change, value);
     }
@@ -352,7 +351,7 @@ void NotifyCell::fail_waits(const std::string& sentence, bool last, bool unless_
   {
     std::lock_guard lock(lock_);
     over = take_satisfied();  // what the peer recorded last still counts
-    if (!unless_recorded_here || !recorded_here_) {
+    if (!unless_recorded_here || !recorded_here_.load(std::memory_order_relaxed)) {
       failed = take_all();
       orphaned_ = last;
       orphaned_imports_ = load_relaxed(&link()->shared->imports);
@@ -421,7 +420,6 @@ bool NotifyCell::wait(Strand* strand, Strand** over) {
 void NotifyCell::clear() {
   std::lock_guard lock(lock_);
   word_ = 0;
-  orphaned_ = false;
   if (link() != nullptr) {
     taken_ = records_ = load_acquire(&link()->shared->records);
     note_seen();

@@ -77,6 +77,12 @@ class NotifyCell {
   // All processes that might import the notify have ended, in whatever way: as the loss of the last one, unless this
   // process records it, too. REQUIRES: as above.
   void lose_all_peers(const std::string& sentence);
+  // A task that records is about to be queued here.
+  void note_recorder() {
+    if (!recorded_here_.load(std::memory_order_relaxed)) {
+      recorded_here_.store(true, std::memory_order_relaxed);  // whoever asks, asks later or does not care
+    }
+  }
   // There are such processes (again).
   void expect_peers();
 
@@ -121,6 +127,7 @@ class NotifyCell {
   bool unlink(Strand* strand, bool marked_only = false);
 
   std::atomic<uint32_t> references_{1};
+  std::atomic<bool> recorded_here_{false};  // by this process, or a task is to
   SpinLock lock_;  // guards all below, and the heads of the strands on the list
   uint32_t word_ = 0;     // without a link
   uint64_t records_ = 0;  // with one: how many were seen last,
@@ -130,7 +137,6 @@ class NotifyCell {
   bool counted_ = false;       // among PeerNews's waits
   uint32_t looks_for_nothing_ = 0;  // by peers' news while nobody waited, since somebody did
   int polled_at_ = -1;         // where PeerNews polls the word; -1: it does not
-  bool recorded_here_ = false; // with a link, by this process, which waits
   bool orphaned_ = false;      // the last importer is gone
   uint32_t orphaned_imports_ = 0;  // what `imports` was then
   std::atomic<NotifyLink*> link_{nullptr};  // owned; set once, under the lock, released; gone with the last share

@@ -38,7 +38,7 @@ constexpr int kAcceptsAtOnce = 16;  // then the others get a turn
 
 // What epoll says an event is about. Tokens are never reused, so a late event finds nobody.
 constexpr uint64_t kListenerToken = 0;
-constexpr uint64_t kStopToken = 1;
+constexpr uint64_t kWakeToken = 1;
 constexpr uint64_t kFirstToken = 2;
 
 // Of a peer. No EPOLLIN: replies belong to the fetching thread; a hang-up is always reported.
@@ -68,7 +68,8 @@ struct Broker::State {
   BrokerName name;
   std::string address;
   Options options;
-  UniqueFd listener, epoll, stop;
+  UniqueFd listener, epoll, wake;
+  std::atomic<bool> stopping{false};
   std::atomic<bool> forked{false};
 
   std::mutex mutex;  // guards all below; never held while on_lost runs or anything waits
@@ -87,7 +88,10 @@ struct Broker::State {
   void accept_clients();
   void mute_listener(int err);
   int run_timers();
+  bool woken_to_stop();
 
+  // Has the broker's thread look at its timers, or stop.
+  void wake_thread();
   std::shared_ptr<BrokerConnection> connection_to(const std::string& to);
   // Has the broker's thread tell what was given back when there is room.
   void tell_later(const std::shared_ptr<BrokerConnection>& connection);
@@ -107,10 +111,11 @@ void Broker::State::run() {
     const int count = ::epoll_wait(epoll.get(), events, kEventsAtOnce, run_timers());
     for (int i = 0; i < count; ++i) {
       const uint64_t token = events[i].data.u64;
-      if (token == kStopToken) {
-        return;
-      }
-      if (token == kListenerToken) {
+      if (token == kWakeToken) {
+        if (woken_to_stop()) {
+          return;
+        }
+      } else if (token == kListenerToken) {
         accept_clients();
       } else {
         handle(token, events[i].events);
@@ -122,16 +127,28 @@ void Broker::State::run() {
 // Ends what has waited too long; returns how long to sleep, in ms for epoll (-1: nothing is timed,
 // the normal case).
 int Broker::State::run_timers() {
-  std::lock_guard lock(mutex);
+  std::unique_lock lock(mutex);
   const uint64_t now = monotonic_ns();
-  uint64_t next = clients.drop_silent(now);
+  uint64_t next = clients.run_timers(now);
   if (muted_until_ns != 0 && muted_until_ns <= now) {
     muted_until_ns = 0;
     epoll_watch(epoll, listener.get(), kListenerToken, EPOLLIN);
   } else if (muted_until_ns != 0) {
     next = std::min(next, muted_until_ns);
   }
+  deal_with_remains(lock);
   return next == ~0ull ? -1 : static_cast<int>((next - now) / 1'000'000 + 1);
+}
+
+bool Broker::State::woken_to_stop() {
+  uint64_t times;
+  CHECK(::read(wake.get(), &times, sizeof times) == sizeof times, "an eventfd that was written to is readable");
+  return stopping.load(std::memory_order_acquire);
+}
+
+void Broker::State::wake_thread() {
+  const uint64_t one = 1;
+  CHECK(::write(wake.get(), &one, sizeof one) == sizeof one, "an eventfd takes one write");
 }
 
 void Broker::State::handle(uint64_t token, uint32_t events) {
@@ -206,7 +223,7 @@ void Broker::State::after_fork_in_child() {
   forked.store(true, std::memory_order_relaxed);  // the child has one thread
   listener.reset();
   epoll.reset();
-  stop.reset();
+  wake.reset();
   clients.close_in_child();
   for (auto& [where, peer] : peers) {
     peer.connection->close_in_child();
@@ -235,10 +252,10 @@ Result<std::unique_ptr<Broker>> Broker::start(Options options) {
   state->options = std::move(options);
   CANOPY_ASSIGN(state->listener, broker_socket::listen_at(state->address));
   state->epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
-  state->stop.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!state->epoll || !state->stop ||
+  state->wake.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!state->epoll || !state->wake ||
       !epoll_watch(state->epoll, state->listener.get(), kListenerToken, EPOLLIN) ||
-      !epoll_watch(state->epoll, state->stop.get(), kStopToken, EPOLLIN)) {
+      !epoll_watch(state->epoll, state->wake.get(), kWakeToken, EPOLLIN)) {
     return fail_errno(Errc::limit, errno, "broker: no descriptor left to wait on");
   }
   const SignalsBlocked blocked;
@@ -267,8 +284,9 @@ Broker::~Broker() {
   }
   CHECK(std::this_thread::get_id() != state_->thread.get_id(),
         "destroy the Broker from another thread than the one that calls on_lost");
-  const uint64_t one = 1;
-  CHECK(::write(state_->stop.get(), &one, sizeof one) == sizeof one, "an eventfd takes one write");
+  // Release: pairs with woken_to_stop().
+  state_->stopping.store(true, std::memory_order_release);
+  state_->wake_thread();
   state_->thread.join();
   for (const auto& [token, peer] : state_->watched) {
     peer.connection->shut();
@@ -318,6 +336,9 @@ Result<> Broker::allow(uint64_t id, const ProcessList& pids) {
   std::lock_guard lock(state_->mutex);
   switch (state_->clients.allow(id, pids, state_->next_token)) {
     case BrokerClients::Allowed::yes:
+      if (state_->clients.wants_timers()) {
+        state_->wake_thread();
+      }
       return {};
     case BrokerClients::Allowed::unknown:
       return fail(Errc::not_found, "nothing is published as {:#x}", id);

@@ -13,6 +13,7 @@
 #include "runtime/driver/broker_connection.h"
 #include "runtime/driver/broker_protocol.h"
 #include "runtime/driver/complaints.h"
+#include "runtime/driver/listed_processes.h"
 #include "runtime/driver/process_list.h"
 
 #include <sys/epoll.h>
@@ -55,7 +56,7 @@ class BrokerClients {
   using Doubt = std::function<std::string(uint64_t identity, pid_t pid)>;
   // All outlive this object. `doubt`: Broker::Doubt; empty: nobody is doubted.
   BrokerClients(const std::string& address, const UniqueFd& epoll, const Doubt& doubt)
-      : complaints_(address), epoll_(epoll), doubt_(doubt), limit_(limit_of_process()) {}
+      : complaints_(address), epoll_(epoll), doubt_(doubt), limit_(limit_of_process()), listed_(epoll, limit_ / 4) {}
 
   uint64_t publish(Export object, uint16_t tag);
   enum class Allowed { yes, unknown, without_list };
@@ -82,8 +83,10 @@ class BrokerClients {
   void admit(UniqueFd socket, uint64_t token);
   // Serves one message of a client, or learns of a listed process's end. False: `token` is nobody here.
   bool handle(uint64_t token);
-  // Drops those who had their time to say hello; returns when the next one has (~0: nobody waits).
-  uint64_t drop_silent(uint64_t now_ns);
+  // Drops those who had their time to say hello, and looks at listed processes; returns when there is more of it (~0: never).
+  uint64_t run_timers(uint64_t now_ns) { return std::min(drop_silent(now_ns), listed_.look(now_ns, &remains_.deserted)); }
+  // What allow() has changed wants run_timers() to be called.
+  bool wants_timers() const { return listed_.has_unwatched(); }
   void say_goodbye();
   // In a forked child: ends the connections there, and nothing else. What is exported or leased is left as it is: its
   // end takes locks that a thread of the parent's may hold.
@@ -119,12 +122,6 @@ class BrokerClients {
       return own_leases != nullptr ? *own_leases : none;
     }
   };
-  // Listed processes that have not ended.
-  struct Listed {
-    UniqueFd end;  // empty: could not be had, so it is taken to live
-    uint64_t token = 0;
-  };
-
   // Per client: as many as it could map (vm.max_map_count). Each costs us memory until it is given back.
   static constexpr size_t kMostLeases = 65'536;
 
@@ -144,9 +141,7 @@ class BrokerClients {
                                          broker_protocol::Message& reply) const;
   void give_back(Client& client, LeaseName name);
   void drop(uint64_t token, const std::string& complaint);
-  void watch_listed(const ProcessList& pids, uint64_t& next_token);
-  bool see_end_of(uint64_t token);
-  bool is_deserted(const Export& object) const;
+  uint64_t drop_silent(uint64_t now_ns);
 
   Complaints complaints_;
   const UniqueFd& epoll_;
@@ -156,8 +151,7 @@ class BrokerClients {
   size_t strangers_ = 0;                               // clients that have not said hello
   std::unordered_map<pid_t, size_t> connections_of_;   // by process; never 0
   std::unordered_map<uint64_t, std::shared_ptr<Export>> published_;  // by id
-  std::map<ProcessList::Entry, Listed> listed_;                      // for exports that tell of their end
-  std::unordered_map<uint64_t, ProcessList::Entry> listed_at_;       // by token
+  ListedProcesses listed_;                                           // for exports that tell of their end
   Remains remains_;
 };
 
@@ -178,69 +172,19 @@ inline BrokerClients::Allowed BrokerClients::allow(uint64_t id, const ProcessLis
   if (!found->second->listed_only) {
     return Allowed::without_list;
   }
-  found->second->pids.add(pids);
-  if (found->second->tells_deserted) {
-    watch_listed(pids, next_token);
+  for (const ProcessList::Entry& process : pids.entries()) {
+    if (found->second->pids.add(process) && found->second->tells_deserted) {
+      listed_.add(id, process, next_token);
+    }
   }
   return Allowed::yes;
 }
 
-// One descriptor for each process, whatever the number of objects.
-inline void BrokerClients::watch_listed(const ProcessList& pids, uint64_t& next_token) {
-  for (const ProcessList::Entry& process : pids.entries()) {
-    if (process.pid == ::getpid() || listed_.contains(process)) {
-      continue;
-    }
-    UniqueFd end = end_of_process(process);
-    if (!end && errno == ESRCH) {
-      continue;
-    }
-    const uint64_t token = next_token++;
-    if (!end || !epoll_watch(epoll_, end.get(), token, EPOLLIN)) {
-      complaints_.tell("cannot watch", process.pid, "its end will not be noticed: {}", std::system_category().message(errno));
-      end.reset();
-    }
-    listed_.emplace(process, Listed{std::move(end), token});
-    listed_at_.emplace(token, process);
-  }
-}
-
-inline bool BrokerClients::see_end_of(uint64_t token) {
-  const auto entry = listed_at_.find(token);
-  if (entry == listed_at_.end()) {
-    return false;
-  }
-  const auto process = listed_.find(entry->second);
-  epoll_unwatch(epoll_, process->second.end.get());
-  listed_.erase(process);
-  for (const auto& [id, object] : published_) {
-    const auto& its = object->pids.entries();
-    if (object->tells_deserted && std::find(its.begin(), its.end(), entry->second) != its.end() && is_deserted(*object)) {
-      remains_.deserted.push_back(id);
-    }
-  }
-  listed_at_.erase(entry);
-  return true;
-}
-
-inline bool BrokerClients::is_deserted(const Export& object) const {
-  bool any = false;
-  for (const ProcessList::Entry& process : object.pids.entries()) {
-    if (listed_.contains(process)) {
-      return false;
-    }
-    any = any || process.pid != ::getpid();
-  }
-  return any;
-}
-
-inline bool BrokerClients::deserted(uint64_t id) const {
-  const auto found = published_.find(id);
-  return found != published_.end() && found->second->tells_deserted && is_deserted(*found->second);
-}
+inline bool BrokerClients::deserted(uint64_t id) const { return listed_.deserted(id); }
 
 inline void BrokerClients::withdraw(uint64_t id) {
   if (auto found = published_.extract(id)) {
+    listed_.forget(id, found.mapped()->pids);
     remains_.objects.push_back(std::move(found.mapped()));
   }
 }
@@ -291,7 +235,7 @@ inline void BrokerClients::admit(UniqueFd socket, uint64_t token) {
 inline bool BrokerClients::handle(uint64_t token) {
   const auto client = clients_.find(token);
   if (client == clients_.end()) {
-    return see_end_of(token);
+    return listed_.handle(token, &remains_.deserted);
   }
   std::string complaint;
   if (!serve(client->second, complaint)) {
@@ -460,9 +404,7 @@ inline void BrokerClients::close_in_child() {
   for (auto& [token, client] : clients_) {
     client.socket.reset();
   }
-  for (auto& [process, its] : listed_) {
-    its.end.reset();
-  }
+  listed_.close_in_child();
 }
 
 }  // namespace canopy

@@ -36,6 +36,9 @@ UniqueFd peer_of(const UniqueFd& socket) {
 
 UniqueFd process_at(pid_t pid) { return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 
+// Why pidfd_open() failed: no process has the number; EINVAL, ENOENT: a thread has it.
+bool names_nobody(int err) { return err == ESRCH || err == EINVAL || err == ENOENT; }
+
 // Whether this kernel names processes from both sides, and lets us ask: one name alone could not be compared.
 bool processes_have_names() {
   enum : int { kUnknown, kNamed, kNameless };
@@ -64,7 +67,7 @@ uint64_t process_identity(pid_t pid) {
     return 0;
   }
   const UniqueFd process = process_at(pid);
-  if (!process && (errno == ESRCH || errno == EINVAL)) {
+  if (!process && names_nobody(errno)) {
     return kNobody;
   }
   return identity_behind(process);
@@ -76,8 +79,7 @@ uint64_t peer_identity(const UniqueFd& socket) {
 
 UniqueFd end_of_process(const ProcessList::Entry& process) {
   UniqueFd found = process_at(process.pid);
-  const bool nobody = !found && errno == EINVAL;  // the number of a thread: no process has it
-  if (nobody || (found && process.identity != 0 && identity_behind(found) != process.identity)) {
+  if ((!found && names_nobody(errno)) || (found && process.identity != 0 && identity_behind(found) != process.identity)) {
     found.reset();
     errno = ESRCH;
   }
@@ -90,12 +92,12 @@ ProcessList::ProcessList(const std::vector<pid_t>& pids) {
   }
 }
 
-void ProcessList::add(const ProcessList& others) {
-  for (const Entry& each : others.entries_) {
-    if (std::find(entries_.begin(), entries_.end(), each) == entries_.end()) {
-      entries_.push_back(each);
-    }
+bool ProcessList::add(const Entry& process) {
+  if (std::find(entries_.begin(), entries_.end(), process) != entries_.end()) {
+    return false;
   }
+  entries_.push_back(process);
+  return true;
 }
 
 bool ProcessList::has(pid_t pid, uint64_t identity) const {

@@ -32,7 +32,8 @@ class ProcessList {
   ProcessList() = default;
   ProcessList(const std::vector<pid_t>& pids);  // NOLINT: a list of pids is one
 
-  void add(const ProcessList& others);
+  // False: it is listed already.
+  bool add(const Entry& process);
   // Whether the process that is called `identity` (0: not known) and has `pid` is listed. Nobody: pid 0, which is
   // in a pid namespace that we do not see.
   bool has(pid_t pid, uint64_t identity) const;

@@ -423,6 +423,64 @@ TEST_F(ListedIpcNotify, WhoRecordsItItselfWaitsOn) {
   ACL_OK(aclrtSynchronizeStream(stream_));
 }
 
+TEST_F(ListedIpcNotify, WhoHasQueuedARecordOrMadeOneBeforeTheExportWaitsOn) {
+  aclrtStream second = nullptr;
+  ACL_OK(aclrtCreateStream(&second));
+  for (const bool queued : {true, false}) {
+    ACL_OK(aclrtDestroyNotify(notify_));
+    ACL_OK(aclrtCreateNotify(&notify_, ACL_NOTIFY_DEFAULT));
+    Gate gate;
+    if (queued) {
+      ACL_OK(gate.close(second));
+    }
+    ACL_OK(aclrtRecordNotify(notify_, second));
+    if (!queued) {
+      ACL_OK(aclrtSynchronizeStream(second));
+      ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+    }
+    key_ = export_key(ACL_RT_NOTIFY_EXPORT_FLAG_DEFAULT);
+    ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+    auto other = listed_importer();
+    leave(*other);
+    EXPECT_EQ(blocked(), kBlocked) << queued;
+    gate.open();
+    if (!queued) {
+      ACL_OK(aclrtRecordNotify(notify_, second));
+    }
+    ACL_OK(aclrtSynchronizeStream(stream_));
+    ACL_OK(aclrtSynchronizeStream(second));
+  }
+}
+
+TEST_F(ListedIpcNotify, AResetBringsNobodyBack) {
+  auto other = listed_importer();
+  ASSERT_EQ(other->ask("record"), "0");
+  other->kill();
+  ACL_OK(aclrtNotifyBatchReset(&notify_, 1));
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  expect_loss();
+  ACL_OK(aclrtNotifyBatchReset(&notify_, 1));
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  expect_loss();
+}
+
+TEST_F(ListedIpcNotify, AKilledImporterEndsLaterWaitsOnlyWhenNobodyElseIsListed) {
+  auto first = listed_importer();
+  auto second = listed();
+  first->kill();
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  if (blocked() != kBlocked) {  // it was queued before the loss was seen
+    ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+    EXPECT_EQ(blocked(), kBlocked) << "the second one may import it";
+  }
+  ASSERT_EQ(second->ask(key_), "0");
+  ASSERT_EQ(second->ask("record"), "0");
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  leave(*second);
+  expect_loss();
+}
+
 TEST_F(ListedIpcNotify, NotifiesGoOnWithOneDescriptorPerProcess) {
   auto other = listed_importer();
   int32_t pid = other->pid();

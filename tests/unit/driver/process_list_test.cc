@@ -2,13 +2,22 @@
 #include "runtime/driver/process_list.h"
 
 #include "runtime/base/log.h"
+#include "runtime/driver/listed_processes.h"
 #include "tests/unit/driver/broker_peers.h"
 
 #include <gtest/gtest.h>
 
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 
 #include <linux/sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <initializer_list>
+#include <thread>
+#include <vector>
 
 namespace canopy {
 namespace {
@@ -23,7 +32,8 @@ TEST(ProcessList, HasWhoIsListedAndNobodyElse) {
   EXPECT_TRUE(list.has(::getpid(), process_identity(::getpid())));
   EXPECT_FALSE(list.has(other.pid(), process_identity(other.pid())));
   EXPECT_FALSE(list.has(0, 0)) << "in a pid namespace that we do not see";
-  list.add(ProcessList({other.pid()}));
+  EXPECT_TRUE(list.add(ProcessList({other.pid()}).entries()[0]));
+  EXPECT_FALSE(list.add(ProcessList({other.pid()}).entries()[0]));
   EXPECT_TRUE(list.has(other.pid(), process_identity(other.pid())));
 }
 
@@ -46,6 +56,95 @@ TEST(ProcessList, ANumberThatNobodyHasLetsNobodyIn) {
   }
   EXPECT_FALSE(list.has(pid, process_identity(::getpid())));
 }
+
+TEST(ProcessList, TheNumberOfAThreadIsNobodys) {
+  std::atomic<pid_t> tid{0};
+  std::atomic<bool> stop{false};
+  std::thread other([&] {
+    tid = static_cast<pid_t>(::syscall(SYS_gettid));
+    stop.wait(false);
+  });
+  while (tid == 0) {
+    std::this_thread::yield();
+  }
+  EXPECT_FALSE(end_of_process({tid, 0}));
+  EXPECT_EQ(errno, ESRCH);
+  if (process_identity(::getpid()) != 0) {
+    EXPECT_FALSE(ProcessList({tid}).has(tid, process_identity(::getpid())));
+  }
+  stop = true;
+  stop.notify_all();
+  other.join();
+}
+
+// Listed for exports 1, 2 and 3; every process has one descriptor, or none.
+class ListedProcessesTest : public ::testing::TestWithParam<size_t> {
+ protected:
+  ListedProcessesTest() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), listed_(epoll_, GetParam()) {}
+  ProcessList list(uint64_t id, std::initializer_list<pid_t> pids) {
+    ProcessList result(pids);
+    for (const auto& each : result.entries()) {
+      listed_.add(id, each, next_token_);
+    }
+    return result;
+  }
+  // The ids that are deserted when a process has ended, which takes the kernel a moment to tell.
+  std::vector<uint64_t> deserted_by(ChildProcess& process) {
+    process.kill();
+    std::vector<uint64_t> ids;
+    epoll_event events[8];
+    for (int count = ::epoll_wait(epoll_.get(), events, 8, 0); count > 0; count = ::epoll_wait(epoll_.get(), events, 8, 0)) {
+      for (int i = 0; i < count; ++i) {
+        EXPECT_TRUE(listed_.handle(events[i].data.u64, &ids));
+      }
+    }
+    listed_.look(now_ns_ += 1'000'000'000, &ids);
+    std::sort(ids.begin(), ids.end());
+    return ids;
+  }
+  UniqueFd epoll_;
+  ListedProcesses listed_;
+  uint64_t next_token_ = 7;
+  uint64_t now_ns_ = 0;
+};
+
+TEST_P(ListedProcessesTest, TellsWhenTheLastOneHasEnded) {
+  ChildProcess a([](Line& line) { line.hear(); }), b([](Line& line) { line.hear(); });
+  EXPECT_FALSE(listed_.deserted(1)) << "nobody is listed";
+  list(1, {a.pid(), b.pid(), ::getpid()});
+  list(2, {b.pid()});
+  list(3, {a.pid()});
+  EXPECT_EQ(listed_.has_unwatched(), GetParam() < 2);
+  EXPECT_EQ(deserted_by(a), std::vector<uint64_t>{3});
+  EXPECT_FALSE(listed_.deserted(1));
+  EXPECT_TRUE(listed_.deserted(3));
+  EXPECT_EQ(deserted_by(b), (std::vector<uint64_t>{1, 2}));
+  EXPECT_TRUE(listed_.deserted(1));
+  EXPECT_FALSE(listed_.has_unwatched());
+  list(2, {b.pid()});
+  EXPECT_TRUE(listed_.deserted(2)) << "it had ended when it was listed";
+}
+
+TEST_P(ListedProcessesTest, WhatIsForgottenIsNotTold) {
+  ChildProcess a([](Line& line) { line.hear(); });
+  const ProcessList of_one = list(1, {a.pid()});
+  list(2, {a.pid()});
+  listed_.forget(1, of_one);
+  EXPECT_FALSE(listed_.deserted(1));
+  EXPECT_EQ(deserted_by(a), std::vector<uint64_t>{2});
+  ChildProcess c([](Line& line) { line.hear(); });
+  const ProcessList only = list(3, {c.pid()});
+  listed_.forget(3, only);
+  EXPECT_FALSE(listed_.has_unwatched()) << "nor watched any more";
+  EXPECT_EQ(deserted_by(c), std::vector<uint64_t>{});
+}
+
+TEST_P(ListedProcessesTest, ThisProcessDoesNotCount) {
+  list(1, {::getpid()});
+  EXPECT_FALSE(listed_.deserted(1));
+}
+
+INSTANTIATE_TEST_SUITE_P(Watching, ListedProcessesTest, ::testing::Values(0, 1, 16));
 
 // A child with the number `wanted`, which runs body() and leaves with what that returns; -1: not possible here.
 template <class Body>

@@ -1,0 +1,128 @@
+#include "runtime/driver/listed_processes.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace canopy {
+namespace {
+
+bool is_over(const UniqueFd& end) {
+  pollfd asked{.fd = end.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&asked, 1, 0) == 1;
+}
+
+// Without a descriptor that stays. No answer (none is free): not yet.
+bool has_ended(const ProcessList::Entry& process) {
+  const UniqueFd end = end_of_process(process);
+  return end ? is_over(end) : errno == ESRCH;
+}
+
+}  // namespace
+
+void ListedProcesses::add(uint64_t id, const ProcessList::Entry& process, uint64_t& next_token) {
+  if (process.pid == ::getpid()) {
+    return;
+  }
+  size_t& living = living_of_[id];
+  auto known = living_.find(process);
+  if (known == living_.end()) {
+    if (has_ended(process)) {
+      return;
+    }
+    known = living_.emplace(process, Process{}).first;
+    watch(known, next_token);
+  }
+  known->second.ids.insert(id);
+  ++living;
+}
+
+void ListedProcesses::watch(Processes::iterator process, uint64_t& next_token) {
+  Process& its = process->second;
+  if (by_token_.size() < most_watched_) {
+    its.end = end_of_process(process->first);  // if it has ended just now, look() finds out
+  }
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = its.token = next_token;
+  if (its.end && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, its.end.get(), &event) == 0) {
+    by_token_.emplace(next_token++, process);
+  } else {
+    its.end.reset();
+    ++unwatched_;
+  }
+}
+
+void ListedProcesses::unwatch(Processes::iterator process) {
+  const Process& its = process->second;
+  if (its.end) {
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, its.end.get(), nullptr);
+    by_token_.erase(its.token);
+  } else {
+    --unwatched_;
+  }
+}
+
+void ListedProcesses::forget(uint64_t id, const ProcessList& list) {
+  if (living_of_.erase(id) == 0) {
+    return;
+  }
+  for (const ProcessList::Entry& each : list.entries()) {
+    const auto process = living_.find(each);
+    if (process != living_.end() && process->second.ids.erase(id) != 0 && process->second.ids.empty()) {
+      unwatch(process);
+      living_.erase(process);
+    }
+  }
+}
+
+bool ListedProcesses::deserted(uint64_t id) const {
+  const auto found = living_of_.find(id);
+  return found != living_of_.end() && found->second == 0;
+}
+
+void ListedProcesses::end(Processes::iterator process, std::vector<uint64_t>* now_deserted) {
+  unwatch(process);
+  for (const uint64_t id : process->second.ids) {
+    if (--living_of_[id] == 0) {
+      now_deserted->push_back(id);
+    }
+  }
+  living_.erase(process);
+}
+
+bool ListedProcesses::handle(uint64_t token, std::vector<uint64_t>* now_deserted) {
+  const auto process = by_token_.find(token);
+  if (process == by_token_.end()) {
+    return false;
+  }
+  end(process->second, now_deserted);
+  return true;
+}
+
+uint64_t ListedProcesses::look(uint64_t now_ns, std::vector<uint64_t>* now_deserted) {
+  if (unwatched_ == 0) {
+    return ~0ull;
+  }
+  if (now_ns >= look_at_ns_) {
+    for (auto each = living_.begin(); each != living_.end();) {
+      const auto process = each++;
+      if (!process->second.end && has_ended(process->first)) {
+        end(process, now_deserted);
+      }
+    }
+    look_at_ns_ = now_ns + kLookNs;
+  }
+  return unwatched_ == 0 ? ~0ull : look_at_ns_;
+}
+
+void ListedProcesses::close_in_child() {
+  for (auto& [entry, process] : living_) {
+    process.end.reset();
+  }
+}
+
+}  // namespace canopy
