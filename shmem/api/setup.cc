@@ -29,6 +29,9 @@ int pshmem_init_thread(int requested, int* provided) {
     report(fmt::format("shmem_init_thread: {} is no thread level", requested));
     return 1;
   }
+  if (requested == SHMEM_THREAD_MULTIPLE) {
+    Guard::expect_threads();
+  }
   if (!session::enter()) {
     report(error_text::newest());
     return 1;

@@ -86,10 +86,46 @@ void Guard::check_buffers(const CollectiveCall& call) {
   }
 }
 
+// Another team, in a collective of which the member waits for this PE, which is in one of `team` and waits for the member. Only
+// the lower of the two PEs tells.
+Team* Guard::crossing(const Team& team, int rank) const {
+  const int other = team.pe(rank);
+  if (threads_.load(std::memory_order_relaxed) || other < world_.my_pe()) {
+    return nullptr;
+  }
+  for (Team* each : world_.teams().all_of_own()) {
+    const int its = each == &team ? -1 : each->rank_of(other);
+    if (its >= 0 && each->is_awaited_by(its)) {
+      return each;
+    }
+  }
+  return nullptr;
+}
+
+// Returns when every member is in this collective of the team.
+void Guard::meet(Team& team, const char* routine) {
+  team.tell_call(team.call_number(), routine);
+  for (int rank = 0; rank < team.size(); ++rank) {
+    Team* there = nullptr;
+    if (rank == team.rank() ||
+        team.await_call(rank, team.call_number(), [&] { return (there = crossing(team, rank)) != nullptr; }, routine)) {
+      continue;
+    }
+    const int its = there->rank_of(team.pe(rank));
+    TeamCall theirs;
+    there->get(its, &theirs, there->call_of(its), sizeof theirs, routine);
+    fail(routine, fmt::format("the PEs' collectives do not match: PE {} waits for PE {} in {}, number {} of a team of {} PEs, and PE {} for "
+                              "PE {} in {}, number {} of another team, of {} PEs",
+                              world_.my_pe(), team.pe(rank), text_of(*team.call_of(team.rank()), false), team.call_number(), team.size(),
+                              team.pe(rank), world_.my_pe(), text_of(theirs, false), there->call_number() + 1, there->size()));
+  }
+}
+
 void Guard::collective(Team& team, const CollectiveCall& call) {
   const uint64_t number = team.next_call();
   const TeamCall mine = record_of(world_.hot(), call);
   *team.call_of(team.rank()) = mine;
+  meet(team, call.routine);
   Payload payload;
   const uint64_t digest = digest_of(mine);
   std::memcpy(payload.bytes, &digest, sizeof digest);

@@ -15,6 +15,7 @@
 #include "shmem/debug/write_log.h"
 #include "shmem/rma/far_ops.h"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -58,8 +59,11 @@ class Guard {
   void amo(const Call& call, const void* word, const transport::Amo& amo, const void* fetch);
   void strided(const Call& call, const void* dest, const void* source, const StridedBlocks& blocks, bool is_put);
 
-  // Ends the job when a member is in another collective, or in the same with other arguments.
+  // Ends the job when a member is in another collective, or in the same with other arguments; and, unless threads may call
+  // collectives side by side, when a member waits for this one in a collective of another team.
   void collective(Team& team, const CollectiveCall& call);
+  // The program has asked for SHMEM_THREAD_MULTIPLE.
+  static void expect_threads() { threads_.store(true, std::memory_order_relaxed); }  // before there are any
 
   // `nelems` words of `bytes` each that this PE waits for.
   void wait(const void* words, size_t nelems, size_t bytes, const char* routine);
@@ -80,8 +84,11 @@ class Guard {
   int job_pe(const Call& call) const;
   std::string about(uintptr_t at, size_t bytes) const;
   void check_buffers(const CollectiveCall& call);
+  void meet(Team& team, const char* routine);
+  Team* crossing(const Team& team, int rank) const;
   [[noreturn]] void fail(const char* routine, const std::string& what);
 
+  static inline std::atomic<bool> threads_{false};
   World& world_;
   BlockBook& blocks_;
   WriteLog& log_;

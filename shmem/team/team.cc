@@ -119,6 +119,58 @@ void Team::await(int rank, const char* routine) {
   wait_for_cell(rank, &cell(rank_, rank)->told, ++heard_[static_cast<size_t>(rank)], "word", routine);
 }
 
+void Team::tell_call(uint64_t number, const char* routine) {
+  bool far = false;
+  for (int rank = 0; rank < size(); ++rank) {
+    TeamCell* theirs = cell(rank, rank_);
+    if (rank == rank_) {
+      continue;
+    }
+    if (is_near(rank)) {
+      // Release: which collective it is; pairs with the acquire in await_call() and is_awaited_by().
+      store_release(&reinterpret_cast<TeamCell*>(near(rank, theirs))->called, number);
+      world_hot_.peers[pe(rank)].bell->ring(BellScope::host);
+    } else {
+      signal_op<FromLibrary>(world_hot_, &theirs->called, number, SignalChange::set, pe(rank), routine);
+      far = true;
+    }
+  }
+  if (far) {
+    quiet(routine);
+  }
+}
+
+bool Team::await_call(int rank, uint64_t number, FunctionRef<bool()> stop, const char* routine) {
+  constexpr uint64_t kPatienceNs = 20'000'000;  // between two looks at more than the cell
+  const uint64_t* word = &cell(rank_, rank)->called;
+  const auto come = [&] { return load_acquire(word) >= number; };
+  const int from = pe(rank);
+  LeftWatch watch(world_, from);
+  uint64_t stop_at = monotonic_ns() + kPatienceNs;
+  bool stopped = false;
+  const auto over = [&] {
+    if (come() || watch.left()) {
+      return true;
+    }
+    if (const uint64_t now = monotonic_ns(); now >= stop_at) {
+      stop_at = now + kPatienceNs;
+      // It may have come since, and have gone on to where stop() has seen it.
+      stopped = stop() && !come();
+    }
+    return stopped;
+  };
+  wait_for(world_, world_.bell(), over, WakenBy::anyone, routine, [&] {
+    return fmt::format("pe {} waits in {} for PE {} (number {} of the team of {} PEs, seen {})", world_.my_pe(), routine, from, number,
+                       size(), load_acquire(word));
+  });
+  if (!come() && !stopped) {
+    world_.left_early(routine, from);
+  }
+  return come();
+}
+
+bool Team::is_awaited_by(int rank) const { return load_acquire(&cell(rank_, rank)->called) > calls_; }
+
 void Team::put(int rank, void* dest, const void* source, size_t bytes, const char* routine) const {
   if (rank == rank_) {
     if (dest != source) {

@@ -84,6 +84,13 @@ class Team {
   // Debug mode: the number of the program's next collective on this team, and where a member says which it is, by our
   // address of the same offset.
   uint64_t next_call() { return ++calls_; }
+  // Tells the others that this one is in that collective.
+  void tell_call(uint64_t number, const char* routine);
+  // Waits until a member is in it, or stop() after some time is true, and then again and again: false.
+  bool await_call(int rank, uint64_t number, FunctionRef<bool()> stop, const char* routine);
+  // A member is in a collective that this one has not begun.
+  bool is_awaited_by(int rank) const;
+  uint64_t call_number() const { return calls_; }
   TeamCall* call_of(int rank) const { return reinterpret_cast<TeamCall*>(area_of(rank) + TeamArea::call_at(size())); }
 
  private:

@@ -24,6 +24,7 @@ struct alignas(kCacheLine) TeamCell {
   uint64_t exchange[2];
   std::byte payload[2][kPayload];
   uint64_t told;  // how often the cell's writer has told the owner that something of it is there
+  uint64_t called;  // debug mode: the number of the program's newest collective that the writer has begun on this team
 };
 static_assert(sizeof(TeamCell) == kCacheLine);
 

@@ -181,6 +181,18 @@ std::pair<TeamBook::Split, TeamBook::Split> TeamBook::split_2d(Team& parent, int
   return {made[0], made[1]};
 }
 
+std::vector<Team*> TeamBook::all_of_own() const {
+  std::vector<Team*> teams = {all_.get(), shared_.get()};
+  for (const void* handle : made_.handles()) {
+    teams.push_back(made_.find(handle));
+  }
+  std::lock_guard lock(mutex_);
+  for (const auto& [set, team] : active_sets_) {
+    teams.push_back(team.get());
+  }
+  return teams;
+}
+
 bool TeamBook::destroy(const void* handle) {
   Team* team = made_.find(handle);
   if (team == nullptr) {

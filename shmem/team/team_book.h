@@ -36,6 +36,8 @@ class TeamBook {
 
   Team& all() { return *all_; }
   Team& shared() { return *shared_; }
+  // Every team that this PE is a member of. REQUIRES: no other thread makes or destroys one.
+  std::vector<Team*> all_of_own() const;
   // Null when `handle` names no team that lives.
   Team* find(const void* handle) const { return made_.find(handle); }
 
@@ -65,7 +67,7 @@ class TeamBook {
   std::unique_ptr<Team> all_;
   std::unique_ptr<Team> shared_;
   HandleTable<Team> made_;
-  std::mutex mutex_;  // guards the rest
+  mutable std::mutex mutex_;  // guards the rest
   std::vector<uint32_t> free_;
   uint32_t fresh_ = 0;  // those from here on have never been used
   std::map<std::tuple<int, int, int>, std::unique_ptr<Team>> active_sets_;

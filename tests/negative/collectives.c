@@ -128,6 +128,28 @@ static void active_sets(int wrong) {
   }
 }
 
+/* The same members meet in two teams, in the other order. */
+static void teams_crossed(int wrong) {
+  shmem_team_t team;
+  shmem_team_split_strided(SHMEM_TEAM_WORLD, 0, 1, shmem_n_pes(), NULL, 0, &team);
+  for (int i = 0; i < 3; ++i) shmem_team_sync(team);
+  if (mine(wrong)) shmem_team_sync(team);
+  shmem_barrier_all();
+  if (!mine(wrong)) shmem_team_sync(team);
+}
+
+/* A team of two and an active set of all. */
+static void set_beside_team(int wrong) {
+  long* sync = words(SHMEM_BARRIER_SYNC_SIZE);
+  const int n = shmem_n_pes();
+  shmem_team_t pair = SHMEM_TEAM_INVALID;
+  shmem_team_split_strided(SHMEM_TEAM_WORLD, 0, 1, 2, NULL, 0, &pair);
+  shmem_barrier(0, 0, n, sync);
+  if (mine(wrong)) shmem_barrier(0, 0, n, sync);
+  if (pair != SHMEM_TEAM_INVALID) shmem_team_sync(pair);
+  if (!mine(wrong)) shmem_barrier(0, 0, n, sync);
+}
+
 /* ---- Each PE alone. */
 static void reduce_overlap(int wrong) { /* in place is right, half in place is not */
   long* both = words(8);
@@ -191,6 +213,8 @@ const struct negative collective_cases[] = {{"broadcast_beside_reduce", broadcas
                                             {"no_stride", no_stride, 0},
                                             {"objects_differ", objects_differ, 0},
                                             {"active_sets", active_sets, 0},
+                                            {"teams_crossed", teams_crossed, 0},
+                                            {"set_beside_team", set_beside_team, 0},
                                             {"reduce_overlap", reduce_overlap, 0},
                                             {"broadcast_in_place", broadcast_in_place, 0},
                                             {"reduce_past_block", reduce_past_block, 0},
