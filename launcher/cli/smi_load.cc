@@ -9,9 +9,8 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -55,23 +54,35 @@ void add_shares(Watched& watched, std::array<EngineShares, kMaxDevices>* sums) {
 constexpr unsigned long kExiting = 0x4;  // PF_EXITING
 constexpr unsigned long kKilled = 1ul << (SIGKILL - 1);
 
+// Whether the thread of that stat file is on its way out, or gone.
+bool is_ending_thread(const std::string& stat) {
+  std::FILE* file = std::fopen(stat.c_str(), "re");
+  if (file == nullptr) {
+    return true;
+  }
+  char text[1024];
+  const size_t got = std::fread(text, 1, sizeof text - 1, file);  // nothing: it ended just now
+  std::fclose(file);
+  text[got] = '\0';
+  const char* name_end = std::strrchr(text, ')');  // the name may hold anything
+  unsigned long flags = 0;
+  unsigned long pending = 0;
+  // state ppid pgrp session tty_nr tpgid FLAGS, 21 more, SIGNAL
+  return name_end == nullptr ||
+         std::sscanf(name_end + 1,
+                     " %*c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u %*u %*u %*u %*u %*u %lu",
+                     &flags, &pending) != 2 ||
+         (flags & kExiting) != 0 || (pending & kKilled) != 0;
+}
+
 // Whether all threads of a process that can be seen here are on their way out: its descriptors are gone then, its lock in the table
 // may not be yet.
 bool is_ending(pid_t pid) {
-  std::error_code none;
   bool any = false;
-  for (const auto& task : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid), none)) {
-    std::ifstream file(task.path() / "stat");
-    const std::string text((std::istreambuf_iterator<char>(file)), {});
-    const size_t name_end = text.rfind(')');  // the name may hold anything
-    unsigned long flags = 0;
-    unsigned long pending = 0;
-    // state ppid pgrp session tty_nr tpgid FLAGS, 21 more, SIGNAL
-    if (name_end != std::string::npos &&
-        std::sscanf(text.c_str() + name_end + 1,
-                    " %*c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u %*d %*u %*u %*u %*u %*u %*u %lu",
-                    &flags, &pending) == 2 &&
-        (flags & kExiting) == 0 && (pending & kKilled) == 0) {
+  std::error_code failed;
+  std::filesystem::directory_iterator task(fmt::format("/proc/{}/task", pid), failed);
+  for (const std::filesystem::directory_iterator end; !failed && task != end; task.increment(failed)) {
+    if (!is_ending_thread(task->path() / "stat")) {
       return false;
     }
     any = true;

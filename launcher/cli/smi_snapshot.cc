@@ -81,7 +81,10 @@ SmiSnapshot take_snapshot(const SmiMachine& machine, const std::optional<HostVie
       add_reading(&snapshot.devices.back(), std::move(reading));
     }
   }
-  if (!view) {
+  if (!view) {  // nobody uses a device
+    for (SmiDevice& device : snapshot.devices) {
+      device.shares = SmiShares{};
+    }
     return snapshot;
   }
   const std::vector<HostOwner> owners = view->owners();

@@ -333,7 +333,8 @@ void NotifyCell::resume(Strand* over, Executor* found_by) {
 }
 
 bool NotifyCell::orphaned() const {
-  return orphaned_ && load_relaxed(&link()->shared->imports) == orphaned_imports_;
+  return orphaned_ && load_relaxed(&link()->shared->imports) == orphaned_imports_ &&
+         !(orphaned_unless_recorded_ && recorded_here_.load(std::memory_order_relaxed));
 }
 
 void NotifyCell::lose_peer(const std::string& sentence, bool last) { fail_waits(sentence, last, false); }
@@ -354,6 +355,7 @@ void NotifyCell::fail_waits(const std::string& sentence, bool last, bool unless_
     if (!unless_recorded_here || !recorded_here_.load(std::memory_order_relaxed)) {
       failed = take_all();
       orphaned_ = last;
+      orphaned_unless_recorded_ = unless_recorded_here;
       orphaned_imports_ = load_relaxed(&link()->shared->imports);
     }
   }

@@ -138,6 +138,7 @@ class NotifyCell {
   uint32_t looks_for_nothing_ = 0;  // by peers' news while nobody waited, since somebody did
   int polled_at_ = -1;         // where PeerNews polls the word; -1: it does not
   bool orphaned_ = false;      // the last importer is gone
+  bool orphaned_unless_recorded_ = false;  // with it: all have ended in good order, as far as is known
   uint32_t orphaned_imports_ = 0;  // what `imports` was then
   std::atomic<NotifyLink*> link_{nullptr};  // owned; set once, under the lock, released; gone with the last share
   Strand* first_ = nullptr;

@@ -86,38 +86,52 @@ void Guard::check_buffers(const CollectiveCall& call) {
   }
 }
 
-// Another team, in a collective of which the member waits for this PE, which is in one of `team` and waits for the member. Only
-// the lower of the two PEs tells.
-Team* Guard::crossing(const Team& team, int rank) const {
-  const int other = team.pe(rank);
-  if (threads_.load(std::memory_order_relaxed) || other < world_.my_pe()) {
-    return nullptr;
+// A member of `team` for which this PE waits there, and which waits for this PE in a collective of another team. Only the lower of
+// the two PEs tells.
+Guard::Crossing Guard::crossing(const Team& team) const {
+  if (threads_.load(std::memory_order_relaxed)) {
+    return {};
   }
-  for (Team* each : world_.teams().all_of_own()) {
-    const int its = each == &team ? -1 : each->rank_of(other);
-    if (its >= 0 && each->is_awaited_by(its)) {
-      return each;
+  const std::vector<Team*> all = world_.teams().all_of_own();
+  for (int rank = 0; rank < team.size(); ++rank) {
+    const int other = team.pe(rank);
+    if (other <= world_.my_pe() || team.has_called(rank, team.call_number())) {
+      continue;
+    }
+    for (Team* each : all) {
+      const int its = each == &team ? -1 : each->rank_of(other);
+      // In this order: it may have come since, and have gone on to where it is seen.
+      if (its >= 0 && each->is_awaited_by(its) && !team.has_called(rank, team.call_number())) {
+        return {each, other};
+      }
     }
   }
-  return nullptr;
+  return {};
 }
 
 // Returns when every member is in this collective of the team.
 void Guard::meet(Team& team, const char* routine) {
+  std::thread::id first{};
+  // Relaxed: whether there are several, no more.
+  if (const auto self = std::this_thread::get_id();
+      !caller_.compare_exchange_strong(first, self, std::memory_order_relaxed) && first != self) {
+    threads_.store(true, std::memory_order_relaxed);
+  }
   team.tell_call(team.call_number(), routine);
   for (int rank = 0; rank < team.size(); ++rank) {
-    Team* there = nullptr;
+    Crossing found;
     if (rank == team.rank() ||
-        team.await_call(rank, team.call_number(), [&] { return (there = crossing(team, rank)) != nullptr; }, routine)) {
+        team.await_call(rank, team.call_number(), [&] { return (found = crossing(team)).team != nullptr; }, routine)) {
       continue;
     }
-    const int its = there->rank_of(team.pe(rank));
+    Team& there = *found.team;
+    const int its = there.rank_of(found.pe);
     TeamCall theirs;
-    there->get(its, &theirs, there->call_of(its), sizeof theirs, routine);
+    there.get(its, &theirs, there.call_of(its), sizeof theirs, routine);
     fail(routine, fmt::format("the PEs' collectives do not match: PE {} waits for PE {} in {}, number {} of a team of {} PEs, and PE {} for "
                               "PE {} in {}, number {} of another team, of {} PEs",
-                              world_.my_pe(), team.pe(rank), text_of(*team.call_of(team.rank()), false), team.call_number(), team.size(),
-                              team.pe(rank), world_.my_pe(), text_of(theirs, false), there->call_number() + 1, there->size()));
+                              world_.my_pe(), found.pe, text_of(*team.call_of(team.rank()), false), team.call_number(), team.size(),
+                              found.pe, world_.my_pe(), text_of(theirs, false), there.call_number() + 1, there.size()));
   }
 }
 

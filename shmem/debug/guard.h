@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <thread>
 
 namespace canopy::shmem {
 
@@ -85,10 +86,15 @@ class Guard {
   std::string about(uintptr_t at, size_t bytes) const;
   void check_buffers(const CollectiveCall& call);
   void meet(Team& team, const char* routine);
-  Team* crossing(const Team& team, int rank) const;
+  struct Crossing {
+    Team* team = nullptr;  // null: none
+    int pe = 0;
+  };
+  Crossing crossing(const Team& team) const;
   [[noreturn]] void fail(const char* routine, const std::string& what);
 
   static inline std::atomic<bool> threads_{false};
+  std::atomic<std::thread::id> caller_{};  // of the first collective
   World& world_;
   BlockBook& blocks_;
   WriteLog& log_;

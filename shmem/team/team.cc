@@ -142,8 +142,7 @@ void Team::tell_call(uint64_t number, const char* routine) {
 
 bool Team::await_call(int rank, uint64_t number, FunctionRef<bool()> stop, const char* routine) {
   constexpr uint64_t kPatienceNs = 20'000'000;  // between two looks at more than the cell
-  const uint64_t* word = &cell(rank_, rank)->called;
-  const auto come = [&] { return load_acquire(word) >= number; };
+  const auto come = [&] { return has_called(rank, number); };
   const int from = pe(rank);
   LeftWatch watch(world_, from);
   uint64_t stop_at = monotonic_ns() + kPatienceNs;
@@ -154,20 +153,21 @@ bool Team::await_call(int rank, uint64_t number, FunctionRef<bool()> stop, const
     }
     if (const uint64_t now = monotonic_ns(); now >= stop_at) {
       stop_at = now + kPatienceNs;
-      // It may have come since, and have gone on to where stop() has seen it.
-      stopped = stop() && !come();
+      stopped = stop();
     }
     return stopped;
   };
   wait_for(world_, world_.bell(), over, WakenBy::anyone, routine, [&] {
     return fmt::format("pe {} waits in {} for PE {} (number {} of the team of {} PEs, seen {})", world_.my_pe(), routine, from, number,
-                       size(), load_acquire(word));
+                       size(), load_acquire(&cell(rank_, rank)->called));
   });
-  if (!come() && !stopped) {
+  if (!stopped && !come()) {
     world_.left_early(routine, from);
   }
-  return come();
+  return !stopped;
 }
+
+bool Team::has_called(int rank, uint64_t number) const { return load_acquire(&cell(rank_, rank)->called) >= number; }
 
 bool Team::is_awaited_by(int rank) const { return load_acquire(&cell(rank_, rank)->called) > calls_; }
 

@@ -88,6 +88,8 @@ class Team {
   void tell_call(uint64_t number, const char* routine);
   // Waits until a member is in it, or stop() after some time is true, and then again and again: false.
   bool await_call(int rank, uint64_t number, FunctionRef<bool()> stop, const char* routine);
+  // Whether a member has told of it.
+  bool has_called(int rank, uint64_t number) const;
   // A member is in a collective that this one has not begun.
   bool is_awaited_by(int rank) const;
   uint64_t call_number() const { return calls_; }

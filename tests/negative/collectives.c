@@ -150,6 +150,18 @@ static void set_beside_team(int wrong) {
   if (!mine(wrong)) shmem_barrier(0, 0, n, sync);
 }
 
+/* PE 2 crosses with the first one, which waits for PE 1 as well. */
+static void crossed_behind_another(int wrong) {
+  shmem_team_t ends, rest;
+  shmem_team_split_strided(SHMEM_TEAM_WORLD, 0, 2, 2, NULL, 0, &ends);
+  shmem_team_split_strided(SHMEM_TEAM_WORLD, 1, 1, 2, NULL, 0, &rest);
+  const int me = shmem_my_pe();
+  if (me == 2 && wrong) shmem_team_sync(ends);
+  if (me != 0) shmem_team_sync(rest);
+  shmem_barrier_all();
+  if (me == 0 || (me == 2 && !wrong)) shmem_team_sync(ends);
+}
+
 /* ---- Each PE alone. */
 static void reduce_overlap(int wrong) { /* in place is right, half in place is not */
   long* both = words(8);
@@ -215,6 +227,7 @@ const struct negative collective_cases[] = {{"broadcast_beside_reduce", broadcas
                                             {"active_sets", active_sets, 0},
                                             {"teams_crossed", teams_crossed, 0},
                                             {"set_beside_team", set_beside_team, 0},
+                                            {"crossed_behind_another", crossed_behind_another, 0},
                                             {"reduce_overlap", reduce_overlap, 0},
                                             {"broadcast_in_place", broadcast_in_place, 0},
                                             {"reduce_past_block", reduce_past_block, 0},

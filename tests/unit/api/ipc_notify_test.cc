@@ -452,6 +452,22 @@ TEST_F(ListedIpcNotify, WhoHasQueuedARecordOrMadeOneBeforeTheExportWaitsOn) {
   }
 }
 
+TEST_F(ListedIpcNotify, WhoRecordsItItselfAfterTheirEndWaitsOn) {
+  auto other = listed_importer();
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  leave(*other);
+  expect_loss();
+  aclrtStream second = nullptr;
+  ACL_OK(aclrtCreateStream(&second));
+  Gate gate;
+  ACL_OK(gate.close(second));
+  ACL_OK(aclrtRecordNotify(notify_, second));
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  EXPECT_EQ(blocked(), kBlocked);
+  gate.open();
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
 TEST_F(ListedIpcNotify, AResetBringsNobodyBack) {
   auto other = listed_importer();
   ASSERT_EQ(other->ask("record"), "0");
