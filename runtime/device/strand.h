@@ -211,6 +211,9 @@ class Strand {
   Strand* replayer_ = nullptr;
   std::string error_sentence_;
   StrandNote note_;
+  // Entries between the one that runs and the one that is fetched. (2026-11, 2 cores, task_gap_ns with the host on the other one: 98
+  // without, 86 with 4, 82 with 8, 85 with 16; event_sync_other_ns 285, 253, 231, 274.)
+  static constexpr uint32_t kAhead = 8;
 };
 
 inline bool Strand::retire() {
@@ -233,6 +236,9 @@ inline bool Strand::retire() {
     bell_.ring(BellScope::process);
   }
   if (left > 1) [[likely]] {
+    if (left > kAhead) {
+      ring_.prefetch(kAhead);  // it lies in the producer's cache, and not in the way of what that writes next
+    }
     return true;
   }
   if (left == 1) {
