@@ -67,10 +67,8 @@ class SpscRing {
   // Consumer: gives the entry of front() or next() back to the producer.
   void pop() { store_release(&head_, ++consumer_head_); }
 
-  // Consumer: asks the cache for the entry after the oldest one.
-  void prefetch_next() const { __builtin_prefetch(&entries_[(consumer_head_ + 1) & mask_]); }
-
-  // Consumer: the same for the one that comes `ahead` places behind the oldest. REQUIRES: as next(), of so many and one.
+  // Consumer: asks the cache for the entry that comes `ahead` places behind the oldest. One that is not published yet is taken from
+  // the producer, which is about to write it.
   void prefetch(uint32_t ahead) const { __builtin_prefetch(&entries_[(consumer_head_ + ahead) & mask_]); }
 
   // The entry of a free-running index. REQUIRES: published, and not reserved again meanwhile.

@@ -5,8 +5,8 @@
 // cross between two cores; (1) spinning, only for those who hold one of the host's spin permits
 // (cores - 1 in all, SpinBudget), with a look now and then at who else is on this core (base/yield.h);
 // (2) sched_yield, 100 times (25 where each poll costs a system call), which is about 50 us on an idle
-// machine; (3) sleep: on the doorbell if the waker is our code, else in timed naps that grow to 1 ms. Every wait has a deadline, and says
-// who waits for what after 60 s and when the deadline passes.
+// machine; (3) sleep: on the doorbell if the waker is our code, else in timed naps that grow to 1 ms.
+// Every wait has a deadline, and says who waits for what after 60 s and when the deadline passes.
 #pragma once
 
 #include "runtime/base/cache_line.h"

@@ -159,7 +159,7 @@ class Strand {
   const Sqe* second() const { return batch_ > 1 ? ring_.after_next() : nullptr; }
   // Asks the cache for what running the strand will touch next; the producer has it now.
   void prefetch() const {
-    ring_.prefetch_next();
+    ring_.prefetch(1);
     prefetch_for_write(&pending_);
   }
 

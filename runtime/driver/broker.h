@@ -49,7 +49,7 @@ struct Export {
   int32_t device = -1;  // as the host numbers it
   Secret secret;
   bool listed_only = false;  // only for `pids`, which may grow; else for any process of this uid
-  bool tells_deserted = false;  // on_deserted is called for it
+  bool tells_deserted = false;  // on_deserted is called for it, by the processes that allow() lists
   ProcessList pids;
   std::shared_ptr<void> owner;  // kept while the export, or a lease of it, lives; may be null
 };
