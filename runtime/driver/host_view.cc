@@ -11,6 +11,9 @@ namespace {
 
 // A reset takes microseconds.
 constexpr auto kResetPatience = std::chrono::seconds(2);
+// Whoever is killed while he makes the table anew leaves it half made. Those who look at it hold it for microseconds, too, each in
+// the way of the other's question whether anybody does.
+constexpr auto kLookersPatience = std::chrono::milliseconds(200);
 
 Result<> be_present(const UniqueFd& fd, const std::string& path) {
   bool present = false;  // wait_until() may ask again after a yes
@@ -29,6 +32,20 @@ Result<> be_present(const UniqueFd& fd, const std::string& path) {
 }  // namespace
 
 Result<std::optional<HostView>> HostView::open() {
+  Result<std::optional<HostView>> view = look();
+  const auto settled = [&] {
+    if (!view && view.error().code == Errc::busy) {
+      error_text::take_newest();
+      view = look();
+    }
+    return view || view.error().code != Errc::busy;
+  };
+  wait_until(settled, nullptr, BellScope::host, Deadline::after(kLookersPatience),
+             [] { return std::string("others who look at a damaged host table"); });
+  return view;
+}
+
+Result<std::optional<HostView>> HostView::look() {
   const std::string path = host_table::default_path();
   auto fd = host_table::open_file(path, 0);
   if (!fd) {

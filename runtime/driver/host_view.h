@@ -28,6 +28,7 @@ class HostView {
   const std::string& path() const { return path_; }
 
  private:
+  static Result<std::optional<HostView>> look();
   HostView(std::string path, UniqueFd fd, Mapping map)
       : path_(std::move(path)), fd_(std::move(fd)), map_(std::move(map)) {}
 

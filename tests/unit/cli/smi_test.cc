@@ -2,9 +2,12 @@
 #include "launcher/cli/smi_load.h"
 #include "runtime/base/clock.h"
 #include "runtime/driver/driver.h"
+#include "runtime/driver/host_table_layout.h"
 #include "runtime/driver/host_view.h"
+#include "runtime/driver/range_lock.h"
 #include "tests/unit/driver/child_process.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -14,9 +17,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace canopy {
@@ -219,6 +224,23 @@ TEST_F(SmiTest, DamagedTableThatIsHeldIsAnError) {
   const Ran ran = smi("");
   EXPECT_EQ(ran.code, 2);
   EXPECT_TRUE(has(ran.out, "is damaged or of another version")) << ran.out;
+}
+
+// As another look holds it, which is over soon.
+TEST_F(SmiTest, ADamagedTableThatIsOnlyLookedAtIsNone) {
+  std::ofstream(folder_ / "table") << "half";
+  ::chmod((folder_ / "table").c_str(), 0600);
+  UniqueFd looks(::open((folder_ / "table").c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_TRUE(range_lock::try_take(looks, F_RDLCK, host_table::kPresenceByte));
+  std::promise<void> never;
+  std::thread leaves([&] {
+    never.get_future().wait_for(std::chrono::milliseconds(20));
+    looks.reset();
+  });
+  const auto view = HostView::open();
+  leaves.join();
+  ASSERT_TRUE(view) << error_text::newest();
+  EXPECT_FALSE(*view);
 }
 
 // Whoever is dead before the look does not show, whoever lives does, with what he holds.
