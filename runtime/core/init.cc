@@ -87,8 +87,18 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
   };
   tell(ACL_RT_DEVICE_STATE_RESET_PRE);
   // All streams before the first device closes: those of one device may be at work on another's memory.
+  for (int device = 0; device < kMaxDevices; ++device) {
+    notifies_.close_imports(device);
+  }
+  if (auto current = driver()) {
+    (*current)->sharing().take_leave();
+  }
   lock.unlock();
-  for (void* handle : streams_.handles()) {
+  const std::vector<void*> streams = streams_.handles();
+  for (void* handle : streams) {
+    with_stream(handle, [](Stream& stream) { stream.leave_lost_waits(); });
+  }
+  for (void* handle : streams) {
     with_stream(handle, [](Stream& stream) {
       if (!stream.stored()) {
         stream.drain_for_good();

@@ -80,6 +80,14 @@ Result<> Notifies::clear(std::span<void* const> handles) {
   return {};
 }
 
+void Notifies::close_imports(int device) {
+  for (void* handle : flags_.handles()) {
+    if (const Notify* notify = flags_.find(handle); notify != nullptr && notify->imported() && notify->device() == device) {
+      flags_.remove(handle);
+    }
+  }
+}
+
 void Notifies::close_device(int device) {
   for (HandleTable<Notify>* table : {&flags_, &counters_}) {
     for (void* handle : table->handles()) {

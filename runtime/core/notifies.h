@@ -33,6 +33,8 @@ class Notifies {
   Result<> destroy(void* handle, Notify::Kind kind);
   // All of them or, when a handle is stale, or imported, none.
   Result<> clear(std::span<void* const> handles);
+  // Makes the handles of what the device has imported dead: it is given back with the last record that is queued.
+  void close_imports(int device);
   // Makes the handles of the device's notifies dead.
   void close_device(int device);
 

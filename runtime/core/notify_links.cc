@@ -25,7 +25,7 @@ Result<> NotifyExport::attach(Driver& driver, NotifyCell& cell, int device, uint
                 .device = shared->device,
                 .secret = Secret::random(),
                 .listed_only = listed_only,
-                .tells_deserted = listed_only,
+                .tells_attendance = true,
                 .pids = {},
                 .owner = link->page_};
   link->key_.secret = object.secret;
@@ -34,7 +34,7 @@ Result<> NotifyExport::attach(Driver& driver, NotifyCell& cell, int device, uint
   // Nobody has the key yet, so nobody imports before the cell is ready for it.
   CANOPY_ASSIGN(raw->key_.id, driver.sharing().share(
                                   std::move(object), [raw](const Sharing::Importer& who) { raw->on_importer_lost(who); },
-                                  [raw] { raw->on_deserted(); }));
+                                  [raw] { raw->on_attendance(); }));
   driver.scheduler().listen_to_peers(&driver.host_table().bell());
   raw->news->add(raw->bit, raw);
   cell.share(std::move(link));
@@ -57,20 +57,28 @@ Result<> NotifyExport::allow(std::span<const int32_t> pids) {
 }
 
 void NotifyExport::see_who_is_left() {
-  if (!driver_.sharing().deserted(key_.id)) {
-    cell_.expect_peers();
+  const Attendance attendance = driver_.sharing().attendance(key_.id);
+  if (attendance == Attendance::deserted) {
+    const std::string sentence = fmt::format("all processes that may import notify {} have ended, or torn their devices down", id_);
+    if (lost_one_) {
+      cell_.lose_peer(sentence, true);
+    } else {
+      cell_.lose_all_peers(sentence);
+    }
     return;
   }
-  const std::string sentence = fmt::format("all processes that may import notify {} have ended", id_);
-  if (lost_one_) {
-    cell_.lose_peer(sentence, true);
-  } else {
-    cell_.lose_all_peers(sentence);
+  const bool absent = attendance == Attendance::absent;
+  if (!listed_only_ && std::exchange(lost_one_, lost_one_ && absent)) {
+    return;  // lost until somebody imports it again, which the cell sees by itself
+  }
+  cell_.expect_peers(absent);
+  if (absent) {
+    driver_.scheduler().note_parked();  // who leaves such waits may lie there
   }
 }
 
 // On the broker's thread, as what follows.
-void NotifyExport::on_deserted() {
+void NotifyExport::on_attendance() {
   if (!cell_.try_hold()) {
     return;
   }
@@ -89,9 +97,10 @@ void NotifyExport::on_importer_lost(const Sharing::Importer& who) {
   NotifyCell& cell = cell_;
   {
     std::lock_guard lock(listing_);
-    lost_one_ = true;
+    const Attendance attendance = driver_.sharing().attendance(key_.id);
     // Of those who are listed others may come.
-    const bool last = listed_only_ ? driver_.sharing().deserted(key_.id) : driver_.sharing().importers(who.object) == 0;
+    const bool last = attendance == Attendance::deserted || (!listed_only_ && attendance == Attendance::absent);
+    lost_one_ = listed_only_ || last;
     cell.lose_peer(fmt::format("process {}, which had imported notify {}, is gone", who.pid, id_), last);
   }
   cell.drop_reference();

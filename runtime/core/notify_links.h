@@ -32,8 +32,10 @@ class NotifyExport final : public NotifyLink, private PeerWatcher {
       : driver_(driver), cell_(cell), id_(id), listed_only_(listed_only) {}
   bool hold() override { return cell_.try_hold(); }
   void look() override { cell_.look(); }  // with the share of hold(): this object may go, too
+  // Who waits for us to record what we have given back does so for ever, if that is whom we wait for.
+  void on_last_wait() override { driver_.sharing().take_leave(); }
   void on_importer_lost(const Sharing::Importer& who);
-  void on_deserted();
+  void on_attendance();
   // REQUIRES: listing_ held.
   void see_who_is_left();
 
@@ -42,7 +44,7 @@ class NotifyExport final : public NotifyLink, private PeerWatcher {
   const uint32_t id_;
   const bool listed_only_;
   std::mutex listing_;  // held from a look at who is left to what the cell is told of it; guards lost_one_
-  bool lost_one_ = false;  // an importer vanished, since a process was listed
+  bool lost_one_ = false;  // an importer vanished, since a process was listed; without a list: the last one, since one came
   std::shared_ptr<SyncPage> page_;
   SharedKey key_;
 };

@@ -94,9 +94,13 @@ void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) 
     return;
   }
   labels_.close_context(handle);
+  give_back_with_last_context(owner->device_id());
   lock.unlock();
   if (ModelHost* models = model_host()) {
     models->close_context(handle);
+  }
+  for (void* stream : owner->streams()) {
+    with_stream(stream, [](Stream& found) { found.leave_lost_waits(); });  // all, before one waits for another
   }
   for (void* stream : owner->streams()) {
     owner->remove_stream(stream);
@@ -111,6 +115,25 @@ void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) 
     return;
   }
   close_unused_device(device);
+}
+
+// Others may wait until we have left what they share, while we wait for them.
+void Runtime::give_back_with_last_context(int device) {
+  const Primary& primary = primaries_[static_cast<size_t>(device)];
+  const uint32_t others = contexts_of_device_[static_cast<size_t>(device)] - 1;
+  const bool others_go_too = others == 1 && primary.context != nullptr && primary.references == 0;
+  if (others != 0 && !others_go_too) {
+    return;
+  }
+  notifies_.close_imports(device);
+  for (int other = 0; other < kMaxDevices; ++other) {
+    if (other != device && contexts_of_device_[static_cast<size_t>(other)] != 0) {
+      return;
+    }
+  }
+  if (auto current = driver()) {
+    (*current)->sharing().take_leave();
+  }
 }
 
 // REQUIRES: mutex_ held.

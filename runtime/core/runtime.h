@@ -236,6 +236,9 @@ class Runtime {
   // REQUIRES: `lock` holds mutex_. Let go while the streams drain: what they wait for may need others to
   // get on. Closes the device with its last context, not counting a primary one that nobody has set.
   void release_context(void* handle, std::unique_lock<std::mutex>& lock);
+  // If the context of `device` that is about to drain is its last: gives back what the device has imported, and with the
+  // process's last one takes leave of the others. REQUIRES: mutex_ held.
+  void give_back_with_last_context(int device);
   void close_unused_device(int device);
   // Makes the handle dead, waits for the stream's work and for who holds it, and frees it.
   void retire_stream(void* handle);

@@ -145,11 +145,15 @@ void Stream::drain() {
              [&] { return describe_wait(target); });
 }
 
-void Stream::drain_for_good() {
+void Stream::leave_lost_waits() {
   if (!stored() && !strand_.idle()) {
     strand_.leave_lost_waits();
     strand_.scheduler().orders().add(&strand_);
   }
+}
+
+void Stream::drain_for_good() {
+  leave_lost_waits();
   drain();
 }
 

@@ -121,8 +121,10 @@ class Stream {
   Result<> synchronize(Deadline deadline);
   // Waits until nothing of the stream is left with the device. Stored tasks are dropped.
   void drain();
-  // The same for a stream that goes away: it does not wait for records that were dropped. REQUIRES: taken off
-  // Scheduler::orders() afterwards.
+  // For a stream that goes away: from here on it does not wait for what cannot come any more (records that were dropped, and
+  // those of processes that have given a notify back). REQUIRES: taken off Scheduler::orders() afterwards.
+  void leave_lost_waits();
+  // Both.
   void drain_for_good();
   // Drops all tasks and waits until the one that runs has ended; who synchronises meanwhile hears of it. After
   // Errc::stream_timeout what was submitted before is still dropped, as soon as that one ends.

@@ -53,15 +53,15 @@ void DropOrders::ask_for_chase() {
 
 void DropOrders::chase() {
   wanted_.exchange(false, std::memory_order_acq_rel);
-  std::vector<TimedEventWait*> ended;
+  Rest rest;
   {
     std::lock_guard lock(mutex_);
     for (Strand* strand : strands_) {
-      take_off_wait(*strand, &ended);
+      take_off_wait(*strand, &rest);
     }
   }
-  // Without the lock: end() waits for a limit that runs out just now, and that may add orders.
-  for (TimedEventWait* wait : ended) {
+  // Without the lock: end() waits for a limit that runs out just now, and that may add orders, as a failure may.
+  for (TimedEventWait* wait : rest.ended) {
     EventCell* cell = wait->cell;
     uint64_t over = 0;
     if (Strand* strand = wait->end(&over)) {  // else the limit was faster
@@ -69,12 +69,17 @@ void DropOrders::chase() {
     }
     cell->drop_shares(over);
   }
+  for (const auto& [cell, strand] : rest.leaving) {
+    if (cell->leave_waiter(strand)) {
+      scheduler_.submit(strand, true);
+    }
+  }
   scheduler_.ring_pollers();
 }
 
 // The cells may have got other waits by now, for they are never freed: the strand itself is looked
 // for.
-void DropOrders::take_off_wait(Strand& strand, std::vector<TimedEventWait*>* ended) {
+void DropOrders::take_off_wait(Strand& strand, Rest* rest) {
   Sqe head;
   {
     std::lock_guard lock(strand.producer_lock());  // nobody writes over the entry
@@ -93,12 +98,14 @@ void DropOrders::take_off_wait(Strand& strand, std::vector<TimedEventWait*>* end
       break;
     case SqeKind::timed_event_wait:
       if (TimedEventWait* wait = head.body.timed_event.cell->remove_timed_waiter(&strand)) {
-        ended->push_back(wait);
+        rest->ended.push_back(wait);
       }
       break;
     case SqeKind::notify_wait:
       if (head.body.notify_wait.cell->remove_waiter(&strand)) {
         scheduler_.submit(&strand, true);
+      } else if (strand.leaves_lost_waits()) {
+        rest->leaving.emplace_back(head.body.notify_wait.cell, &strand);
       }
       break;
     case SqeKind::kernel:

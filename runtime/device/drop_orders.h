@@ -16,10 +16,12 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace canopy {
 
+class NotifyCell;
 class Scheduler;
 class Strand;
 struct Launch;
@@ -51,8 +53,12 @@ class DropOrders {
   void chase();
 
  private:
-  // Waits with a limit that are to be ended go into *ended.
-  void take_off_wait(Strand& strand, std::vector<TimedEventWait*>* ended);
+  // What is to be dealt with when no lock is held.
+  struct Rest {
+    std::vector<TimedEventWait*> ended;  // waits with a limit
+    std::vector<std::pair<NotifyCell*, Strand*>> leaving;  // NotifyCell::leave_waiter()
+  };
+  void take_off_wait(Strand& strand, Rest* rest);
 
   Scheduler& scheduler_;
   std::atomic<bool> wanted_{false};

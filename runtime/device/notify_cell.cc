@@ -116,6 +116,7 @@ NotifyCell* NotifyCell::make() {
   cell->word_ = 0;
   cell->recorded_here_.store(false, std::memory_order_relaxed);
   cell->orphaned_ = false;
+  cell->absent_ = false;
   // Relaxed: others get the cell from the caller.
   cell->references_.store(1, std::memory_order_relaxed);
   return cell;
@@ -333,7 +334,7 @@ void NotifyCell::resume(Strand* over, Executor* found_by) {
 }
 
 bool NotifyCell::orphaned() const {
-  return orphaned_ && load_relaxed(&link()->shared->imports) == orphaned_imports_ &&
+  return orphaned_ && load_relaxed(&link()->shared->imports) == imports_then_ &&
          !(orphaned_unless_recorded_ && recorded_here_.load(std::memory_order_relaxed));
 }
 
@@ -341,9 +342,50 @@ void NotifyCell::lose_peer(const std::string& sentence, bool last) { fail_waits(
 
 void NotifyCell::lose_all_peers(const std::string& sentence) { fail_waits(sentence, true, true); }
 
-void NotifyCell::expect_peers() {
+void NotifyCell::expect_peers(bool absent) {
   std::lock_guard lock(lock_);
   orphaned_ = false;
+  absent_ = absent;
+  imports_then_ = load_relaxed(&link()->shared->imports);
+}
+
+bool NotifyCell::is_parked(const Strand* strand) const {
+  const Strand* each = first_;
+  while (each != nullptr && each != strand) {
+    each = each->next_waiter;
+  }
+  return each != nullptr;
+}
+
+bool NotifyCell::leave_waiter(Strand* strand) {
+  Strand* over = nullptr;
+  bool fails = false;
+  {
+    std::lock_guard lock(lock_);
+    // Whoever lies here lives, and has a share, so that the cell stays what it is.
+    if (!is_parked(strand) || !strand->leaves_lost_waits() || link() == nullptr || recorded_here_.load(std::memory_order_relaxed)) {
+      return false;
+    }
+    acquire_reference();
+    if (absent_ && load_relaxed(&link()->shared->imports) == imports_then_) {
+      over = take_satisfied();  // what they recorded last still counts
+      fails = unlink(strand);
+    }
+  }
+  resume(let_go(over), nullptr);
+  if (fails) {
+    const auto& wait = strand->front()->body.notify_wait;
+    if (wait.limit_ns != 0) {
+      strand->scheduler().wait_timer().cancel(&strand->limit);
+    }
+    strand->record_error(kPeerLost, fmt::format("all processes that had imported {} {} have given it back, and the stream that waits for it ends",
+                                                wait.what, wait.id));
+    drop_reference();
+  } else if (over == nullptr) {
+    link()->on_last_wait();
+  }
+  drop_reference();
+  return fails;
 }
 
 void NotifyCell::fail_waits(const std::string& sentence, bool last, bool unless_recorded_here) {
@@ -356,7 +398,8 @@ void NotifyCell::fail_waits(const std::string& sentence, bool last, bool unless_
       failed = take_all();
       orphaned_ = last;
       orphaned_unless_recorded_ = unless_recorded_here;
-      orphaned_imports_ = load_relaxed(&link()->shared->imports);
+      absent_ = false;
+      imports_then_ = load_relaxed(&link()->shared->imports);
     }
   }
   resume(let_go(over), nullptr);

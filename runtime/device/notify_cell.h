@@ -30,6 +30,8 @@ class Strand;
 class NotifyLink {
  public:
   virtual ~NotifyLink() = default;
+  // Of the creator: a stream that is on its way out waits for the notify, which somebody has imported.
+  virtual void on_last_wait() {}
   SharedNotify* shared = nullptr;
   // Of who imported the notify: the creator's bell and the bit to raise there. Null at the creator's.
   PeerBell* creator = nullptr;
@@ -74,8 +76,8 @@ class NotifyCell {
   // A process that had imported the notify is gone: waits that are not over fail, and, if `last`, so do later ones
   // that are not satisfied at once, until somebody imports it again. REQUIRES: as above.
   void lose_peer(const std::string& sentence, bool last);
-  // All processes that might import the notify have ended, in whatever way: as the loss of the last one, unless this
-  // process records it, too. REQUIRES: as above.
+  // All processes that might import the notify have ended, in whatever way, or taken leave: as the loss of the last one, unless
+  // this process records it, too. REQUIRES: as above.
   void lose_all_peers(const std::string& sentence);
   // A task that records is about to be queued here.
   void note_recorder() {
@@ -83,8 +85,9 @@ class NotifyCell {
       recorded_here_.store(true, std::memory_order_relaxed);  // whoever asks, asks later or does not care
     }
   }
-  // There are such processes (again).
-  void expect_peers();
+  // There are such processes (again). `absent`: none has it imported any more. Then waits of streams that are on their way
+  // out (Strand::leaves_lost_waits()) are over, unless this process records it: see DropOrders.
+  void expect_peers(bool absent);
 
   // The word as it is now, for reports.
   uint32_t word();
@@ -93,6 +96,10 @@ class NotifyCell {
   // Takes `strand`, which is to leave its wait (Strand::drops_head()), off the list, and drops the wait's share.
   // False: it is not on it. The cell may be anybody's by now.
   bool remove_waiter(Strand* strand);
+  // For the wait of a strand that leaves lost waits, if it is on the list: true when it has failed because all who imported the
+  // notify are absent (expect_peers()), and is the caller's; else they hear of it. It need not live any more. REQUIRES: no lock
+  // is held.
+  bool leave_waiter(Strand* strand);
 
  private:
   friend class SpareNotifyCells;
@@ -124,6 +131,7 @@ class NotifyCell {
   static void resume(Strand* over, Executor* found_by);
   Strand* take_satisfied();
   void append(Strand* strand);
+  bool is_parked(const Strand* strand) const;
   bool unlink(Strand* strand, bool marked_only = false);
 
   std::atomic<uint32_t> references_{1};
@@ -139,7 +147,8 @@ class NotifyCell {
   int polled_at_ = -1;         // where PeerNews polls the word; -1: it does not
   bool orphaned_ = false;      // the last importer is gone
   bool orphaned_unless_recorded_ = false;  // with it: all have ended in good order, as far as is known
-  uint32_t orphaned_imports_ = 0;  // what `imports` was then
+  bool absent_ = false;        // the last importer has given it back
+  uint32_t imports_then_ = 0;  // what `imports` was at either
   std::atomic<NotifyLink*> link_{nullptr};  // owned; set once, under the lock, released; gone with the last share
   Strand* first_ = nullptr;
   Strand* last_ = nullptr;

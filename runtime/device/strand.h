@@ -138,7 +138,8 @@ class Strand {
   // Scheduler::orders() to be seen.
   void drop_below(uint64_t ticket) { drop_below_.store(ticket, std::memory_order_release); }
   static constexpr uint64_t kDropAll = ~0ull;
-  // The stream is on its way out: a wait for a record that was dropped is over. Needs an entry as well.
+  // The stream is on its way out: a wait for a record that was dropped is over, as one for a notify that all other processes
+  // have given back. Needs an entry as well.
   void leave_lost_waits() { leaves_lost_.store(true, std::memory_order_release); }
   bool leaves_lost_waits() const { return leaves_lost_.load(std::memory_order_acquire); }
   // Whether the oldest task is among them; for its owner, the blocks of its kernel, and who finds it in a cell.

@@ -188,9 +188,9 @@ void Broker::State::deal_with_remains(std::unique_lock<std::mutex>& lock) {
       options.on_lease_lost(lease.id, lease.pid, lease.identity);
     }
   }
-  for (const uint64_t id : remains.deserted) {
-    if (options.on_deserted) {
-      options.on_deserted(id);
+  for (const uint64_t id : remains.attendance) {
+    if (options.on_attendance) {
+      options.on_attendance(id);
     }
   }
 }
@@ -348,12 +348,12 @@ Result<> Broker::allow(uint64_t id, const ProcessList& pids) {
   return {};
 }
 
-bool Broker::deserted(uint64_t id) const {
+Attendance Broker::attendance(uint64_t id) const {
   if (state_->in_child()) {
-    return false;
+    return Attendance::expected;
   }
   std::lock_guard lock(state_->mutex);
-  return state_->clients.deserted(id);
+  return state_->clients.attendance(id);
 }
 
 size_t Broker::leases(uint64_t id) const {
@@ -427,6 +427,24 @@ void Broker::give_back(const Lease& lease) {
   }
   if (const auto connection = lease.connection.lock(); connection && !connection->give_back(lease.id, lease.serial)) {
     state_->tell_later(connection);
+  }
+}
+
+void Broker::take_leave() {
+  if (state_->in_child()) {
+    return;
+  }
+  std::vector<std::shared_ptr<BrokerConnection>> connections;
+  {
+    std::lock_guard lock(state_->mutex);
+    for (const auto& [token, peer] : state_->watched) {
+      connections.push_back(peer.connection);
+    }
+  }
+  for (const auto& connection : connections) {
+    if (!connection->leave()) {
+      state_->tell_later(connection);
+    }
   }
 }
 

@@ -33,6 +33,13 @@ class BrokerConnection;
 // What lies behind an id.
 enum class ObjectKind : uint32_t { memory = 1, notify, event };
 
+// Who of other processes may still use an export.
+enum class Attendance : uint8_t {
+  expected,  // somebody has a lease, or is listed and has not come yet, or nobody has come at all
+  absent,    // all who came have given it back; they live, or it is for everybody
+  deserted   // all who are listed have ended, or taken leave
+};
+
 // 128 bits that who asks has to know, besides being allowed to ask.
 struct Secret {
   uint64_t bits[2] = {};
@@ -49,7 +56,7 @@ struct Export {
   int32_t device = -1;  // as the host numbers it
   Secret secret;
   bool listed_only = false;  // only for `pids`, which may grow; else for any process of this uid
-  bool tells_deserted = false;  // on_deserted is called for it, by the processes that allow() lists
+  bool tells_attendance = false;  // on_attendance is called for it; listed are those of allow()
   ProcessList pids;
   std::shared_ptr<void> owner;  // kept while the export, or a lease of it, lives; may be null
 };
@@ -85,8 +92,8 @@ class Broker {
   // The same for who held a lease of `id` and vanished: called once per lease, after it has ended.
   using LeaseLostCallback = std::function<void(uint64_t id, pid_t pid, uint64_t identity)>;
 
-  // The same when the last process that is listed for `id` has ended, in whatever way.
-  using DesertedCallback = std::function<void(uint64_t id)>;
+  // The same when the attendance of `id` may be another one; behind LeaseLostCallback, if it is by a loss.
+  using AttendanceCallback = std::function<void(uint64_t id)>;
 
   // Why a client cannot be who its greeting says; "": no doubt. On the broker's thread, under its lock: it must not come
   // back here.
@@ -96,7 +103,7 @@ class Broker {
     LostCallback on_lost;
     LostCallback on_left;  // the same for who said goodbye
     LeaseLostCallback on_lease_lost;
-    DesertedCallback on_deserted = {};
+    AttendanceCallback on_attendance = {};
     uint16_t tag = 0;       // the low 16 bits of every id
     uint64_t identity = 0;  // told to brokers that we connect to
     Doubt doubt = {};       // none: greetings are believed
@@ -121,8 +128,8 @@ class Broker {
   // More processes that may fetch `id`. Errc::not_found: withdrawn, or never published; invalid_argument: published
   // without a list.
   Result<> allow(uint64_t id, const ProcessList& pids);
-  // Whether all processes that are listed for `id`, an export that tells of it, have ended. Not before one is listed; this process does not count.
-  bool deserted(uint64_t id) const;
+  // Of an export that tells of it. Nobody is listed before allow(), and this process never.
+  Attendance attendance(uint64_t id) const;
   // How many leases of `id` there are now.
   size_t leases(uint64_t id) const;
   // Later fetches of `id` fail; what was fetched stays valid.
@@ -137,6 +144,8 @@ class Broker {
   Result<FetchedMemory> fetch(const std::string& address, const FetchRequest& request);
   // Ends that lease. Does not wait for the exporter, and may be called when it is gone.
   void give_back(const Lease& lease);
+  // Tells all that we are connected to that we use nothing of theirs but what we have leases of, until we fetch again.
+  void take_leave();
   // Stops watching that peer: it is expected to leave now (finalize).
   // With `tag`: only if that is the tag of the connection that there is.
   void disconnect(const std::string& address, std::optional<uint64_t> tag = {});

@@ -62,7 +62,7 @@ class BrokerClients {
   enum class Allowed { yes, unknown, without_list };
   // Takes tokens for processes that it has not watched before.
   Allowed allow(uint64_t id, const ProcessList& pids, uint64_t& next_token);
-  bool deserted(uint64_t id) const;
+  Attendance attendance(uint64_t id) const;
   void withdraw(uint64_t id);
   size_t leases(uint64_t id) const;
 
@@ -75,7 +75,7 @@ class BrokerClients {
     };
     std::vector<std::shared_ptr<Export>> objects;
     std::vector<LostLease> lost;
-    std::vector<uint64_t> deserted;  // ids
+    std::vector<uint64_t> attendance;  // ids; of each may be another one now
   };
   Remains take_remains() { return std::exchange(remains_, {}); }
 
@@ -84,7 +84,7 @@ class BrokerClients {
   // Serves one message of a client, or learns of a listed process's end. False: `token` is nobody here.
   bool handle(uint64_t token);
   // Drops those who had their time to say hello, and looks at listed processes; returns when there is more of it (~0: never).
-  uint64_t run_timers(uint64_t now_ns) { return std::min(drop_silent(now_ns), listed_.look(now_ns, &remains_.deserted)); }
+  uint64_t run_timers(uint64_t now_ns) { return std::min(drop_silent(now_ns), listed_.look(now_ns, &remains_.attendance)); }
   // What allow() has changed wants run_timers() to be called.
   bool wants_timers() const { return listed_.has_unwatched(); }
   void say_goodbye();
@@ -107,6 +107,7 @@ class BrokerClients {
     UniqueFd socket;
     bool greeted = false;
     bool leaving = false;  // has said goodbye
+    bool on_leave = false;  // uses only what it has leases of
     broker_socket::Credentials who;
     uint64_t greet_by_ns = 0;
     uint64_t identity = 0;
@@ -134,6 +135,10 @@ class BrokerClients {
   }
   size_t limit_of_client() const { return std::max<size_t>(1, limit_ / 4); }
   broker_protocol::Status judge(const broker_socket::Credentials& who);
+  void take_lease(Client& client, const broker_protocol::Message& request, const std::shared_ptr<Export>& object);
+  // One lease of `object` less.
+  void note_end_of_lease(uint64_t id, const Export& object);
+  static bool has_lease(const Client& client, uint64_t id);
   // False when the client is to go, with a complaint unless it leaves by itself.
   bool serve(Client& client, std::string& complaint);
   bool answer(Client& client, const broker_protocol::Message& request, std::string& complaint);
@@ -151,7 +156,12 @@ class BrokerClients {
   size_t strangers_ = 0;                               // clients that have not said hello
   std::unordered_map<pid_t, size_t> connections_of_;   // by process; never 0
   std::unordered_map<uint64_t, std::shared_ptr<Export>> published_;  // by id
-  ListedProcesses listed_;                                           // for exports that tell of their end
+  struct Users {
+    size_t leases = 0;
+    bool fetched = false;  // by one who took a lease
+  };
+  std::unordered_map<uint64_t, Users> users_;  // by id, of exports that tell of their attendance
+  ListedProcesses listed_;                     // for such exports
   Remains remains_;
 };
 
@@ -160,6 +170,9 @@ inline uint64_t BrokerClients::publish(Export object, uint16_t tag) {
   do {
     id = (random_id() & ~uint64_t{0xFFFF}) | tag;
   } while (id == tag || published_.contains(id));
+  if (object.tells_attendance) {
+    users_.emplace(id, Users{});
+  }
   published_.emplace(id, std::make_shared<Export>(std::move(object)));
   return id;
 }
@@ -173,18 +186,29 @@ inline BrokerClients::Allowed BrokerClients::allow(uint64_t id, const ProcessLis
     return Allowed::without_list;
   }
   for (const ProcessList::Entry& process : pids.entries()) {
-    if (found->second->pids.add(process) && found->second->tells_deserted) {
+    found->second->pids.add(process);
+    if (found->second->tells_attendance) {
       listed_.add(id, process, next_token);
     }
   }
   return Allowed::yes;
 }
 
-inline bool BrokerClients::deserted(uint64_t id) const { return listed_.deserted(id); }
+inline Attendance BrokerClients::attendance(uint64_t id) const {
+  const auto users = users_.find(id);
+  if (users == users_.end() || users->second.leases != 0) {
+    return Attendance::expected;
+  }
+  if (listed_.deserted(id)) {
+    return Attendance::deserted;
+  }
+  return users->second.fetched && !listed_.some_to_come(id) ? Attendance::absent : Attendance::expected;
+}
 
 inline void BrokerClients::withdraw(uint64_t id) {
   if (auto found = published_.extract(id)) {
     listed_.forget(id, found.mapped()->pids);
+    users_.erase(id);
     remains_.objects.push_back(std::move(found.mapped()));
   }
 }
@@ -235,7 +259,7 @@ inline void BrokerClients::admit(UniqueFd socket, uint64_t token) {
 inline bool BrokerClients::handle(uint64_t token) {
   const auto client = clients_.find(token);
   if (client == clients_.end()) {
-    return listed_.handle(token, &remains_.deserted);
+    return listed_.handle(token, &remains_.attendance);
   }
   std::string complaint;
   if (!serve(client->second, complaint)) {
@@ -291,6 +315,10 @@ inline bool BrokerClients::answer(Client& client, const broker_protocol::Message
   } else if (request.op == Op::give_back && client.greeted) {
     give_back(client, {request.id, request.serial});
     return true;
+  } else if (request.op == Op::leave && client.greeted) {
+    client.on_leave = true;
+    listed_.take_leave({client.who.pid, client.who.identity}, [&](uint64_t id) { return has_lease(client, id); }, &remains_.attendance);
+    return true;
   } else {
     complaint =
         fmt::format("sent operation {} where it makes no sense", static_cast<uint16_t>(request.op));
@@ -314,7 +342,7 @@ inline bool BrokerClients::answer(Client& client, const broker_protocol::Message
     complaint = "does not read its replies";
   }
   if (sent == broker_socket::Sent::done && found != nullptr && request.leased != 0) {
-    client.leases().emplace(LeaseName{request.id, request.serial}, *found);
+    take_lease(client, request, *found);
   }
   return sent == broker_socket::Sent::done;
 }
@@ -352,7 +380,37 @@ inline void BrokerClients::give_back(Client& client, LeaseName name) {
   if (lease != leases.end() && lease->first.id == name.id) {
     remains_.objects.push_back(std::move(lease->second));
     leases.erase(lease);
+    note_end_of_lease(name.id, *remains_.objects.back());
+    if (client.on_leave && !has_lease(client, name.id)) {
+      listed_.take_leave_of(name.id, {client.who.pid, client.who.identity}, &remains_.attendance);
+    }
   }
+}
+
+inline void BrokerClients::take_lease(Client& client, const broker_protocol::Message& request, const std::shared_ptr<Export>& object) {
+  client.leases().emplace(LeaseName{request.id, request.serial}, object);
+  client.on_leave = false;
+  if (const auto users = users_.find(request.id); users != users_.end()) {
+    users->second.fetched = true;
+    if (++users->second.leases == 1) {
+      remains_.attendance.push_back(request.id);
+    }
+    listed_.note_fetch(request.id, {client.who.pid, client.who.identity}, &remains_.attendance);
+  }
+}
+
+inline void BrokerClients::note_end_of_lease(uint64_t id, const Export& object) {
+  if (!object.tells_attendance) {
+    return;
+  }
+  if (const auto users = users_.find(id); users != users_.end() && --users->second.leases == 0) {
+    remains_.attendance.push_back(id);
+  }
+}
+
+inline bool BrokerClients::has_lease(const Client& client, uint64_t id) {
+  const auto first = client.leases().lower_bound({id, 0});
+  return first != client.leases().end() && first->first.id == id;
 }
 
 inline void BrokerClients::drop(uint64_t token, const std::string& complaint) {
@@ -366,6 +424,7 @@ inline void BrokerClients::drop(uint64_t token, const std::string& complaint) {
     if (!entry->second.leaving) {
       remains_.lost.push_back({name.id, entry->second.who.pid, entry->second.identity});
     }
+    note_end_of_lease(name.id, *object);
     remains_.objects.push_back(std::move(object));
   }
   epoll_unwatch(epoll_, entry->second.socket.get());

@@ -366,6 +366,17 @@ bool BrokerConnection::give_back(uint64_t id, uint64_t serial) {
   return tell_given_back();
 }
 
+bool BrokerConnection::leave() {
+  {
+    std::lock_guard lock(given_back_mutex_);
+    if (leave_ == Leave::told) {
+      return true;
+    }
+    leave_ = Leave::untold;
+  }
+  return tell_given_back();
+}
+
 // One message is atomic, so a fetch() that is under way on another thread does not matter.
 bool BrokerConnection::tell_given_back() {
   std::lock_guard lock(given_back_mutex_);
@@ -375,6 +386,12 @@ bool BrokerConnection::tell_given_back() {
       return false;
     }
     given_back_.pop_back();  // sent, or the other side is gone and its leases with it
+  }
+  if (socket_ && leave_ == Leave::untold) {
+    if (broker_socket::send_message(socket_, Message{.op = Op::leave}) == Sent::full) {
+      return false;
+    }
+    leave_ = Leave::told;
   }
   return true;
 }
@@ -387,6 +404,10 @@ Result<Message> BrokerConnection::ask_for(const FetchRequest& wanted, UniqueFd* 
                                 .kind = static_cast<uint32_t>(wanted.kind),
                                 .leased = wanted.leased},
                         passed, deadline);
+  if (wanted.leased) {
+    std::lock_guard lock(given_back_mutex_);
+    leave_ = Leave::no;  // also of a leave() that was told beside this: it may have been heard first
+  }
   // The exporter has said yes, or may yet: named by its serial, because there may be no lease, but others of this id.
   if (wanted.leased && (!reply || (reply->status == Status::ok && !usable(*reply, *passed)))) {
     give_back(wanted.id, serial_);

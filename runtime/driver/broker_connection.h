@@ -70,6 +70,9 @@ class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
   // tell_given_back() when there is room.
   // What is not the lease of a FETCH is no matter: the other side knows none.
   bool give_back(uint64_t id, uint64_t serial);
+  // Tells the other side behind all that was given back so far, unless it has heard it since the last lease; the same when its
+  // queue is full.
+  bool leave();
   // True when nothing is left to be told. Never blocks; any thread.
   bool tell_given_back();
   // After a hang-up: reads what is left; true when the peer had said goodbye.
@@ -112,6 +115,7 @@ class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
   bool goodbye_ = false;
   std::mutex given_back_mutex_;         // guards given_back_, and the end of socket_; taken inside of mutex_, or alone
   std::vector<GivenBack> given_back_;    // not told yet
+  enum class Leave : uint8_t { no, untold, told } leave_ = Leave::no;  // guarded likewise
   Doorbell turn_over_;  // rung when mutex_ is free again
 };
 

@@ -7,6 +7,7 @@
 //         secret, leased ->
 //                      <-           FETCH_REPLY  serial, status, bytes, offset, device (+ one descriptor when ok)
 //   GIVE_BACK serial, id ->         (no answer: ends the lease of that FETCH, serial 0: the oldest one)
+//   LEAVE              ->           (no answer: uses nothing but what it has leases of, until its next FETCH)
 //   GOODBYE            ->           (or)
 //                      <-           GOODBYE      then the socket closes
 //
@@ -23,9 +24,9 @@
 namespace canopy::broker_protocol {
 
 inline constexpr uint32_t kMagic = 0x6b724243;  // "CBrk"
-inline constexpr uint16_t kVersion = 2;
+inline constexpr uint16_t kVersion = 3;
 
-enum class Op : uint16_t { hello = 1, hello_reply, fetch, fetch_reply, goodbye, give_back };
+enum class Op : uint16_t { hello = 1, hello_reply, fetch, fetch_reply, goodbye, give_back, leave };
 
 // Own numbers, not Errc: those may be renumbered between two builds that talk to each other.
 enum class Status : uint32_t {

@@ -27,7 +27,7 @@ void ListedProcesses::add(uint64_t id, const ProcessList::Entry& process, uint64
   if (process.pid == ::getpid()) {
     return;
   }
-  size_t& living = living_of_[id];
+  Counts& counts = counts_of_[id];
   auto known = living_.find(process);
   if (known == living_.end()) {
     if (has_ended(process)) {
@@ -36,8 +36,12 @@ void ListedProcesses::add(uint64_t id, const ProcessList::Entry& process, uint64
     known = living_.emplace(process, Process{}).first;
     watch(known, next_token);
   }
-  known->second.ids.insert(id);
-  ++living;
+  const auto [part, is_new] = known->second.parts.emplace(id, Part::to_come);
+  if (is_new) {
+    ++counts.to_come;
+  } else if (part->second == Part::away) {
+    set_part(id, part->second, Part::to_come);
+  }
 }
 
 void ListedProcesses::watch(Processes::iterator process, uint64_t& next_token) {
@@ -67,12 +71,12 @@ void ListedProcesses::unwatch(Processes::iterator process) {
 }
 
 void ListedProcesses::forget(uint64_t id, const ProcessList& list) {
-  if (living_of_.erase(id) == 0) {
+  if (counts_of_.erase(id) == 0) {
     return;
   }
   for (const ProcessList::Entry& each : list.entries()) {
     const auto process = living_.find(each);
-    if (process != living_.end() && process->second.ids.erase(id) != 0 && process->second.ids.empty()) {
+    if (process != living_.end() && process->second.parts.erase(id) != 0 && process->second.parts.empty()) {
       unwatch(process);
       living_.erase(process);
     }
@@ -80,30 +84,86 @@ void ListedProcesses::forget(uint64_t id, const ProcessList& list) {
 }
 
 bool ListedProcesses::deserted(uint64_t id) const {
-  const auto found = living_of_.find(id);
-  return found != living_of_.end() && found->second == 0;
+  const auto found = counts_of_.find(id);
+  return found != counts_of_.end() && found->second.to_come == 0 && found->second.came == 0;
 }
 
-void ListedProcesses::end(Processes::iterator process, std::vector<uint64_t>* now_deserted) {
-  unwatch(process);
-  for (const uint64_t id : process->second.ids) {
-    if (--living_of_[id] == 0) {
-      now_deserted->push_back(id);
+bool ListedProcesses::some_to_come(uint64_t id) const {
+  const auto found = counts_of_.find(id);
+  return found != counts_of_.end() && found->second.to_come != 0;
+}
+
+// As ProcessList::has().
+ListedProcesses::Processes::iterator ListedProcesses::find(const ProcessList::Entry& process) {
+  const auto exactly = living_.find(process);
+  return exactly != living_.end() ? exactly : living_.find({process.pid, 0});
+}
+
+void ListedProcesses::set_part(uint64_t id, Part& part, Part now) {
+  Counts& counts = counts_of_[id];
+  --count_of(counts, part);
+  ++count_of(counts, part = now);
+}
+
+void ListedProcesses::note_fetch(uint64_t id, const ProcessList::Entry& process, std::vector<uint64_t>* changed) {
+  const auto who = find(process);
+  if (who == living_.end()) {
+    return;
+  }
+  for (auto& [each, part] : who->second.parts) {
+    if (each == id) {
+      set_part(each, part, Part::came);
+    } else if (part == Part::away) {
+      set_part(each, part, Part::to_come);
+      changed->push_back(each);
     }
+  }
+}
+
+void ListedProcesses::take_leave(const ProcessList::Entry& process, const std::function<bool(uint64_t)>& keeps,
+                                 std::vector<uint64_t>* changed) {
+  const auto who = find(process);
+  if (who == living_.end()) {
+    return;
+  }
+  for (auto& [each, part] : who->second.parts) {
+    if (part != Part::away && !keeps(each)) {
+      set_part(each, part, Part::away);
+      changed->push_back(each);
+    }
+  }
+}
+
+void ListedProcesses::take_leave_of(uint64_t id, const ProcessList::Entry& process, std::vector<uint64_t>* changed) {
+  const auto who = find(process);
+  if (who == living_.end()) {
+    return;
+  }
+  if (const auto its = who->second.parts.find(id); its != who->second.parts.end() && its->second != Part::away) {
+    set_part(id, its->second, Part::away);
+    changed->push_back(id);
+  }
+}
+
+void ListedProcesses::end(Processes::iterator process, std::vector<uint64_t>* changed) {
+  unwatch(process);
+  for (const auto& [id, part] : process->second.parts) {
+    --count_of(counts_of_[id], part);
+    changed->push_back(id);
   }
   living_.erase(process);
 }
 
-bool ListedProcesses::handle(uint64_t token, std::vector<uint64_t>* now_deserted) {
+bool ListedProcesses::handle(uint64_t token, std::vector<uint64_t>* changed) {
   const auto process = by_token_.find(token);
   if (process == by_token_.end()) {
     return false;
   }
-  end(process->second, now_deserted);
+  end(process->second, changed);
   return true;
 }
 
-uint64_t ListedProcesses::look(uint64_t now_ns, std::vector<uint64_t>* now_deserted) {
+uint64_t ListedProcesses::look(uint64_t now_ns, std::vector<uint64_t>* changed) {
   if (unwatched_ == 0) {
     return ~0ull;
   }
@@ -111,7 +171,7 @@ uint64_t ListedProcesses::look(uint64_t now_ns, std::vector<uint64_t>* now_deser
     for (auto each = living_.begin(); each != living_.end();) {
       const auto process = each++;
       if (!process->second.end && has_ended(process->first)) {
-        end(process, now_deserted);
+        end(process, changed);
       }
     }
     look_at_ns_ = now_ns + kLookNs;

@@ -47,9 +47,9 @@ struct Import::Watch : Revocable<> {
 };
 
 struct Sharing::Shared {
-  Shared(ImporterLost on_lost, std::function<void()> on_deserted) : lost(std::move(on_lost)), deserted(std::move(on_deserted)) {}
+  Shared(ImporterLost on_lost, std::function<void()> on_attendance) : lost(std::move(on_lost)), attendance(std::move(on_attendance)) {}
   Revocable<const Importer&> lost;
-  Revocable<> deserted;
+  Revocable<> attendance;
 };
 
 struct Sharing::Peer {
@@ -122,9 +122,9 @@ Result<Broker*> Sharing::broker() {
   options.on_lease_lost = [this](uint64_t id, pid_t pid, uint64_t identity) {
     on_lease_lost(id, {pid, static_cast<uint32_t>(identity & 0xFFFF), static_cast<uint8_t>(identity >> 16), id});
   };
-  options.on_deserted = [this](uint64_t id) {
+  options.on_attendance = [this](uint64_t id) {
     if (const auto entry = shared_as(id)) {
-      entry->deserted.call();
+      entry->attendance.call();
     }
   };
   options.doubt = [this](uint64_t identity, pid_t pid) {
@@ -139,9 +139,9 @@ Result<Broker*> Sharing::broker() {
   return made.release();
 }
 
-Result<uint64_t> Sharing::share(Export object, ImporterLost on_importer_lost, std::function<void()> on_deserted) {
+Result<uint64_t> Sharing::share(Export object, ImporterLost on_importer_lost, std::function<void()> on_attendance) {
   CANOPY_ASSIGN(Broker * mine, broker());
-  auto entry = std::make_shared<Shared>(std::move(on_importer_lost), std::move(on_deserted));
+  auto entry = std::make_shared<Shared>(std::move(on_importer_lost), std::move(on_attendance));
   std::lock_guard lock(mutex_);  // an importer that vanishes at once finds the entry
   CANOPY_ASSIGN(const uint64_t id, mine->publish(std::move(object)));
   shared_.emplace(id, std::move(entry));
@@ -182,12 +182,18 @@ void Sharing::end(uint64_t id) {
   }
   withdraw(id);
   entry->lost.revoke();
-  entry->deserted.revoke();
+  entry->attendance.revoke();
 }
 
-bool Sharing::deserted(uint64_t id) {
+Attendance Sharing::attendance(uint64_t id) {
   Broker* mine = broker_.load(std::memory_order_acquire);
-  return mine != nullptr && mine->deserted(id);
+  return mine == nullptr ? Attendance::expected : mine->attendance(id);
+}
+
+void Sharing::take_leave() {
+  if (Broker* mine = broker_.load(std::memory_order_acquire)) {
+    mine->take_leave();
+  }
 }
 
 size_t Sharing::importers(uint64_t id) {

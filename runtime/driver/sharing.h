@@ -73,13 +73,13 @@ class Sharing {
     uint64_t object = 0;  // what it had imported
   };
   using ImporterLost = std::function<void(const Importer&)>;
-  // With object.tells_deserted `on_deserted` is called when the last process that may import it has ended.
-  Result<uint64_t> share(Export object, ImporterLost on_importer_lost = {}, std::function<void()> on_deserted = {});
+  // With object.tells_attendance `on_attendance` is called when that may be another one.
+  Result<uint64_t> share(Export object, ImporterLost on_importer_lost = {}, std::function<void()> on_attendance = {});
   // More processes that may import it. Errc::invalid_argument: an empty list, no number of a process, or not exported
   // with a list; stale_handle: not shared (any more).
   Result<> allow(uint64_t id, std::span<const int32_t> pids);
-  // Whether all that were listed have ended: nobody is left who could import it, or has. REQUIRES: object.tells_deserted.
-  bool deserted(uint64_t id);
+  // REQUIRES: object.tells_attendance.
+  Attendance attendance(uint64_t id);
   // Nobody can import it any more; what importers have stays theirs, and their loss is still told.
   void withdraw(uint64_t id);
   // The same, and the callbacks end. When it returns, none will be called,
@@ -93,6 +93,9 @@ class Sharing {
   // shared (any more), of another kind, or with another secret; no_permission: this process is not on
   // the list; peer_lost: the exporter is gone; timeout: it does not answer.
   Result<Import> import(ObjectKind kind, const SharedKey& key, std::function<void()> on_exporter_lost = {});
+
+  // This process uses nothing more of what others share but what it has imported now, until it imports again.
+  void take_leave();
 
   // The slot of the process that exported `id`; Errc::invalid_argument when no process can have done so.
   Result<uint32_t> exporter_of(uint64_t id) const;

@@ -34,6 +34,7 @@ struct Object {
   ino_t inode = 0;
   bool withdrawn = false;
   bool listed = false;  // this process may have it
+  bool fetched = false;  // somebody has had a lease
 };
 
 // Made once: files are what costs time.
@@ -72,7 +73,7 @@ class Session {
  private:
   void publish(size_t at, Secret secret, bool listed_only) {
     Export what{.fd = files()[at], .bytes = kFileBytes / 2, .offset = 4096 * at, .kind = static_cast<ObjectKind>(1 + at),
-                .device = static_cast<int32_t>(at), .secret = secret, .listed_only = listed_only, .pids = {}, .owner = {}};
+                .device = static_cast<int32_t>(at), .secret = secret, .listed_only = listed_only, .tells_attendance = true, .pids = {}, .owner = {}};
     if (listed_only) {
       what.pids = std::vector<pid_t>{1};
     }
@@ -179,11 +180,24 @@ class Session {
     return sum;
   }
 
+  // This process is the only one that is ever listed, and does not count.
+  void check_attendance() {
+    for (Object& object : objects_) {
+      const bool used = clients_.leases(object.id) != 0;
+      object.fetched = object.fetched || used;
+      const Attendance told = clients_.attendance(object.id);
+      CHECK(told != Attendance::deserted, "nobody who could end is listed");
+      CHECK(!used || told == Attendance::expected, "who has a lease is there");
+      CHECK(object.withdrawn || used || (told == Attendance::absent) == object.fetched, "who has given it back is not");
+    }
+  }
+
   // False when `k` is nobody's any more.
   bool handle(size_t k) {
     const size_t before = leases();
     const bool known = clients_.handle(tokens_[k]);
     const size_t ended = before - std::min(before, leases());
+    check_attendance();
     const auto lost = clients_.take_remains().lost;
     CHECK(lost.empty() || lost.size() == ended, "every lease that was lost is told, and no other");
     CHECK(ended < 2 || polite_[k] || lost.size() == ended, "who hangs up without a goodbye has lost its leases");
@@ -245,6 +259,7 @@ class Session {
       CHECK(broker_socket::receive_message(pair.ours, reply, &passed) == broker_socket::Got::message, "and is answered");
       CHECK(reply.serial == sent.serial, "what it asked");
       check(reply, passed);
+      check_attendance();
       CHECK(reply.status == (sent.op == Op::fetch && object.withdrawn ? Status::unknown_id : Status::ok), "as it should be");
     }
     pair.ours.reset();

@@ -99,6 +99,7 @@ class ListedProcessesTest : public ::testing::TestWithParam<size_t> {
       }
     }
     listed_.look(now_ns_ += 1'000'000'000, &ids);
+    std::erase_if(ids, [&](uint64_t id) { return !listed_.deserted(id); });
     std::sort(ids.begin(), ids.end());
     return ids;
   }
@@ -137,6 +138,40 @@ TEST_P(ListedProcessesTest, WhatIsForgottenIsNotTold) {
   listed_.forget(3, only);
   EXPECT_FALSE(listed_.has_unwatched()) << "nor watched any more";
   EXPECT_EQ(deserted_by(c), std::vector<uint64_t>{});
+}
+
+TEST_P(ListedProcessesTest, WhoTakesLeaveIsGoneUntilItFetches) {
+  ChildProcess a([](Line& line) { line.hear(); });
+  const ProcessList::Entry its = ProcessList({a.pid()}).entries()[0];
+  list(1, {a.pid()});
+  list(2, {a.pid()});
+  std::vector<uint64_t> changed;
+  EXPECT_TRUE(listed_.some_to_come(1));
+  listed_.note_fetch(1, its, &changed);
+  EXPECT_FALSE(listed_.some_to_come(1));
+  EXPECT_FALSE(listed_.deserted(1));
+  EXPECT_EQ(changed, std::vector<uint64_t>{});
+  listed_.take_leave(its, [](uint64_t id) { return id == 1; }, &changed);
+  EXPECT_EQ(std::exchange(changed, {}), std::vector<uint64_t>{2});
+  EXPECT_FALSE(listed_.deserted(1)) << "it keeps that";
+  EXPECT_TRUE(listed_.deserted(2));
+  listed_.take_leave_of(1, its, &changed);
+  listed_.take_leave_of(1, its, &changed);
+  EXPECT_EQ(std::exchange(changed, {}), std::vector<uint64_t>{1});
+  EXPECT_TRUE(listed_.deserted(1));
+  listed_.note_fetch(2, its, &changed);
+  EXPECT_EQ(std::exchange(changed, {}), std::vector<uint64_t>{1});
+  EXPECT_TRUE(listed_.some_to_come(1)) << "it may fetch that, too";
+  EXPECT_FALSE(listed_.deserted(2));
+  listed_.take_leave(its, [](uint64_t) { return false; }, &changed);
+  EXPECT_TRUE(listed_.deserted(1));
+  list(1, {a.pid()});
+  EXPECT_TRUE(listed_.some_to_come(1)) << "it is expected once more";
+  EXPECT_EQ(deserted_by(a), (std::vector<uint64_t>{1, 2}));
+  listed_.take_leave(its, [](uint64_t) { return false; }, &changed);
+  listed_.note_fetch(1, its, &changed);
+  EXPECT_TRUE(listed_.deserted(1));
+  EXPECT_TRUE(listed_.deserted(2));
 }
 
 TEST_P(ListedProcessesTest, ThisProcessDoesNotCount) {
