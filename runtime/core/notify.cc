@@ -3,6 +3,7 @@
 #include "runtime/core/notify_links.h"
 #include "runtime/core/stream.h"
 #include "runtime/device/notify_cell.h"
+#include "runtime/device/scheduler.h"
 
 namespace canopy {
 
@@ -21,6 +22,7 @@ Notify::~Notify() {
 
 Result<> Notify::record(Stream& stream, NotifyChange change, uint32_t value) {
   if (imported() && static_cast<NotifyImport*>(cell_->link())->creator_is_gone()) {
+    stream.strand().scheduler().note_peer_loss();
     return fail(Errc::peer_lost, "notify {} cannot be recorded: the process that created it is gone", id_);
   }
   cell_->note_recorder();

@@ -117,6 +117,15 @@ void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) 
   close_unused_device(device);
 }
 
+// REQUIRES: mutex_ held.
+bool Runtime::no_contexts_but_of(int device) const {
+  uint32_t others = 0;
+  for (int other = 0; other < kMaxDevices; ++other) {
+    others += other == device ? 0 : contexts_of_device_[static_cast<size_t>(other)];
+  }
+  return others == 0;
+}
+
 // Others may wait until we have left what they share, while we wait for them.
 void Runtime::give_back_with_last_context(int device) {
   const Primary& primary = primaries_[static_cast<size_t>(device)];
@@ -126,12 +135,7 @@ void Runtime::give_back_with_last_context(int device) {
     return;
   }
   notifies_.close_imports(device);
-  for (int other = 0; other < kMaxDevices; ++other) {
-    if (other != device && contexts_of_device_[static_cast<size_t>(other)] != 0) {
-      return;
-    }
-  }
-  if (auto current = driver()) {
+  if (auto current = driver(); current && no_contexts_but_of(device)) {
     (*current)->sharing().take_leave();
   }
 }
@@ -163,6 +167,9 @@ void Runtime::close_unused_device(int device) {
   memory_handles_.close_device(device);
   (*current)->close_device(device);
   peers_.reset(device);
+  if (no_contexts_but_of(device)) {
+    (*current)->scheduler().peer_news().forget_loss();
+  }
 }
 
 Result<> Runtime::set_device(int device) {

@@ -359,6 +359,7 @@ bool NotifyCell::is_parked(const Strand* strand) const {
 
 bool NotifyCell::leave_waiter(Strand* strand) {
   Strand* over = nullptr;
+  bool absent = false;
   bool fails = false;
   {
     std::lock_guard lock(lock_);
@@ -367,7 +368,8 @@ bool NotifyCell::leave_waiter(Strand* strand) {
       return false;
     }
     acquire_reference();
-    if (absent_ && load_relaxed(&link()->shared->imports) == imports_then_) {
+    absent = absent_ && load_relaxed(&link()->shared->imports) == imports_then_;
+    if (absent || link()->news->has_loss()) {
       over = take_satisfied();  // what they recorded last still counts
       fails = unlink(strand);
     }
@@ -378,8 +380,10 @@ bool NotifyCell::leave_waiter(Strand* strand) {
     if (wait.limit_ns != 0) {
       strand->scheduler().wait_timer().cancel(&strand->limit);
     }
-    strand->record_error(kPeerLost, fmt::format("all processes that had imported {} {} have given it back, and the stream that waits for it ends",
-                                                wait.what, wait.id));
+    strand->record_error(kPeerLost, absent ? fmt::format("all processes that had imported {} {} have given it back, and the stream that waits for it ends",
+                                                         wait.what, wait.id)
+                                           : fmt::format("{} {} is not recorded, other processes were lost before, and the stream that waits for it ends",
+                                                         wait.what, wait.id));
     drop_reference();
   } else if (over == nullptr) {
     link()->on_last_wait();
@@ -406,6 +410,9 @@ void NotifyCell::fail_waits(const std::string& sentence, bool last, bool unless_
   failed = let_go(failed);
   for (Strand* strand = failed; strand != nullptr; strand = strand->next_waiter) {
     strand->record_error(kPeerLost, sentence);
+  }
+  if (failed != nullptr) {
+    failed->scheduler().note_peer_loss();
   }
   resume(failed, nullptr);
 }
@@ -456,6 +463,7 @@ bool NotifyCell::wait(Strand* strand, Strand** over) {
     strand->record_error(kPeerLost, fmt::format("{} {} is not {} {}, and the last process that could record it is gone",
                                                 sqe.body.notify_wait.what, sqe.body.notify_wait.id,
                                                 describe(sqe.body.notify_wait.test), sqe.body.notify_wait.value));
+    strand->scheduler().note_peer_loss();
   }
   *over = let_go(*over);
   drop_reference();

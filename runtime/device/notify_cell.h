@@ -97,8 +97,8 @@ class NotifyCell {
   // False: it is not on it. The cell may be anybody's by now.
   bool remove_waiter(Strand* strand);
   // For the wait of a strand that leaves lost waits, if it is on the list: true when it has failed because all who imported the
-  // notify are absent (expect_peers()), and is the caller's; else they hear of it. It need not live any more. REQUIRES: no lock
-  // is held.
+  // notify are absent (expect_peers()), or PeerNews::has_loss(), and is the caller's; else they hear of it. It need not live any
+  // more. REQUIRES: no lock is held.
   bool leave_waiter(Strand* strand);
 
  private:

@@ -61,6 +61,12 @@ class PeerNews {
   void add_waits(int32_t count) { waits_.fetch_add(count, std::memory_order_relaxed); }
   bool has_waits() const { return waits_.load(std::memory_order_relaxed) > 0; }
 
+  // A wait has failed, or a record was refused, because its peers are gone: from now on streams that end do not wait for those
+  // who are left, who may be waiting for us.
+  void note_loss() { loss_.store(true, std::memory_order_relaxed); }  // before Scheduler::note_parked(), which orders it
+  void forget_loss() { loss_.store(false, std::memory_order_relaxed); }
+  bool has_loss() const { return loss_.load(std::memory_order_relaxed); }
+
  private:
   static constexpr int kPolledWords = 4;
   // A reader may see one entry half of a word and half of the next one: then words are looked at for nothing, or the
@@ -86,6 +92,7 @@ class PeerNews {
   };
   std::atomic<PeerBell*> bell_{nullptr};
   std::atomic<int32_t> waits_{0};
+  std::atomic<bool> loss_{false};
   std::atomic<int> polled_end_{0};  // those behind are not used
   Polled polled_[kPolledWords];
   std::mutex polled_mutex_;  // guards changes of polled_ and polled_end_

@@ -91,6 +91,11 @@ class Scheduler {
   WaitTimer& wait_timer() { return wait_timer_; }
   // Words that other processes change.
   PeerNews& peer_news() { return peer_news_; }
+  // See PeerNews::note_loss(); streams that end may lie in such waits.
+  void note_peer_loss() {
+    peer_news_.note_loss();
+    note_parked();
+  }
   // From now on executors hear the bell that other processes ring.
   void listen_to_peers(PeerBell* bell);
   // Wakes every block of the launch that waits in SyncAll.

@@ -750,6 +750,11 @@ ROLE(circle_member) {
       check(aclrtWaitAndResetNotify(own[side], stream[side], 0));
     }
   }
+  if (way == "streams_first") {
+    for (int side = 0; side < 2; ++side) {
+      check(aclrtDestroyStream(stream[side]));
+    }
+  }
   if (way == "destroys") {
     for (int side = 0; side < 2; ++side) {
       check(aclrtDestroyNotify(their[side]));
@@ -802,7 +807,7 @@ TEST_P(IpcNotifyCircle, EndsWithoutAHangWhenOneIsKilledAndOthersTearDown) {
   EXPECT_LT(monotonic_ns() - from, 2'000'000'000u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, IpcNotifyCircle, ::testing::Values("destroys", "resets", "finalizes"),
+INSTANTIATE_TEST_SUITE_P(Ways, IpcNotifyCircle, ::testing::Values("destroys", "streams_first", "resets", "finalizes"),
                          [](const auto& way) { return std::string(way.param); });
 
 TEST_F(IpcNotify, AWaitOutlivesTheHandle) {
