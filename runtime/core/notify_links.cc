@@ -32,9 +32,12 @@ Result<> NotifyExport::attach(Driver& driver, NotifyCell& cell, int device, uint
   link->bit = PeerBell::bit_of(object.secret.bits[0]);  // which importers know as well
   NotifyExport* const raw = link.get();
   // Nobody has the key yet, so nobody imports before the cell is ready for it.
-  CANOPY_ASSIGN(raw->key_.id, driver.sharing().share(
-                                  std::move(object), [raw](const Sharing::Importer& who) { raw->on_importer_lost(who); },
-                                  [raw] { raw->on_attendance(); }));
+  {
+    std::lock_guard lock(raw->listing_);
+    CANOPY_ASSIGN(raw->key_.id, driver.sharing().share(
+                                    std::move(object), [raw](const Sharing::Importer& who) { raw->on_importer_lost(who); },
+                                    [raw] { raw->on_attendance(); }));
+  }
   driver.scheduler().listen_to_peers(&driver.host_table().bell());
   raw->news->add(raw->bit, raw);
   cell.share(std::move(link));

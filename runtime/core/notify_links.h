@@ -43,7 +43,7 @@ class NotifyExport final : public NotifyLink, private PeerWatcher {
   NotifyCell& cell_;
   const uint32_t id_;
   const bool listed_only_;
-  std::mutex listing_;  // held from a look at who is left to what the cell is told of it; guards lost_one_
+  std::mutex listing_;  // held from a look at who is left to what the cell is told of it; guards lost_one_ and key_.id
   bool lost_one_ = false;  // an importer vanished, since a process was listed; without a list: the last one, since one came
   std::shared_ptr<SyncPage> page_;
   SharedKey key_;
