@@ -244,7 +244,7 @@ void WaitPacer::reset() {
 
 namespace waiter_detail {
 
-WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, Deadline deadline,
+WaitEnd wait_slow(FunctionRef<bool(Poll)> ready, Doorbell* bell, BellScope scope, Deadline deadline,
                   FunctionRef<std::string()> describe, WakenBy waker) {
   WaitPacer pacer;
   const uint64_t report_ns = g_report_ns.load(std::memory_order_relaxed);
@@ -254,7 +254,7 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
   Doorbell nobody_rings;  // a nap is a sleep on a bell that only time ends
   bool rung_for_nothing = false;
   for (;;) {
-    if (ready()) {
+    if (ready(pacer.spins() ? Poll::in_passing : Poll::closely)) {
       return WaitEnd::ready;
     }
     if (!pacer.step()) {
@@ -266,7 +266,7 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
       report_at = start + report_ns;
     }
     if (deadline.passed(now)) {
-      if (ready()) {
+      if (ready(Poll::closely)) {
         return WaitEnd::ready;
       }
       return WaitEnd::deadline;
@@ -288,9 +288,9 @@ WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, De
     }
     if (nap) {
       rung_for_nothing = false;
-      nobody_rings.sleep(BellScope::process, limit, [&] { return !ready(); });
+      nobody_rings.sleep(BellScope::process, limit, [&] { return !ready(Poll::closely); });
     } else {
-      bell->sleep(scope, limit, [&] { return !ready(); });
+      bell->sleep(scope, limit, [&] { return !ready(Poll::closely); });
       rung_for_nothing = true;
     }
   }

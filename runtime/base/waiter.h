@@ -89,6 +89,10 @@ class FunctionRef<R(A...)> {
 // for is done by executors.
 enum class SpinRank : uint8_t { host, executor };
 
+// What a poll is for. In passing: the next one is near; who knows that it is too early need not take the line from its writer.
+// Closely: before a sleep, or the end.
+enum class Poll : uint8_t { in_passing, closely };
+
 // What lies between two polls: nothing, or a system call's time of work, which needs no pause, and beside which a
 // sched_yield each time would be felt.
 enum class PollCost : uint8_t { none, system_call };
@@ -103,6 +107,8 @@ class WaitPacer {
 
   // One step of phases 0 to 2. Returns true when it is time to sleep (phase 3).
   bool step();
+  // Phases 0 and 1: the next poll is a pause away.
+  bool spins() const { return permit_ || start_ns_ == 0; }
   // Lets others run, in every 4th call where polls cost a system call.
   void yield();
   // How long the next nap may be when nobody rings: 50 us growing to 1 ms. For who has waited long, on to 1/64 of that
@@ -133,24 +139,35 @@ class WaitPacer {
 };
 
 namespace waiter_detail {
-WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, Deadline deadline,
+WaitEnd wait_slow(FunctionRef<bool(Poll)> ready, Doorbell* bell, BellScope scope, Deadline deadline,
                   FunctionRef<std::string()> describe, WakenBy waker);
+inline WaitEnd wait_slow(FunctionRef<bool()> ready, Doorbell* bell, BellScope scope, Deadline deadline,
+                         FunctionRef<std::string()> describe, WakenBy waker) {
+  return wait_slow(FunctionRef<bool(Poll)>([&](Poll) { return ready(); }), bell, scope, deadline, describe, waker);
+}
 inline constexpr int kFreePolls = 24;
 }  // namespace waiter_detail
 
 // Waits until ready() is true; ready() may be called again after it was, so a condition that takes
-// something must remember that it did. `bell` may be null: then the wait naps. `describe` says who waits for
+// something must remember that it did. It may also be ready(Poll). `bell` may be null: then the wait naps. `describe` says who waits for
 // what, and is called only when somebody has to read it.
 template <class Ready, class Describe>
 inline WaitEnd wait_until(Ready&& ready, Doorbell* bell, BellScope scope, Deadline deadline,
                           Describe&& describe, WakenBy waker = WakenBy::ours) {
+  const auto look = [&](Poll how) -> bool {
+    if constexpr (std::is_invocable_v<Ready&, Poll>) {
+      return ready(how);
+    } else {
+      return ready();
+    }
+  };
   for (int i = 0; i < waiter_detail::kFreePolls; ++i) {
-    if (ready()) {
+    if (look(Poll::in_passing)) {
       return WaitEnd::ready;
     }
     cpu_relax();
   }
-  return waiter_detail::wait_slow(ready, bell, scope, deadline, describe, waker);
+  return waiter_detail::wait_slow(FunctionRef<bool(Poll)>(look), bell, scope, deadline, describe, waker);
 }
 
 }  // namespace canopy

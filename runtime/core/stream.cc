@@ -103,7 +103,7 @@ Result<> Stream::synchronize(Deadline deadline) {
   const uint32_t aborts = aborts_.load(std::memory_order_acquire);
   const uint64_t target = strand_.submitted();
   const WaitEnd end =
-      wait_until([&] { return strand_.reached(target); }, &strand_.bell(), BellScope::process,
+      wait_until(Strand::Watch(strand_, target), &strand_.bell(), BellScope::process,
                  deadline, [&] { return describe_wait(target); });
   if (end == WaitEnd::deadline) {
     return fail(Errc::stream_timeout, "{}", describe_wait(target));
@@ -138,7 +138,7 @@ void Stream::drain() {
     return;
   }
   const uint64_t target = strand_.submitted();
-  wait_until([&] { return strand_.reached(target); }, &strand_.bell(), BellScope::process,
+  wait_until(Strand::Watch(strand_, target), &strand_.bell(), BellScope::process,
              Deadline::never(), [&] { return describe_wait(target); });
   // The owner is a few instructions from letting go.
   wait_until([&] { return strand_.idle(); }, nullptr, BellScope::process, Deadline::never(),

@@ -13,12 +13,14 @@
 #include "runtime/base/doorbell.h"
 #include "runtime/base/ring.h"
 #include "runtime/base/spin_lock.h"
+#include "runtime/base/waiter.h"
 #include "runtime/device/abi/sqe.h"
 #include "runtime/device/args_ring.h"
 #include "runtime/device/launch.h"
 #include "runtime/device/wait_note.h"
 #include "runtime/device/wait_timer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -110,6 +112,30 @@ class Strand {
     const uint64_t now = completed();
     return now >= target || ask_for(target, now);
   }
+  // One wait's looks at reached(): the more tasks are ahead, the fewer, as each takes the line away from the executor, which
+  // writes it with every task. (2026-11, 2 cores: task_gap_ns 67 to 101 with a look at every poll, 35 to 53 so.)
+  class Watch {
+   public:
+    Watch(Strand& strand, uint64_t target) : strand_(strand), target_(target) {}
+    bool operator()(Poll how) {
+      if (how == Poll::in_passing && polls_left_ != 0) {
+        --polls_left_;
+        return false;
+      }
+      const uint64_t done = strand_.completed();
+      if (done >= target_ || strand_.ask_for(target_, done)) {
+        return true;
+      }
+      polls_left_ = static_cast<uint32_t>(std::min(target_ - done, kMostPolls) - 1);
+      return false;
+    }
+
+   private:
+    static constexpr uint64_t kMostPolls = 32;  // 0.6 us of pauses
+    Strand& strand_;
+    const uint64_t target_;
+    uint32_t polls_left_ = 0;  // until the next look
+  };
   Doorbell& bell() { return bell_; }
   int32_t stream_id() const { return stream_id_; }
   // Relaxed: tasks that are queued already may still go by the one before.
