@@ -108,6 +108,12 @@ void print_info(const World& world) {
 
 Result<std::unique_ptr<World>> join() {
   WorldOptions options;
+  int32_t device = -1;
+  if (aclrtGetDevice(&device) == ACL_SUCCESS) {  // before debugging messages are on: it is no failure of the program's
+    options.device = device;
+  } else {
+    (void)aclGetRecentErrMsg();
+  }
 #ifdef CANOPY_DEBUG_CHECKS
   options.debug = true;
 #endif
@@ -120,10 +126,6 @@ Result<std::unique_ptr<World>> join() {
     options.driver = *driver;
   } else {
     log(LogLevel::info, "the device runtime did not start: {}", error_text::take_newest());
-  }
-  int32_t device = -1;
-  if (aclrtGetDevice(&device) == ACL_SUCCESS) {
-    options.device = device;
   }
   CANOPY_ASSIGN(auto bootstrap, Bootstrap::create());
   set_log_identity(fmt::format("pe {}", bootstrap->pe()));

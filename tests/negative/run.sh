@@ -55,4 +55,5 @@ job right 0
 [ $code -eq 0 ] || fail "should pass without the mistake"
 grep -q survived "$log" || fail "should get to its end without the mistake"
 if grep -q "called from" "$log"; then fail "should complain of nothing"; fi
+if grep -q "no current context" "$log"; then fail "should not speak of what the program has not asked for"; fi
 exit 0
