@@ -62,7 +62,7 @@ Result<> NotifyExport::allow(std::span<const int32_t> pids) {
 void NotifyExport::see_who_is_left() {
   const Attendance attendance = driver_.sharing().attendance(key_.id);
   if (attendance == Attendance::deserted) {
-    const std::string sentence = fmt::format("all processes that may import notify {} have ended, or torn their devices down", id_);
+    const std::string sentence = fmt::format("all processes that may import notify {} have ended, or are on their way out", id_);
     if (lost_one_) {
       cell_.lose_peer(sentence, true);
     } else {

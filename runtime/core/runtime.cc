@@ -126,17 +126,13 @@ bool Runtime::no_contexts_but_of(int device) const {
   return others == 0;
 }
 
-// Others may wait until we have left what they share, while we wait for them.
+// Others may wait until we have given back what they share, while we wait for them.
 void Runtime::give_back_with_last_context(int device) {
   const Primary& primary = primaries_[static_cast<size_t>(device)];
   const uint32_t others = contexts_of_device_[static_cast<size_t>(device)] - 1;
   const bool others_go_too = others == 1 && primary.context != nullptr && primary.references == 0;
-  if (others != 0 && !others_go_too) {
-    return;
-  }
-  notifies_.close_imports(device);
-  if (auto current = driver(); current && no_contexts_but_of(device)) {
-    (*current)->sharing().take_leave();
+  if (others == 0 || others_go_too) {
+    notifies_.close_imports(device);
   }
 }
 

@@ -236,8 +236,8 @@ class Runtime {
   // REQUIRES: `lock` holds mutex_. Let go while the streams drain: what they wait for may need others to
   // get on. Closes the device with its last context, not counting a primary one that nobody has set.
   void release_context(void* handle, std::unique_lock<std::mutex>& lock);
-  // If the context of `device` that is about to drain is its last: gives back what the device has imported, and with the
-  // process's last one takes leave of the others. REQUIRES: mutex_ held.
+  // If the context of `device` that is about to drain is its last: gives back the notifies that the device has imported.
+  // REQUIRES: mutex_ held.
   void give_back_with_last_context(int device);
   bool no_contexts_but_of(int device) const;
   void close_unused_device(int device);

@@ -450,9 +450,19 @@ TEST_F(ListedIpcNotify, OneThatGivesItBackMayComeBack) {
   ACL_OK(aclrtSynchronizeStream(stream_));
 }
 
-TEST_F(ListedIpcNotify, OneThatTearsItsDevicesDownIsGoneUntilItImportsAgain) {
+TEST_F(ListedIpcNotify, OneThatResetsItsDeviceMayComeBack) {
   auto other = listed_importer();
-  for (const char* way : {"finalize", "reset device", "leave"}) {
+  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+  ASSERT_EQ(other->ask("reset device"), "0");
+  EXPECT_EQ(blocked(), kBlocked);
+  ASSERT_EQ(other->ask("come back"), "0");
+  ASSERT_EQ(other->ask("record"), "0");
+  ACL_OK(aclrtSynchronizeStream(stream_));
+}
+
+TEST_F(ListedIpcNotify, OneThatFinalizesIsGoneUntilItImportsAgain) {
+  auto other = listed_importer();
+  for (const char* way : {"finalize", "leave"}) {
     ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
     EXPECT_EQ(blocked(), kBlocked) << way;
     ASSERT_EQ(other->ask(way), "0");
