@@ -68,7 +68,9 @@ class Executor {
   // Resumes a strand behind its wait, from the loop that has found the wait over: here, if nothing else is in hand.
   void resume_found(Woken woken) { take_waiter(woken, resume_strand_ != nullptr); }
   void push_strand(Strand* strand);
-  void push_fiber(Fiber* fiber);
+  void push_fiber(Fiber* fiber) { push_fibers(fiber, fiber); }
+  // Several, linked from `first` to `last`.
+  void push_fibers(Fiber* first, Fiber* last);
   Strand* steal_strand();
   // Takes the ready fibers and polled waits of a stuck executor over to `thief`.
   void hand_over_to(Executor& thief);

@@ -55,15 +55,15 @@ Fiber* Executor::pop_fiber() {
   return fiber;
 }
 
-void Executor::push_fiber(Fiber* fiber) {
+void Executor::push_fibers(Fiber* first, Fiber* last) {
   std::lock_guard lock(lock_);
-  fiber->next = nullptr;
+  last->next = nullptr;
   if (fibers_last_ == nullptr) {
-    fibers_first_ = fiber;
+    fibers_first_ = first;
   } else {
-    fibers_last_->next = fiber;
+    fibers_last_->next = first;
   }
-  fibers_last_ = fiber;
+  fibers_last_ = last;
   set_bits(ready_bits_.load(std::memory_order_relaxed) | kFiberBit);
 }
 

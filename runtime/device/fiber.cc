@@ -30,8 +30,18 @@ constexpr size_t kGuardBytes = 64 << 10;
 }  // namespace
 
 // Out of line and opaque: the thread is another one after a switch.
-[[gnu::noinline]] void ExceptionState::save() { std::memcpy(this, abi::__cxa_get_globals(), sizeof *this); }
-[[gnu::noinline]] void ExceptionState::restore() const { std::memcpy(abi::__cxa_get_globals(), this, sizeof *this); }
+namespace {
+// The C++ runtime looks its place up with every call.
+[[gnu::tls_model("initial-exec")]] thread_local void* t_exceptions = nullptr;
+inline void* exceptions_of_thread() {
+  if (t_exceptions == nullptr) [[unlikely]] {
+    t_exceptions = abi::__cxa_get_globals();
+  }
+  return t_exceptions;
+}
+}  // namespace
+[[gnu::noinline]] void ExceptionState::save() { std::memcpy(this, exceptions_of_thread(), sizeof *this); }
+[[gnu::noinline]] void ExceptionState::restore() const { std::memcpy(exceptions_of_thread(), this, sizeof *this); }
 
 struct FiberEntry {
   // First code on a fresh stack.

@@ -265,17 +265,16 @@ void canopy_sync_all(void) {
   }
   launch.arrived.store(0, std::memory_order_relaxed);  // before anybody can arrive again
   launch.rounds.store(round + 1, std::memory_order_seq_cst);
-  Fiber* list = launch.waiting.exchange(nullptr, std::memory_order_seq_cst);
-  bool on_list = false;
-  while (list != nullptr) {
-    Fiber* next = list->next;
-    if (list != self) {
-      scheduler.make_ready(list);
-    } else {
-      on_list = true;
-    }
-    list = next;
+  Fiber* others = launch.waiting.exchange(nullptr, std::memory_order_seq_cst);
+  Fiber** at = &others;
+  while (*at != nullptr && *at != self) {
+    at = &(*at)->next;
   }
+  const bool on_list = *at != nullptr;
+  if (on_list) [[likely]] {
+    *at = self->next;
+  }
+  scheduler.make_all_ready(others);
   if (!on_list) [[unlikely]] {
     Executor::park();  // somebody else took the list, and has made this block ready
   }

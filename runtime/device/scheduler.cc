@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <utility>
 
 namespace canopy {
 namespace {
@@ -156,9 +157,9 @@ void Scheduler::submit(Woken woken, bool head_is_over) {
   }
 }
 
-void Scheduler::make_ready(Fiber* fiber) {
-  Executor* owner = fiber->owner;
-  owner->push_fiber(fiber);
+void Scheduler::make_ready(Fiber* first, Fiber* last) {
+  Executor* owner = first->owner;
+  owner->push_fibers(first, last);
   if (owner != Executor::current()) {
     ring(*owner);
     if (owner->state() == Executor::State::running) {
@@ -169,11 +170,18 @@ void Scheduler::make_ready(Fiber* fiber) {
 
 void Scheduler::release_waiting(Launch& launch) {
   // seq_cst: see canopy_sync_all(), whose blocks enter the list and then look at what may end them.
-  Fiber* list = launch.waiting.exchange(nullptr, std::memory_order_seq_cst);
+  make_all_ready(launch.waiting.exchange(nullptr, std::memory_order_seq_cst));
+}
+
+// Those of one executor that lie side by side go together: on few executors that is nearly all of a launch's blocks.
+void Scheduler::make_all_ready(Fiber* list) {
   while (list != nullptr) {
-    Fiber* next = list->next;
-    make_ready(list);
-    list = next;
+    Fiber* last = list;
+    while (last->next != nullptr && last->next->owner == list->owner) {
+      last = last->next;
+    }
+    Fiber* rest = last->next;
+    make_ready(std::exchange(list, rest), last);
   }
 }
 

@@ -54,8 +54,8 @@ class Scheduler {
     submit({strand, strand->home.load(std::memory_order_relaxed)}, head_is_over);
   }
   void submit(Woken woken, bool head_is_over);
-  // A parked fiber's wait is over (any thread).
-  void make_ready(Fiber* fiber);
+  // The waits of these parked fibers, which are linked, are over (any thread).
+  void make_all_ready(Fiber* list);
   // Opens a launch: its blocks may be claimed from now on, and its strand is no longer the caller's.
   void open_launch(DeviceCores& device, Launch* launch);
   bool has_open_launches() const { return open_launches_.load(std::memory_order_relaxed) != 0; }
@@ -111,6 +111,7 @@ class Scheduler {
   void ring_pollers();
 
  private:
+  void make_ready(Fiber* first, Fiber* last);
   friend class Executor;
   friend class DropOrders;
   static constexpr uint32_t kHalted = 1u << 31;
