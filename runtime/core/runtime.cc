@@ -163,7 +163,7 @@ void Runtime::close_unused_device(int device) {
   memory_handles_.close_device(device);
   (*current)->close_device(device);
   peers_.reset(device);
-  if (no_contexts_but_of(device)) {
+  if ((*current)->has_scheduler() && no_contexts_but_of(device)) {
     (*current)->scheduler().peer_news().forget_loss();
   }
 }
