@@ -41,6 +41,8 @@ Result<> NotifyExport::attach(Driver& driver, NotifyCell& cell, int device, uint
   driver.scheduler().listen_to_peers(&driver.host_table().bell());
   raw->news->add(raw->bit, raw);
   cell.share(std::move(link));
+  std::lock_guard lock(raw->listing_);
+  raw->see_who_is_left();
   return {};
 }
 

@@ -1,5 +1,7 @@
 #include "runtime/core/shared_event.h"
 
+#include "runtime/base/waiter.h"
+#include "runtime/core/callback_scope.h"
 #include "runtime/core/stream.h"
 #include "runtime/device/scheduler.h"
 
@@ -166,9 +168,34 @@ Result<> SharedEvent::record(Stream& stream) {
     return fail(Errc::not_supported, "stream {}: events between processes are not for streams of models", stream.id());
   }
   CANOPY_TRY(check_creator());
+  bool posted = post_record(stream);
+  if (!posted && CallbackScope::inside()) {
+    return fail(Errc::again, "stream {}: {} records of an event between processes are pending, and a function that a stream has "
+                "called cannot wait for their end", stream.id(), Page::kRecords);
+  }
+  Result<> usable;
+  // wait_until() may ask again after a yes. Any process's records may be in the way, so nobody rings.
+  const auto settled = [&] {
+    return posted || !usable || records_.exhausted() || (posted = post_record(stream)) ||
+           !(usable = check_creator().and_then([&] { return stream.check_accepts(); }));
+  };
+  wait_until(settled, nullptr, BellScope::host, Deadline::never(), [&] {
+    return fmt::format("stream {}: one of {} pending records of an event between processes to be made", stream.id(), Page::kRecords);
+  });
+  CANOPY_TRY(std::move(usable));
+  if (!posted) {
+    return fail(Errc::no_event, "stream {}: the newest record of an event between processes has number {}, the most is {}: its "
+                "page was overwritten by one of them",
+                stream.id(), records_.newest(), Page::kMostNumber);
+  }
+  return {};
+}
+
+// False: all records that there can be are pending, or the page is spoiled.
+bool SharedEvent::post_record(Stream& stream) {
   auto made = std::make_unique<RecordStep>(RecordStep{shared_from_this(), 0});
   // It begins when it has its place in the stream: what waits for it from then on comes behind.
-  const bool posted = stream.post_if(0, [&](Sqe& sqe, std::byte*) {
+  return stream.post_if(0, [&](Sqe& sqe, std::byte*) {
     const auto number = records_.begin();
     if (!number) {
       return false;
@@ -182,16 +209,6 @@ Result<> SharedEvent::record(Stream& stream) {
                      made.release()};
     return true;
   });
-  if (!posted && records_.exhausted()) {
-    return fail(Errc::no_event, "stream {}: the newest record of an event between processes has number {}, the most is {}: its "
-                "page was overwritten by one of them",
-                stream.id(), records_.newest(), Page::kMostNumber);
-  }
-  if (!posted) {
-    return fail(Errc::no_event, "stream {}: all {} records that an event between processes can have are pending", stream.id(),
-                Page::kRecords);
-  }
-  return {};
 }
 
 void SharedEvent::end_record(uint64_t number, Page::Phase phase) {

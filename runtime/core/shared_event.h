@@ -47,8 +47,9 @@ class SharedEvent final : public std::enable_shared_from_this<SharedEvent>, priv
   // Errc::peer_lost: the process that created it is gone.
   Result<> check_creator();
 
-  // Errc::no_event: 480 records are pending; peer_lost: the process that created the event is gone; io: the page cannot
-  // have come about by records.
+  // Waits while 480 records are pending, by whatever process; Errc::again instead in a function that a stream has called.
+  // peer_lost: the process that created the event is gone; no_event: the page cannot have come about by records; others as
+  // Stream::check_accepts().
   Result<> record(Stream& stream);
   // The cell of the newest record, with `shares` for the caller; null when that is complete, or there is none.
   // Errc::peer_lost: who was to make it is gone.
@@ -71,6 +72,7 @@ class SharedEvent final : public std::enable_shared_from_this<SharedEvent>, priv
   explicit SharedEvent(Driver& driver) : driver_(driver) {}
   // Peers' rings are heard from here on.
   void attach();
+  bool post_record(Stream& stream);
   tl::unexpected<Error> lost_error() const;
   void end_record(uint64_t number, SharedEventPage::Phase phase);
   void on_creator_lost();

@@ -380,7 +380,7 @@ bool NotifyCell::leave_waiter(Strand* strand) {
     if (wait.limit_ns != 0) {
       strand->scheduler().wait_timer().cancel(&strand->limit);
     }
-    strand->record_error(kPeerLost, absent ? fmt::format("all processes that had imported {} {} have given it back, and the stream that waits for it ends",
+    strand->record_error(kPeerLost, absent ? fmt::format("no process that could record {} {} has it imported, and the stream that waits for it ends",
                                                          wait.what, wait.id)
                                            : fmt::format("{} {} is not recorded, other processes were lost before, and the stream that waits for it ends",
                                                          wait.what, wait.id));

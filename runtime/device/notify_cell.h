@@ -85,7 +85,7 @@ class NotifyCell {
       recorded_here_.store(true, std::memory_order_relaxed);  // whoever asks, asks later or does not care
     }
   }
-  // There are such processes (again). `absent`: none has it imported any more. Then waits of streams that are on their way
+  // There are such processes (again). `absent`: none has it imported, or is listed and yet to do so. Then waits of streams that are on their way
   // out (Strand::leaves_lost_waits()) are over, unless this process records it: see DropOrders.
   void expect_peers(bool absent);
 
@@ -147,7 +147,7 @@ class NotifyCell {
   int polled_at_ = -1;         // where PeerNews polls the word; -1: it does not
   bool orphaned_ = false;      // the last importer is gone
   bool orphaned_unless_recorded_ = false;  // with it: all have ended in good order, as far as is known
-  bool absent_ = false;        // the last importer has given it back
+  bool absent_ = false;        // nobody has imported it, nor is listed and yet to do so
   uint32_t imports_then_ = 0;  // what `imports` was at either
   std::atomic<NotifyLink*> link_{nullptr};  // owned; set once, under the lock, released; gone with the last share
   Strand* first_ = nullptr;

@@ -35,8 +35,8 @@ enum class ObjectKind : uint32_t { memory = 1, notify, event };
 
 // Who of other processes may still use an export.
 enum class Attendance : uint8_t {
-  expected,  // somebody has a lease, or is listed and has not come yet, or nobody has come at all
-  absent,    // all who came have given it back; they live, or it is for everybody
+  expected,  // somebody has a lease, or is listed and has not come yet
+  absent,    // nobody has a lease, and none of those who are listed is yet to come
   deserted   // all who are listed have ended, or taken leave
 };
 

@@ -156,11 +156,7 @@ class BrokerClients {
   size_t strangers_ = 0;                               // clients that have not said hello
   std::unordered_map<pid_t, size_t> connections_of_;   // by process; never 0
   std::unordered_map<uint64_t, std::shared_ptr<Export>> published_;  // by id
-  struct Users {
-    size_t leases = 0;
-    bool fetched = false;  // by one who took a lease
-  };
-  std::unordered_map<uint64_t, Users> users_;  // by id, of exports that tell of their attendance
+  std::unordered_map<uint64_t, size_t> leases_of_;  // by id, of exports that tell of their attendance
   ListedProcesses listed_;                     // for such exports
   Remains remains_;
 };
@@ -171,7 +167,7 @@ inline uint64_t BrokerClients::publish(Export object, uint16_t tag) {
     id = (random_id() & ~uint64_t{0xFFFF}) | tag;
   } while (id == tag || published_.contains(id));
   if (object.tells_attendance) {
-    users_.emplace(id, Users{});
+    leases_of_.emplace(id, 0);
   }
   published_.emplace(id, std::make_shared<Export>(std::move(object)));
   return id;
@@ -195,20 +191,17 @@ inline BrokerClients::Allowed BrokerClients::allow(uint64_t id, const ProcessLis
 }
 
 inline Attendance BrokerClients::attendance(uint64_t id) const {
-  const auto users = users_.find(id);
-  if (users == users_.end() || users->second.leases != 0) {
+  const auto leases = leases_of_.find(id);
+  if (leases == leases_of_.end() || leases->second != 0) {
     return Attendance::expected;
   }
-  if (listed_.deserted(id)) {
-    return Attendance::deserted;
-  }
-  return users->second.fetched && !listed_.some_to_come(id) ? Attendance::absent : Attendance::expected;
+  return listed_.deserted(id) ? Attendance::deserted : listed_.some_to_come(id) ? Attendance::expected : Attendance::absent;
 }
 
 inline void BrokerClients::withdraw(uint64_t id) {
   if (auto found = published_.extract(id)) {
     listed_.forget(id, found.mapped()->pids);
-    users_.erase(id);
+    leases_of_.erase(id);
     remains_.objects.push_back(std::move(found.mapped()));
   }
 }
@@ -390,9 +383,8 @@ inline void BrokerClients::give_back(Client& client, LeaseName name) {
 inline void BrokerClients::take_lease(Client& client, const broker_protocol::Message& request, const std::shared_ptr<Export>& object) {
   client.leases().emplace(LeaseName{request.id, request.serial}, object);
   client.on_leave = false;
-  if (const auto users = users_.find(request.id); users != users_.end()) {
-    users->second.fetched = true;
-    if (++users->second.leases == 1) {
+  if (const auto leases = leases_of_.find(request.id); leases != leases_of_.end()) {
+    if (++leases->second == 1) {
       remains_.attendance.push_back(request.id);
     }
     listed_.note_fetch(request.id, {client.who.pid, client.who.identity}, &remains_.attendance);
@@ -403,7 +395,7 @@ inline void BrokerClients::note_end_of_lease(uint64_t id, const Export& object) 
   if (!object.tells_attendance) {
     return;
   }
-  if (const auto users = users_.find(id); users != users_.end() && --users->second.leases == 0) {
+  if (const auto leases = leases_of_.find(id); leases != leases_of_.end() && --leases->second == 0) {
     remains_.attendance.push_back(id);
   }
 }

@@ -225,15 +225,48 @@ TEST_F(IpcEvent, ManyRoundsEitherWay) {
   }
 }
 
-TEST_F(IpcEvent, SoManyRecordsMayBePendingAndNoMore) {
+TEST_F(IpcEvent, ARecordWaitsWhileAllThatThereCanBeArePending) {
   ASSERT_EQ(here("record held"), kOk);
   for (int i = 1; i < 480; ++i) {
     ASSERT_EQ(aclrtRecordEvent(here_.event, here_.held), ACL_SUCCESS) << i;
   }
-  EXPECT_EQ(aclrtRecordEvent(here_.event, here_.held), ACL_ERROR_RT_NO_EVENT_RESOURCE);
+  std::atomic<bool> over{false};
+  std::thread records([&] {
+    (void)aclrtSetDevice(0);
+    EXPECT_EQ(aclrtRecordEvent(here_.event, here_.held), ACL_SUCCESS);
+    over = true;
+  });
+  EXPECT_EQ(aclrtSynchronizeStreamWithTimeout(here_.held, 20), ACL_ERROR_RT_STREAM_SYNC_TIMEOUT);
+  EXPECT_FALSE(over.load());
   ASSERT_EQ(here("let go"), kOk);
-  EXPECT_EQ(here("record"), kOk);
+  records.join();
+  for (int i = 0; i < 20'000; ++i) {
+    ASSERT_EQ(here("record"), kOk) << i;
+  }
   EXPECT_EQ(here("drain"), kOk);
+}
+
+TEST_F(IpcEvent, ARecordThatWaitsForOthersFailsWithTheirLoss) {
+  SecondProcess creator("event_side");
+  ASSERT_EQ(creator.ask("create"), kOk);
+  const std::string handle = creator.ask("export");
+  ASSERT_EQ(aclrtDestroyEvent(here_.event), ACL_SUCCESS);
+  ASSERT_EQ(here("open " + handle), kOk);
+  ASSERT_EQ(here("record held"), kOk);
+  for (int i = 1; i < 480; ++i) {
+    ASSERT_EQ(aclrtRecordEvent(here_.event, here_.held), ACL_SUCCESS) << i;
+  }
+  std::atomic<aclError> code{-1};
+  std::thread records([&] {
+    (void)aclrtSetDevice(0);
+    code = aclrtRecordEvent(here_.event, here_.held);
+  });
+  EXPECT_EQ(aclrtSynchronizeStreamWithTimeout(here_.held, 20), ACL_ERROR_RT_STREAM_SYNC_TIMEOUT);
+  EXPECT_EQ(code.load(), -1);
+  creator.kill();
+  records.join();
+  EXPECT_EQ(code.load(), ACL_ERROR_RT_DRV_INTERNAL_ERROR);
+  ASSERT_EQ(here("let go"), kOk);
 }
 
 // A record whose word another one still holds takes the next number.
