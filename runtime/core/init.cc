@@ -90,8 +90,8 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
   for (int device = 0; device < kMaxDevices; ++device) {
     notifies_.close_imports(device);
   }
-  if (auto current = driver()) {
-    (*current)->sharing().take_leave();
+  if (auto current = driver(); current && (*current)->has_scheduler() && (*current)->scheduler().peer_news().has_loss()) {
+    (*current)->sharing().take_leave();  // who is left is not to wait for one that has given up
   }
   lock.unlock();
   const std::vector<void*> streams = streams_.handles();
@@ -132,6 +132,9 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
   if (auto current = driver()) {
     registrations_.clear(**current);
     (*current)->virtual_memory().release_unused();
+    if ((*current)->has_scheduler()) {
+      (*current)->scheduler().peer_news().forget_loss();
+    }
     if (ManagedMemory* managed = (*current)->existing_managed_memory()) {
       managed->release_all();
     }

@@ -117,15 +117,6 @@ void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) 
   close_unused_device(device);
 }
 
-// REQUIRES: mutex_ held.
-bool Runtime::no_contexts_but_of(int device) const {
-  uint32_t others = 0;
-  for (int other = 0; other < kMaxDevices; ++other) {
-    others += other == device ? 0 : contexts_of_device_[static_cast<size_t>(other)];
-  }
-  return others == 0;
-}
-
 // Others may wait until we have given back what they share, while we wait for them.
 void Runtime::give_back_with_last_context(int device) {
   const Primary& primary = primaries_[static_cast<size_t>(device)];
@@ -163,9 +154,6 @@ void Runtime::close_unused_device(int device) {
   memory_handles_.close_device(device);
   (*current)->close_device(device);
   peers_.reset(device);
-  if ((*current)->has_scheduler() && no_contexts_but_of(device)) {
-    (*current)->scheduler().peer_news().forget_loss();
-  }
 }
 
 Result<> Runtime::set_device(int device) {

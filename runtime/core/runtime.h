@@ -239,7 +239,6 @@ class Runtime {
   // If the context of `device` that is about to drain is its last: gives back the notifies that the device has imported.
   // REQUIRES: mutex_ held.
   void give_back_with_last_context(int device);
-  bool no_contexts_but_of(int device) const;
   void close_unused_device(int device);
   // Makes the handle dead, waits for the stream's work and for who holds it, and frees it.
   void retire_stream(void* handle);

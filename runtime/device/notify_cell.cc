@@ -385,7 +385,8 @@ bool NotifyCell::leave_waiter(Strand* strand) {
                                            : fmt::format("{} {} is not recorded, other processes were lost before, and the stream that waits for it ends",
                                                          wait.what, wait.id));
     drop_reference();
-  } else if (over == nullptr) {
+  }
+  if (!absent && over == nullptr) {
     link()->on_last_wait();
   }
   drop_reference();

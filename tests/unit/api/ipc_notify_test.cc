@@ -6,6 +6,9 @@
 #include "runtime/driver/driver.h"
 #include "tests/unit/driver/broker_peers.h"
 
+#include <spawn.h>
+#include <sys/wait.h>
+
 #include <array>
 #include <atomic>
 #include <cstring>
@@ -20,6 +23,25 @@ namespace canopy::test {
 namespace {
 
 std::string code_of(aclError code) { return std::to_string(code); }
+
+// What a wait ends with for a notify whose only listed process has ended.
+aclError wait_for_nobody(aclrtStream stream) {
+  int32_t ended = -1;
+  const char* const program[] = {"true", nullptr};
+  if (::posix_spawnp(&ended, program[0], nullptr, nullptr, const_cast<char* const*>(program), environ) != 0 ||
+      ::waitpid(ended, nullptr, 0) != ended) {
+    return -1;
+  }
+  aclrtNotify notify = nullptr;
+  char key[65];
+  aclError code = aclrtCreateNotify(&notify, ACL_NOTIFY_DEFAULT);
+  code = code == ACL_SUCCESS ? aclrtNotifyGetExportKey(notify, key, sizeof key, ACL_RT_NOTIFY_EXPORT_FLAG_DEFAULT) : code;
+  code = code == ACL_SUCCESS ? aclrtNotifySetImportPid(notify, &ended, 1) : code;
+  code = code == ACL_SUCCESS ? aclrtWaitAndResetNotify(notify, stream, 0) : code;
+  code = code == ACL_SUCCESS ? aclrtSynchronizeStream(stream) : code;
+  (void)aclrtDestroyNotify(notify);
+  return code;
+}
 
 // Says its pid, is told a key, imports it with `flags` on `device`, and records when told to; "wait": tries to wait.
 void play_recorder(Line& line, int device, uint64_t flags) {
@@ -51,6 +73,8 @@ void play_recorder(Line& line, int device, uint64_t flags) {
     } else if (order == "leave") {
       code = aclrtDestroyNotify(notify);
       code = code == ACL_SUCCESS ? aclFinalize() : code;
+    } else if (order == "lose") {
+      code = wait_for_nobody(stream);
     } else if (order == "finalize" || order == "reset device") {
       code = order == "finalize" ? aclFinalize() : aclrtResetDevice(device);
     } else if (order == "come back") {
@@ -472,19 +496,22 @@ TEST_F(ListedIpcNotify, OneThatGivesItBackMayComeBack) {
   ACL_OK(aclrtSynchronizeStream(stream_));
 }
 
-TEST_F(ListedIpcNotify, OneThatResetsItsDeviceMayComeBack) {
+TEST_F(ListedIpcNotify, OneThatTearsDownMayComeBack) {
   auto other = listed_importer();
-  ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
-  ASSERT_EQ(other->ask("reset device"), "0");
-  EXPECT_EQ(blocked(), kBlocked);
-  ASSERT_EQ(other->ask("come back"), "0");
-  ASSERT_EQ(other->ask("record"), "0");
-  ACL_OK(aclrtSynchronizeStream(stream_));
+  for (const char* way : {"reset device", "finalize", "leave"}) {
+    ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
+    ASSERT_EQ(other->ask(way), "0");
+    EXPECT_EQ(blocked(), kBlocked) << way;
+    ASSERT_EQ(other->ask("come back"), "0");
+    ASSERT_EQ(other->ask("record"), "0");
+    ACL_OK(aclrtSynchronizeStream(stream_));
+  }
 }
 
-TEST_F(ListedIpcNotify, OneThatFinalizesIsGoneUntilItImportsAgain) {
+TEST_F(ListedIpcNotify, OneThatFinalizesBehindALossIsGoneUntilItImportsAgain) {
   auto other = listed_importer();
   for (const char* way : {"finalize", "leave"}) {
+    ASSERT_EQ(other->ask("lose"), code_of(ACL_ERROR_RT_DRV_INTERNAL_ERROR));
     ACL_OK(aclrtWaitAndResetNotify(notify_, stream_, 0));
     EXPECT_EQ(blocked(), kBlocked) << way;
     ASSERT_EQ(other->ask(way), "0");
@@ -507,6 +534,7 @@ TEST_F(ListedIpcNotify, OneThatComesBackForAnotherNotifyMayComeBackForThis) {
   auto other = listed_importer();
   int32_t pid = other->pid();
   ACL_OK(aclrtNotifySetImportPid(second, &pid, 1));
+  ASSERT_EQ(other->ask("lose"), code_of(ACL_ERROR_RT_DRV_INTERNAL_ERROR));
   ASSERT_EQ(other->ask("leave"), "0");
   for (aclrtNotify each : {notify_, second}) {
     ACL_OK(aclrtWaitAndResetNotify(each, stream_, 0));
@@ -515,6 +543,7 @@ TEST_F(ListedIpcNotify, OneThatComesBackForAnotherNotifyMayComeBackForThis) {
   ASSERT_EQ(other->ask("come back"), "0");
   const auto waits = [&] { return aclrtWaitAndResetNotify(second, stream_, 0) == ACL_SUCCESS && blocked() == kBlocked; };
   EXPECT_TRUE(soon(waits, std::chrono::seconds(5))) << "it may come for that, too, which this process hears behind the first";
+  ASSERT_EQ(other->ask("lose"), code_of(ACL_ERROR_RT_DRV_INTERNAL_ERROR));
   ASSERT_EQ(other->ask("leave"), "0");
   expect_loss();
   ACL_OK(aclrtNotifySetImportPid(second, &pid, 1));
