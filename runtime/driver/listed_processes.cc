@@ -1,6 +1,7 @@
 #include "runtime/driver/listed_processes.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -15,10 +16,10 @@ bool is_over(const UniqueFd& end) {
   return ::poll(&asked, 1, 0) == 1;
 }
 
-// Without a descriptor that stays. No answer (none is free): not yet.
+// Without a descriptor that stays. Where none is free, one that nobody has waited for yet is taken for alive.
 bool has_ended(const ProcessList::Entry& process) {
   const UniqueFd end = end_of_process(process);
-  return end ? is_over(end) : errno == ESRCH;
+  return end ? is_over(end) : errno == ESRCH || (::kill(process.pid, 0) != 0 && errno == ESRCH);
 }
 
 }  // namespace

@@ -7,7 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <linux/sched.h>
@@ -124,6 +126,20 @@ TEST_P(ListedProcessesTest, TellsWhenTheLastOneHasEnded) {
   EXPECT_FALSE(listed_.has_unwatched());
   list(2, {b.pid()});
   EXPECT_TRUE(listed_.deserted(2)) << "it had ended when it was listed";
+}
+
+TEST_P(ListedProcessesTest, AnEndIsNoticedWhileNoDescriptorIsFree) {
+  ChildProcess a([](Line& line) { line.hear(); });
+  list(1, {a.pid()});
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const UniqueFd lowest_free(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(lowest_free.get());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto ids = deserted_by(a);
+  EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(ids, std::vector<uint64_t>{1});
 }
 
 TEST_P(ListedProcessesTest, WhatIsForgottenIsNotTold) {
