@@ -176,7 +176,8 @@ Result<> SharedEvent::record(Stream& stream) {
   Result<> usable;
   // wait_until() may ask again after a yes. Any process's records may be in the way, so nobody rings.
   const auto settled = [&] {
-    return posted || !usable || records_.exhausted() || (posted = post_record(stream)) ||
+    const bool some_end = own_pending_.load(std::memory_order_acquire) != 0 || records_.others_pending();
+    return posted || !usable || (posted = post_record(stream)) || !some_end ||
            !(usable = check_creator().and_then([&] { return stream.check_accepts(); }));
   };
   wait_until(settled, nullptr, BellScope::host, Deadline::never(), [&] {
@@ -184,8 +185,8 @@ Result<> SharedEvent::record(Stream& stream) {
   });
   CANOPY_TRY(std::move(usable));
   if (!posted) {
-    return fail(Errc::no_event, "stream {}: the newest record of an event between processes has number {}, the most is {}: its "
-                "page was overwritten by one of them",
+    return fail(Errc::no_event, "stream {}: the newest record of an event between processes has number {}, the most is {}, and none is "
+                "free behind it, though none is pending: its page was overwritten by one of them",
                 stream.id(), records_.newest(), Page::kMostNumber);
   }
   return {};
@@ -201,6 +202,7 @@ bool SharedEvent::post_record(Stream& stream) {
       return false;
     }
     made->number = *number;
+    own_pending_.fetch_add(1, std::memory_order_relaxed);  // before the stream can end it
     sqe.kind = SqeKind::step;
     sqe.body.step = {[](Strand&, void* argument, bool dropped) {
                        std::unique_ptr<RecordStep> step(static_cast<RecordStep*>(argument));
@@ -212,7 +214,9 @@ bool SharedEvent::post_record(Stream& stream) {
 }
 
 void SharedEvent::end_record(uint64_t number, Page::Phase phase) {
-  if (records_.end(number, phase)) {
+  const bool waited_for = records_.end(number, phase);
+  own_pending_.fetch_sub(1, std::memory_order_release);  // who sees none finds the word free
+  if (waited_for) {
     see_to_pending();
   }
 }

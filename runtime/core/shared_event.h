@@ -19,6 +19,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -47,7 +48,7 @@ class SharedEvent final : public std::enable_shared_from_this<SharedEvent>, priv
   // Errc::peer_lost: the process that created it is gone.
   Result<> check_creator();
 
-  // Waits while 480 records are pending, by whatever process; Errc::again instead in a function that a stream has called.
+  // Waits while 480 records are pending, by whatever process that lives; Errc::again instead in a function that a stream has called.
   // peer_lost: the process that created the event is gone; no_event: the page cannot have come about by records; others as
   // Stream::check_accepts().
   Result<> record(Stream& stream);
@@ -90,6 +91,7 @@ class SharedEvent final : public std::enable_shared_from_this<SharedEvent>, priv
   SharedKey opened_by_;
   uint64_t news_bit_ = 0;  // all sides know the secret, and the bit by it
   PeerNews* news_ = nullptr;
+  std::atomic<uint32_t> own_pending_{0};  // records of this process
   std::mutex mutex_;  // guards all below, but for import_
   bool waiting_ = false;
   bool creator_is_gone_ = false;

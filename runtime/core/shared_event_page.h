@@ -10,7 +10,7 @@
 //
 // All by compare-and-swap, without locks: a process may be killed between any two instructions. Who takes the word of
 // record n and is killed before it has moved `newest` is helped by the next one. A number whose word still holds a
-// pending record is skipped; when all of them do, the call fails.
+// pending record is skipped; when all of them do, the call waits.
 //
 // `waiting` has a bit for each slot of the host table whose process waits for a record that is not complete: it
 // raises the bit and looks at the record once more before it parks; who ends a record looks at the bits after

@@ -2,8 +2,10 @@
 
 #include "runtime/base/check.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
+#include <iterator>
 
 namespace canopy {
 
@@ -72,6 +74,18 @@ std::optional<uint64_t> SharedRecords::begin() {
       return number;
     }
   }
+}
+
+bool SharedRecords::others_pending() const {
+  return std::any_of(std::begin(page_->records), std::end(page_->records), [&](uint64_t& record) {
+    const uint64_t seen = std::atomic_ref(record).load(std::memory_order_acquire);
+    const Page::Recorder who = Page::recorder_of(seen);
+    if (Page::phase_of(seen) != Page::kPending || who == self()) {
+      return false;
+    }
+    const auto holder = table_->holder_of(who.slot);
+    return holder && holder->age == who.age;
+  });
 }
 
 // ---- And ends.

@@ -29,6 +29,8 @@ class SharedRecords {
   // Makes a record, pending and by this process, the newest. Nothing: all that there can be are pending, or
   // exhausted().
   std::optional<uint64_t> begin();
+  // Whether another process that lives has a record pending.
+  bool others_pending() const;
   // No record has a number any more: the page was overwritten, most likely.
   bool exhausted() const { return newest() > Page::kMostNumber; }
   // Ends one of this process, and rings who waits. True when this process is one of these.
