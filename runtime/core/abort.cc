@@ -2,6 +2,7 @@
 #include "runtime/core/callback_scope.h"
 #include "runtime/core/runtime.h"
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 #include <string>
@@ -94,19 +95,19 @@ Result<> Runtime::abort_tasks(int device, Deadline deadline) {
   if (ModelHost* models = model_host()) {
     models->abort_device(device);
   }
+  // Those that have nothing to end first: who destroys one is not to wait for the others, which may wait for him.
+  std::partition(streams.begin(), streams.end(), [](Stream* stream) { return stream->strand().idle(); });
   Result<> first;
   for (Stream* stream : streams) {
     auto done = stream->finish_abort(deadline);
     drop_pending_callbacks(*stream);
+    stream->let_go();
     if (!done && first) {
       first = fail(Errc::timeout, "device {}: its tasks did not all end in time", device);
     }
   }
   aborting.store(false, std::memory_order_release);
-  for (Stream* stream : streams) {
-    stream->reopen();
-    stream->let_go();
-  }
+  reopen_streams(device);
   return first;
 }
 

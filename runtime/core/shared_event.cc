@@ -168,11 +168,16 @@ Result<> SharedEvent::record(Stream& stream) {
     return fail(Errc::not_supported, "stream {}: events between processes are not for streams of models", stream.id());
   }
   CANOPY_TRY(check_creator());
+  const auto self = shared_from_this();  // its handle may be destroyed meanwhile
   bool posted = post_record(stream);
-  if (!posted && CallbackScope::inside()) {
+  if (posted) {
+    return {};
+  }
+  if (CallbackScope::inside()) {
     return fail(Errc::again, "stream {}: {} records of an event between processes are pending, and a function that a stream has "
                 "called cannot wait for their end", stream.id(), Page::kRecords);
   }
+  const Stream::Held held(stream);
   Result<> usable;
   // wait_until() may ask again after a yes. Any process's records may be in the way, so nobody rings.
   const auto settled = [&] {

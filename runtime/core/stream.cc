@@ -100,6 +100,10 @@ Result<> Stream::synchronize(Deadline deadline) {
   if ((flags_ & kNotWaitedFor) != 0) [[unlikely]] {
     return {};
   }
+  std::optional<Held> held;
+  if (!strand_.idle()) {
+    held.emplace(*this);
+  }
   const uint32_t aborts = aborts_.load(std::memory_order_acquire);
   const uint64_t target = strand_.submitted();
   const WaitEnd end =

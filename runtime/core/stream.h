@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <semaphore>
 #include <string>
 #include <vector>
@@ -69,10 +70,23 @@ class Stream {
       return true;
     });
   }
+  // For a call that blocks: another thread may end the stream meanwhile.
+  class Held {
+   public:
+    explicit Held(Stream& stream) : stream_(stream) { stream_.hold(); }
+    ~Held() { stream_.let_go(); }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+
+   private:
+    Stream& stream_;
+  };
+
   // The same, but fill() may say no: then nothing is queued, and this returns false. It runs when the task has its place:
   // what other threads post to this stream once they see what it has done comes behind.
   template <class Fill>
   bool post_if(size_t args_bytes, Fill&& fill) {
+    std::optional<Held> held;  // who ends the stream meanwhile waits for what is queued here
     for (;;) {
       {
         std::lock_guard lock(strand_.producer_lock());
@@ -93,6 +107,9 @@ class Stream {
             return true;
           }
         }
+      }
+      if (!held) {
+        held.emplace(*this);
       }
       wait_for_room();
     }

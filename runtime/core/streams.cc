@@ -101,6 +101,7 @@ void Runtime::retire_stream(void* handle) {
   if (owner != nullptr) {
     owner->drain_for_good();
     owner->await_holders();
+    owner->drain_for_good();  // what one of them had waited to queue
     callback_threads_.forget_stream(*owner);
     host_function_threads_.forget_stream(*owner);
     owner->strand().scheduler().orders().remove(&owner->strand());
@@ -149,9 +150,10 @@ Result<> Runtime::synchronize_stream(void* handle, Deadline deadline) {
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
   device_news_.look();
   CANOPY_TRY(device_news_.check(found->context().device_id()));
-  auto done = found->synchronize(deadline);
+  const int device = found->context().device_id();
+  auto done = found->synchronize(deadline);  // another thread may end the stream now
   if (pools_.any()) [[unlikely]] {
-    pools_.after_synchronize(found->context().device_id());
+    pools_.after_synchronize(device);
   }
   return done;
 }
