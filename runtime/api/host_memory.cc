@@ -97,7 +97,8 @@ aclError aclrtHostUnregister(void* ptr) {
   return guard(
       [&]() -> Result<> {
         CANOPY_ASSIGN(Driver * driver, runtime().driver());
-        const FreeNote note(runtime().task_memory());
+        const auto found = runtime().registrations().find(ptr);
+        const FreeNote note(runtime().task_memory(), MemorySpan{ptr, found && found->base == ptr ? found->bytes : 0});
         return runtime().registrations().remove(*driver, ptr);
       },
       registration_code);

@@ -53,15 +53,15 @@ Result<CopyEnds> check_copy_2d(Runtime& runtime, const Copy2d& copy) {
   return check_ends(runtime, copy.dst, dst_span, copy.src, src_span);
 }
 
-Result<CopyEnd> check_fill(Runtime& runtime, void* dst, size_t dst_max, size_t count) {
+Result<CopyEnds> check_fill(Runtime& runtime, void* dst, size_t dst_max, size_t count) {
   if (count > dst_max) {
     return fail(Errc::invalid_argument, "a fill of {} bytes into a destination of {} bytes", count,
                 dst_max);
   }
-  return check_end(runtime, "destination", dst, count, Access::read_write);
+  return check_fill_end(runtime, dst, count);
 }
 
-Result<CopyEnd> check_fill_words(Runtime& runtime, void* dst, size_t dst_max, size_t words) {
+Result<CopyEnds> check_fill_words(Runtime& runtime, void* dst, size_t dst_max, size_t words) {
   size_t bytes = 0;
   if (__builtin_mul_overflow(words, sizeof(uint32_t), &bytes)) {
     return fail(Errc::invalid_argument, "{} words of 32 bits are more than an address space",
@@ -86,7 +86,6 @@ Result<> copy_now(Runtime& runtime, void* dst, size_t dst_max, const void* src, 
 Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count,
                         void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
-  const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(const CopyEnds ends, check_copy(runtime, dst, dst_max, src, count));
   CANOPY_TRY(refuse_host_to_host(ends));
   if (count == 0 || dst == src) {
@@ -97,12 +96,12 @@ Result<> copy_on_stream(Runtime& runtime, void* dst, size_t dst_max, const void*
     return make_copy(runtime, ends, dst, src, count);
   }
   if (ends.way != CopyWay::direct) {
-    post_move(runtime, *stream, frees, ends.way, dst, src, count);
+    post_move(runtime, *stream, ends.frees, ends.way, dst, src, count);
     return count_copy(runtime, ends, count);
   }
   stream->post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::copy;
-    sqe.body.copy = {dst, src, count, &runtime.task_memory(), frees};
+    sqe.body.copy = {dst, src, count, &runtime.task_memory(), ends.frees};
   });
   return count_copy(runtime, ends, count);
 }
@@ -125,7 +124,6 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
                 copy.width, kMaxHeight, kMaxWidth);
   }
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
-  const uint64_t frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(const CopyEnds ends, check_copy_2d(runtime, copy));
   CANOPY_TRY(refuse_host_to_host(ends));
   if (copy.width == 0 || copy.height == 0) {
@@ -136,64 +134,56 @@ Result<> copy_2d_on_stream(Runtime& runtime, const Copy2d& copy, void* handle) {
     return make_copy(runtime, ends, copy);
   }
   if (ends.way != CopyWay::direct) {
-    post_move_rows(runtime, *stream, frees, ends.way, copy);
+    post_move_rows(runtime, *stream, ends.frees, ends.way, copy);
     return count_copy(runtime, ends, copy.width * copy.height);
   }
   const size_t dst_span = copy.dst_pitch * (copy.height - 1) + copy.width;  // as checked
   const size_t src_span = copy.src_pitch * (copy.height - 1) + copy.width;
-  post_on_memory(*stream, runtime.task_memory(), frees, {copy.dst, dst_span, copy.src, src_span},
+  post_on_memory(*stream, runtime.task_memory(), ends.frees, {copy.dst, dst_span, copy.src, src_span},
                  run_copy_2d, copy, "copy 2d");
   return count_copy(runtime, ends, copy.width * copy.height);
 }
 
 Result<> fill_now(Runtime& runtime, void* dst, size_t dst_max, int32_t value, size_t count) {
-  CANOPY_ASSIGN(const CopyEnd range, check_fill(runtime, dst, dst_max, count));
-  const DmaScope engine(engine_of(runtime, {range, {}}));
-  fill_bytes(dst, value, count);
-  return {};
+  CANOPY_ASSIGN(const CopyEnds ends, check_fill(runtime, dst, dst_max, count));
+  return make_fill(runtime, ends, dst, count, [&] { fill_bytes(dst, value, count); });
 }
 
 Result<> fill_on_stream(Runtime& runtime, void* dst, size_t dst_max, int32_t value, size_t count,
                         void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
-  const uint64_t frees = runtime.task_memory().frees();
-  CANOPY_ASSIGN(const CopyEnd range, check_fill(runtime, dst, dst_max, count));
+  CANOPY_ASSIGN(const CopyEnds ends, check_fill(runtime, dst, dst_max, count));
   if (count == 0) {
     return {};
   }
-  if (pageable(range)) {
+  if (pageable(ends.dst)) {
     CANOPY_TRY(stream->synchronize_to_copy());
-    fill_bytes(dst, value, count);
-    return {};
+    return make_fill(runtime, ends, dst, count, [&] { fill_bytes(dst, value, count); });
   }
   stream->post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::fill;
-    sqe.body.fill = {dst, count, value, &runtime.task_memory(), frees};
+    sqe.body.fill = {dst, count, value, &runtime.task_memory(), ends.frees};
   });
   return {};
 }
 
 Result<> fill_words_now(Runtime& runtime, void* dst, size_t dst_max, uint32_t value, size_t words) {
-  CANOPY_ASSIGN(const CopyEnd range, check_fill_words(runtime, dst, dst_max, words));
-  const DmaScope engine(engine_of(runtime, {range, {}}));
-  fill_words(dst, value, words);
-  return {};
+  CANOPY_ASSIGN(const CopyEnds ends, check_fill_words(runtime, dst, dst_max, words));
+  return make_fill(runtime, ends, dst, words * sizeof(uint32_t), [&] { fill_words(dst, value, words); });
 }
 
 Result<> fill_words_on_stream(Runtime& runtime, void* dst, size_t dst_max, uint32_t value,
                               size_t words, void* handle) {
   CANOPY_ASSIGN(Stream * stream, runtime.stream(handle));
-  const uint64_t frees = runtime.task_memory().frees();
-  CANOPY_ASSIGN(const CopyEnd range, check_fill_words(runtime, dst, dst_max, words));
+  CANOPY_ASSIGN(const CopyEnds ends, check_fill_words(runtime, dst, dst_max, words));
   if (words == 0) {
     return {};
   }
-  if (!on_device(range)) {
+  if (!on_device(ends.dst)) {
     CANOPY_TRY(stream->synchronize_to_copy());
-    fill_words(dst, value, words);
-    return {};
+    return make_fill(runtime, ends, dst, words * sizeof(uint32_t), [&] { fill_words(dst, value, words); });
   }
-  post_on_memory(*stream, runtime.task_memory(), frees, {dst, words * sizeof(uint32_t), nullptr, 0},
+  post_on_memory(*stream, runtime.task_memory(), ends.frees, {dst, words * sizeof(uint32_t), nullptr, 0},
                  run_fill_words, Words{dst, words, value}, "fill");
   return {};
 }

@@ -35,12 +35,10 @@ void run_items(void* argument) {
   const DmaScope engine(list->strand->device());
   for (size_t i = 0; i < list->count; ++i) {
     const Item& item = list->items()[i];
-    if (list->watch->frees() != list->frees) [[unlikely]] {
-      std::string why = list->watch->refuse(item.dst, item.bytes, item.src, item.bytes);
-      if (!why.empty()) {
-        list->strand->record_error(kCopyFault, std::move(why));
-        return;
-      }
+    TouchScope use(list->watch, list->frees, {item.dst, item.bytes, item.src, item.bytes});
+    if (!use.allowed()) [[unlikely]] {
+      list->strand->record_error(kCopyFault, std::move(use.why()));
+      return;
     }
     if (!move_bytes(*list->runtime, item.way, item.dst, item.src, item.bytes)) {
       list->strand->record_error(kCopyFault, error_text::take_newest());

@@ -55,6 +55,15 @@ Result<CopyWay> way_between(Runtime& runtime, const CopyEnds& ends) {
   return path == topology::PeerPath::staged ? CopyWay::staged : CopyWay::direct;
 }
 
+// Ordinary memory of the caller may be freed by who it belongs to; all else is kept until move() is done.
+template <class Move>
+Result<> touch_ends(Runtime& runtime, const CopyEnds& ends, TouchedRanges ranges, Move&& move) {
+  const DmaScope engine(engine_of(runtime, ends));
+  ranges.dst = pageable(ends.dst) ? nullptr : ranges.dst;
+  ranges.src = pageable(ends.src) ? nullptr : ranges.src;
+  return use_memory(runtime.task_memory(), ends.frees, ranges, move);
+}
+
 }  // namespace
 
 bool may_touch(Runtime& runtime, const MemoryRange& range, int device, Access wanted) {
@@ -98,12 +107,29 @@ Result<CopyEnd> check_end(Runtime& runtime, const char* end, const void* address
   return range;
 }
 
+Result<CopyEnds> check_fill_end(Runtime& runtime, void* dst, size_t count) {
+  runtime.device_news().look();
+  CopyEnds ends;
+  ends.frees = runtime.task_memory().frees();
+  CANOPY_ASSIGN(ends.dst, check_end(runtime, "destination", dst, count, Access::read_write));
+  CANOPY_TRY(check_faults(runtime, ends));
+  return ends;
+}
+
+Result<> make_fill(Runtime& runtime, const CopyEnds& ends, void* dst, size_t bytes, FunctionRef<void()> fill) {
+  return touch_ends(runtime, ends, {dst, bytes, nullptr, 0}, [&]() -> Result<> {
+    fill();
+    return {};
+  });
+}
+
 Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const void* src,
                             size_t src_count, LookUp when) {
   if (when == LookUp::queued) {
     runtime.device_news().look();
   }
   CopyEnds ends;
+  ends.frees = runtime.task_memory().frees();
   CANOPY_ASSIGN(ends.dst, check_copy_end(runtime, "destination", dst, dst_count, Access::read_write, when));
   CANOPY_ASSIGN(ends.src, check_copy_end(runtime, "source", src, src_count, Access::read, when));
   CANOPY_TRY(check_faults(runtime, ends));
@@ -137,13 +163,17 @@ DeviceCores* engine_of(Runtime& runtime, const CopyEnds& ends) {
 }
 
 Result<> make_copy(Runtime& runtime, const CopyEnds& ends, void* dst, const void* src, size_t bytes) {
-  const DmaScope engine(engine_of(runtime, ends));
-  return count_copy(runtime, ends, bytes, move_bytes(runtime, ends.way, dst, src, bytes));
+  const Result<> done = touch_ends(runtime, ends, {dst, bytes, src, bytes},
+                                   [&] { return move_bytes(runtime, ends.way, dst, src, bytes); });
+  return count_copy(runtime, ends, bytes, done);
 }
 
 Result<> make_copy(Runtime& runtime, const CopyEnds& ends, const Copy2d& copy) {
-  const DmaScope engine(engine_of(runtime, ends));
-  return count_copy(runtime, ends, copy.width * copy.height, move_rows(runtime, ends.way, copy));
+  const size_t dst_span = copy.dst_pitch * (copy.height - 1) + copy.width;  // as checked
+  const size_t src_span = copy.src_pitch * (copy.height - 1) + copy.width;
+  const Result<> done = touch_ends(runtime, ends, {copy.dst, dst_span, copy.src, src_span},
+                                   [&] { return move_rows(runtime, ends.way, copy); });
+  return count_copy(runtime, ends, copy.width * copy.height, done);
 }
 
 Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src,

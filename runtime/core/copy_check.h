@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/base/result.h"
+#include "runtime/base/waiter.h"
 #include "runtime/core/copy_way.h"
 #include "runtime/driver/address_space.h"
 
@@ -21,6 +22,7 @@ struct CopyEnds {
   CopyEnd dst;
   CopyEnd src;
   CopyWay way = CopyWay::direct;
+  uint64_t frees = 0;  // of the task memory, from before they were checked
 };
 
 inline bool pageable(const CopyEnd& end) { return !end; }
@@ -50,7 +52,13 @@ Result<CopyEnds> check_ends(Runtime& runtime, void* dst, size_t dst_count, const
 Result<CopyEnds> check_copy(Runtime& runtime, void* dst, size_t dst_max, const void* src,
                             size_t count);
 
+// The end of a fill. Errors as check_end(); device_lost.
+Result<CopyEnds> check_fill_end(Runtime& runtime, void* dst, size_t count);
+// A checked fill of `bytes` at `dst`, made here and now by fill(). Errc::invalid_argument: freed meanwhile.
+Result<> make_fill(Runtime& runtime, const CopyEnds& ends, void* dst, size_t bytes, FunctionRef<void()> fill);
+
 // A checked copy, made here and now: by a copy engine of the device that it writes, else of the one that it reads. Counted.
+// Errc::invalid_argument: memory of ours was freed meanwhile.
 Result<> make_copy(Runtime& runtime, const CopyEnds& ends, void* dst, const void* src, size_t bytes);
 Result<> make_copy(Runtime& runtime, const CopyEnds& ends, const Copy2d& copy);
 // That device, if anybody wants to know how busy it is; else null.

@@ -54,12 +54,20 @@ Result<> copy_checked(Runtime& runtime, void* dst, const void* src, size_t count
   return make_copy(runtime, ends, dst, src, count);
 }
 
-Result<> device_or_pinned(Runtime& runtime, const char* what, const void* address, size_t bytes) {
-  CANOPY_ASSIGN(const CopyEnd range, check_end(runtime, what, address, bytes, Access::read, LookUp::running));
+// The address that lies in device or pinned memory.
+template <class Address>
+Result<Address> read_address(Runtime& runtime, const char* what, Address* from) {
+  const uint64_t frees = runtime.task_memory().frees();
+  CANOPY_ASSIGN(const CopyEnd range, check_end(runtime, what, from, sizeof *from, Access::read, LookUp::running));
   if (pageable(range)) {
-    return fail(Errc::invalid_argument, "{} ({}) was freed", fmt::ptr(address), what);
+    return fail(Errc::invalid_argument, "{} ({}) was freed", fmt::ptr(from), what);
   }
-  return {};
+  Address address = nullptr;
+  CANOPY_TRY(use_memory(runtime.task_memory(), frees, {nullptr, 0, from, sizeof *from}, [&]() -> Result<> {
+    address = *from;
+    return {};
+  }));
+  return address;
 }
 
 void touch(const void* address, size_t bytes) {
@@ -80,14 +88,16 @@ struct OffsetTask {
 void run_offset_copy(void* argument) {
   const auto& [task, copy, dst_base, src_base] = *static_cast<const OffsetTask*>(argument);
   const auto run = [&]() -> Result<> {
+    void* to = dst_base;
+    const void* from = src_base;
     if (copy.dst != nullptr) {
-      CANOPY_TRY(device_or_pinned(*task.runtime, "destination's address", copy.dst, sizeof(void*)));
+      CANOPY_ASSIGN(to, read_address(*task.runtime, "destination's address", copy.dst));
     }
     if (copy.src != nullptr) {
-      CANOPY_TRY(device_or_pinned(*task.runtime, "source's address", copy.src, sizeof(void*)));
+      CANOPY_ASSIGN(from, read_address(*task.runtime, "source's address", copy.src));
     }
-    auto* dst = static_cast<std::byte*>(copy.dst != nullptr ? *copy.dst : dst_base);
-    const auto* src = static_cast<const std::byte*>(copy.src != nullptr ? *copy.src : src_base);
+    auto* dst = static_cast<std::byte*>(to);
+    const auto* src = static_cast<const std::byte*>(from);
     return copy_checked(*task.runtime, dst + copy.dst_offset, src + copy.src_offset, copy.count);
   };
   end_task(task, run());
@@ -100,10 +110,8 @@ struct DescriptorTask {
 };
 
 Result<Descriptor> read_descriptor(const DescriptorTask& task, uint64_t kind) {
-  CANOPY_TRY(device_range(*task.task.runtime, "descriptor", task.descriptor, kDescriptorBytes,
-                          LookUp::running));
   Descriptor descriptor;
-  std::memcpy(&descriptor, task.descriptor, sizeof descriptor);
+  CANOPY_TRY(read_when_running(*task.task.runtime, "descriptor", task.descriptor, &descriptor, sizeof descriptor));
   if (descriptor.kind != kind) {
     return fail(Errc::invalid_argument, "the memory at {} is no descriptor of this kind",
                 fmt::ptr(task.descriptor));

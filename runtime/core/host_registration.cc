@@ -88,7 +88,8 @@ std::optional<HostRegistrations::Found> HostRegistrations::find(const void* addr
   if (after == ranges_.begin() || at - std::prev(after)->first >= std::prev(after)->second.bytes) {
     return std::nullopt;
   }
-  return Found{std::prev(after)->second.mapped};
+  const auto& [base_of, registration] = *std::prev(after);
+  return Found{reinterpret_cast<void*>(base_of), registration.bytes, registration.mapped};
 }
 
 void HostRegistrations::clear(Driver& driver) {

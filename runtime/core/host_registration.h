@@ -22,8 +22,10 @@ class HostRegistrations {
   Result<> add(Driver& driver, void* base, uint64_t bytes, bool mapped, bool pinned);
   // Errc::not_found when no registration starts at `base`.
   Result<> remove(Driver& driver, void* base);
-  // Whether `address` lies in a registered range; if so, whether devices have an address for it.
+  // Whether `address` lies in a registered range; if so, which, and whether devices have an address for it.
   struct Found {
+    void* base;
+    uint64_t bytes;
     bool mapped;
   };
   std::optional<Found> find(const void* address) const;

@@ -42,7 +42,8 @@ Result<> map_again(Runtime& runtime, void* dst, uint64_t bytes, void* src) {
 
 Result<> unmap_memory(Runtime& runtime, void* at) {
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
-  const FreeNote note(runtime.task_memory());
+  const auto mapped = driver->virtual_memory().find(at);
+  const FreeNote note(runtime.task_memory(), MemorySpan{at, mapped && mapped->base == at ? mapped->bytes : 0});
   CANOPY_TRY(driver->virtual_memory().unmap(at));
   return {};
 }
@@ -56,8 +57,12 @@ Result<> set_access(Runtime& runtime, void* at, uint64_t bytes, std::span<const 
       CANOPY_TRY(check_link(*driver, mapped.object->device(), grant.device));
     }
   }
-  const FreeNote note(runtime.task_memory());  // tasks in queues look again
-  return driver->virtual_memory().change_rights(mapped, grants);
+  return driver->virtual_memory().change_rights(mapped, grants, [&](bool less) {
+    runtime.task_memory().note_free();  // tasks in queues look again
+    if (less) {
+      wait_for_uses({at, bytes});
+    }
+  });
 }
 
 Result<Access> get_access(Runtime& runtime, const void* address, int device) {

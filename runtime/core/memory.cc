@@ -38,18 +38,28 @@ Result<void*> allocate_device(Runtime& runtime, const DeviceRequest& request) {
   return memory;
 }
 
+namespace {
+
+// What a free of `address` takes away; nothing where it fails.
+MemorySpan span_at(const std::optional<MemoryRange>& found, const void* address) {
+  return {address, found && found->base == address ? found->bytes : 0};
+}
+
+}  // namespace
+
 Result<> free_device(Runtime& runtime, void* address) {
-  const FreeNote note(runtime.task_memory());
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   for (int id = 0; id < driver->machine().count(); ++id) {
     Device* device = driver->find_device(id);
     if (device != nullptr && device->memory().contains(address)) {
+      const FreeNote note(runtime.task_memory(), span_at(device->memory().find(address), address));
       runtime.ipc_memory().before_free(address);
       return device->memory().free(address);
     }
   }
   if (ManagedMemory* managed = driver->existing_managed_memory();
       managed != nullptr && managed->contains(address)) {
+    const FreeNote note(runtime.task_memory(), span_at(managed->find(address), address));
     return managed->free(address);
   }
   return fail(Errc::invalid_argument, "{} is not device memory that aclrtMalloc gave out",
@@ -64,13 +74,13 @@ Result<void*> allocate_pinned(Runtime& runtime, size_t bytes) {
 }
 
 Result<> free_pinned(Runtime& runtime, void* address) {
-  const FreeNote note(runtime.task_memory());
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   CANOPY_ASSIGN(MemoryPool * pool, driver->host_memory());
   if (!pool->contains(address)) {
     return fail(Errc::invalid_argument, "{} is not memory that aclrtMallocHost gave out",
                 fmt::ptr(address));
   }
+  const FreeNote note(runtime.task_memory(), span_at(pool->find(address), address));
   return pool->free(address);
 }
 

@@ -36,8 +36,7 @@ Result<uint64_t> read(Runtime& runtime, const char* what, const RandomValue& val
     return bits;
   }
   const auto* address = reinterpret_cast<const void*>(value.bits);
-  CANOPY_TRY(device_range(runtime, what, address, value.bytes, LookUp::running));
-  std::memcpy(&bits, address, value.bytes);
+  CANOPY_TRY(read_when_running(runtime, what, address, &bits, value.bytes));
   return bits;
 }
 
@@ -70,13 +69,15 @@ Result<> run(const RandomTask& task) {
   CANOPY_ASSIGN(RandomDraw draw, draw_of(runtime, request));
   CANOPY_ASSIGN(const uint64_t count, read(runtime, "number of numbers", request.count));
   CANOPY_ASSIGN(const uint64_t bytes, bytes_of(draw, count));
+  const uint64_t frees = runtime.task_memory().frees();
   CANOPY_TRY(device_range(runtime, "result", request.result, bytes, LookUp::running, Access::read_write));
   if (request.counter != nullptr) {
-    CANOPY_TRY(device_range(runtime, "counter", request.counter, kCounterBytes, LookUp::running));
-    std::memcpy(&draw.counter, request.counter, kCounterBytes);
+    CANOPY_TRY(read_when_running(runtime, "counter", request.counter, &draw.counter, kCounterBytes));
   }
-  fill_random(draw, request.result, count);
-  return {};
+  return use_memory(runtime.task_memory(), frees, {request.result, bytes, nullptr, 0}, [&]() -> Result<> {
+    fill_random(draw, request.result, count);
+    return {};
+  });
 }
 
 // On an executor: nobody else takes the sentence from its thread.

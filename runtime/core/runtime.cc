@@ -149,6 +149,11 @@ void Runtime::close_unused_device(int device) {
     }
   }
   notifies_.close_device(device);
+  std::vector<MemorySpan> spans = pools_.memory_spans(device);
+  if (Device* open = (*current)->find_device(device)) {
+    spans.push_back(open->memory().span());
+  }
+  const FreeNote note(task_memory_, spans);  // copies of other devices' streams
   pools_.forget_device(device);
   ipc_memory_.close_device(device);
   memory_handles_.close_device(device);

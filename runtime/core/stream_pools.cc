@@ -368,6 +368,12 @@ void StreamPools::forget_device(int device) {
   any_.store(!pools_.empty(), std::memory_order_relaxed);
 }
 
+std::vector<MemorySpan> StreamPools::memory_spans(int device) const {
+  std::lock_guard lock(mutex_);
+  const auto& memory = memories_[static_cast<size_t>(device)];
+  return memory != nullptr ? std::vector{memory->span()} : std::vector<MemorySpan>();
+}
+
 bool StreamPools::contains(const void* address) const {
   // Relaxed: who asks about an address of a pool has got it from there.
   if (!has_memory_.load(std::memory_order_relaxed)) {

@@ -55,6 +55,8 @@ class StreamPools {
   void forget_stream(void* stream);
   // The pools go with their device.
   void forget_device(int device);
+  // Where the device's pools have their memory.
+  std::vector<MemorySpan> memory_spans(int device) const;
   bool contains(const void* address) const;
   std::optional<MemoryRange> find(const void* address) const;
   // What pools keep around `address`, whoever has it.

@@ -1,7 +1,10 @@
 #include "runtime/core/task_memory.h"
 
 #include "runtime/core/copy_check.h"
+#include "runtime/core/memory.h"
 #include "runtime/core/runtime.h"
+
+#include <cstring>
 
 namespace canopy {
 namespace {
@@ -21,11 +24,22 @@ std::string refuse_end(Runtime& runtime, const char* end, const void* address, u
 
 }  // namespace
 
-std::string TaskMemory::refuse(const void* dst, uint64_t dst_bytes, const void* src,
-                               uint64_t src_bytes) const {
-  std::string why = dst == nullptr ? std::string() : refuse_end(runtime_, "destination", dst, dst_bytes, Access::read_write);
-  if (why.empty() && src != nullptr) {
-    why = refuse_end(runtime_, "source", src, src_bytes, Access::read);
+Result<> read_when_running(Runtime& runtime, const char* what, const void* address, void* out, uint64_t bytes) {
+  const uint64_t frees = runtime.task_memory().frees();
+  CANOPY_TRY(device_range(runtime, what, address, bytes, LookUp::running));
+  return use_memory(runtime.task_memory(), frees, {nullptr, 0, address, bytes}, [&]() -> Result<> {
+    std::memcpy(out, address, bytes);
+    return {};
+  });
+}
+
+std::string TaskMemory::refuse_unknown(const TouchedRanges& ranges) const {
+  std::string why;
+  if (ranges.dst != nullptr) {
+    why = refuse_end(runtime_, "destination", ranges.dst, ranges.dst_bytes, Access::read_write);
+  }
+  if (why.empty() && ranges.src != nullptr) {
+    why = refuse_end(runtime_, "source", ranges.src, ranges.src_bytes, Access::read);
   }
   return why;
 }

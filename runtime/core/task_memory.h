@@ -18,20 +18,26 @@ class Runtime;
 class TaskMemory : public MemoryWatch {
  public:
   explicit TaskMemory(Runtime& runtime) : runtime_(runtime) {}
-  std::string refuse(const void* dst, uint64_t dst_bytes, const void* src,
-                     uint64_t src_bytes) const override;
 
  private:
+  std::string refuse_unknown(const TouchedRanges& ranges) const override;
+
   Runtime& runtime_;
 };
 
-// Two ranges that a task touches: written and read; either may be null.
-struct TouchedRanges {
-  const void* dst;
-  uint64_t dst_bytes;
-  const void* src;
-  uint64_t src_bytes;
-};
+// use(), while the ranges are there. Errc::invalid_argument: they are not any more. `frees`: of `watch`, from before
+// they were checked.
+template <class Use>
+Result<> use_memory(const MemoryWatch& watch, uint64_t frees, const TouchedRanges& ranges, Use&& use) {
+  TouchScope held(&watch, frees, ranges);
+  if (!held.allowed()) [[unlikely]] {
+    return fail(Errc::invalid_argument, "{}", held.why());
+  }
+  return use();
+}
+
+// What a task reads of device memory when it runs. Errors as device_range() (core/memory.h), at that time.
+Result<> read_when_running(Runtime& runtime, const char* what, const void* address, void* out, uint64_t bytes);
 
 // Queues run(a copy of `argument`), which a copy engine of the stream's device does, behind the check that `ranges` are
 // still there. `frees`: of
@@ -49,13 +55,10 @@ void post_on_memory(Stream& stream, const MemoryWatch& watch, uint64_t frees,
     Argument argument;
     static void call(void* memory) {
       const auto& task = *static_cast<const Task*>(memory);
-      if (task.watch->frees() != task.frees) [[unlikely]] {
-        const TouchedRanges& r = task.ranges;
-        if (std::string why = task.watch->refuse(r.dst, r.dst_bytes, r.src, r.src_bytes);
-            !why.empty()) {
-          task.strand->record_error(kCopyFault, std::move(why));
-          return;
-        }
+      TouchScope use(task.watch, task.frees, task.ranges);
+      if (!use.allowed()) [[unlikely]] {
+        task.strand->record_error(kCopyFault, std::move(use.why()));
+        return;
       }
       const DmaScope engine(task.strand->device());
       task.run(task.argument);

@@ -23,18 +23,15 @@ namespace {
 constexpr uint32_t kRotateTasks = 64;
 constexpr uint64_t kRotateNs = 100'000;
 
-// Of a copy or fill: false, and the task has failed, when its memory was freed since it was queued.
-template <class Body>
-bool may_touch(Strand& strand, const Body& body, const void* src) {
-  if (body.watch == nullptr || body.watch->frees() == body.frees) [[likely]] {
-    return true;
+// Of a copy or fill: run(), unless its memory was freed since it was queued; then the task has failed.
+template <class Body, class Run>
+void touch(Strand& strand, const Body& body, const void* src, Run&& run) {
+  TouchScope use(body.watch, body.frees, {body.dst, body.bytes, src, body.bytes});
+  if (use.allowed()) [[likely]] {
+    run();
+  } else {
+    strand.record_error(kCopyFault, std::move(use.why()));
   }
-  std::string why = body.watch->refuse(body.dst, body.bytes, src, body.bytes);
-  if (why.empty()) {
-    return true;
-  }
-  strand.record_error(kCopyFault, std::move(why));
-  return false;
 }
 
 struct ValueWait {
@@ -45,16 +42,13 @@ struct ValueWait {
 
 // Whether the word's memory is there still; if not, the task has failed, and says that it was a value's.
 bool word_is_there(Strand& strand, const Sqe::Body::Value& value, bool writes, uint64_t* frees) {
-  if (value.watch == nullptr) {
+  if (value.watch == nullptr || value.watch->unchanged_since(*frees)) [[likely]] {
     return true;
   }
   const uint64_t now = value.watch->frees();
-  if (now == *frees) [[likely]] {
-    return true;
-  }
   constexpr uint64_t kBytes = sizeof(uint64_t);
-  const std::string why =
-      writes ? value.watch->refuse(value.address, kBytes, nullptr, 0) : value.watch->refuse(nullptr, 0, value.address, kBytes);
+  const std::string why = value.watch->refuse(writes ? TouchedRanges{value.address, kBytes, nullptr, 0}
+                                                     : TouchedRanges{nullptr, 0, value.address, kBytes});
   if (why.empty()) {
     *frees = now;
     return true;
@@ -229,9 +223,7 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
       TraceScope span("copy", strand->device().device(), strand->device().dma_track(), -1);
       const DmaScope busy(strand->device());
       const auto& copy = sqe->body.copy;
-      if (may_touch(*strand, copy, copy.src)) [[likely]] {
-        copy_bytes(copy.dst, copy.src, copy.bytes);
-      }
+      touch(*strand, copy, copy.src, [&] { copy_bytes(copy.dst, copy.src, copy.bytes); });
       return true;
     }
     case SqeKind::fill: {
@@ -239,9 +231,7 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
       TraceScope span("fill", strand->device().device(), strand->device().dma_track(), -1);
       const DmaScope busy(strand->device());
       const auto& fill = sqe->body.fill;
-      if (may_touch(*strand, fill, nullptr)) [[likely]] {
-        fill_bytes(fill.dst, fill.value, fill.bytes);
-      }
+      touch(*strand, fill, nullptr, [&] { fill_bytes(fill.dst, fill.value, fill.bytes); });
       return true;
     }
     case SqeKind::timed_event_wait:

@@ -214,7 +214,7 @@ namespace {
 
 tl::unexpected<Error> late_at(const std::string& address) {
   return fail(Errc::timeout,
-              "broker '{}' did not answer in time: its process is stopped or very busy", address);
+              "broker '{}' did not answer in time: its process is stopped, very busy, or has no descriptor left", address);
 }
 
 Result<UniqueFd> dial(const std::string& address, Deadline deadline) {

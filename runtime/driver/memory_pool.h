@@ -10,6 +10,7 @@
 
 #include "runtime/base/mapping.h"
 #include "runtime/base/range_allocator.h"
+#include "runtime/device/memory_watch.h"
 #include "runtime/driver/address_space.h"
 #include "runtime/driver/physical_memory.h"
 
@@ -35,6 +36,8 @@ class MemoryPool {
   // The live allocation that `address` lies in, as long as it was asked for.
   std::optional<MemoryRange> find(const void* address) const;
   bool contains(const void* address) const { return arena_.contains(address); }
+  // All addresses that it may ever give out.
+  MemorySpan span() const { return {arena_.base(), arena_.bytes()}; }
   // What lies below a live allocation: the file, from where in it, and the allocation itself. The memory stays, and
   // counts as used, as long as somebody holds it; freeing makes the address free, and a cell of a slab too.
   struct Backing {

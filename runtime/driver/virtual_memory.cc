@@ -233,26 +233,48 @@ std::optional<VirtualMemory::Mapped> VirtualMemory::find(const void* address) co
   return Mapped{static_cast<std::byte*>(pointer(at)), place.bytes, place.object, place.rights};
 }
 
-Result<> VirtualMemory::change_rights(const Mapped& mapped, std::span<const Grant> grants) {
+VirtualMemory::Place* VirtualMemory::place_of(const Mapped& mapped) {
+  const auto reservation = around(number(mapped.base));
+  if (reservation == reservations_.end()) {
+    return nullptr;
+  }
+  const auto found = reservation->second.places.find(number(mapped.base));
+  return found != reservation->second.places.end() && found->second.object == mapped.object ? &found->second : nullptr;
+}
+
+Result<> VirtualMemory::protect(uintptr_t at, const Place& place, Access access) {
+  if (place.object->remote_region() != nullptr) {
+    return {};
+  }
+  const auto [range, offset] = range_of(around(at), at);
+  return range->protect(offset, place.bytes, protection_of(access));
+}
+
+Result<> VirtualMemory::change_rights(const Mapped& mapped, std::span<const Grant> grants, FunctionRef<void(bool)> told) {
   const uintptr_t at = number(mapped.base);
-  std::lock_guard lock(mutex_);
-  const auto reservation = around(at);
-  if (reservation == reservations_.end() || !reservation->second.places.contains(at) ||
-      reservation->second.places.at(at).object != mapped.object) {
+  std::unique_lock lock(mutex_);
+  Place* place = place_of(mapped);
+  if (place == nullptr) {
     return fail(Errc::stale_handle, "{} was unmapped meanwhile", fmt::ptr(mapped.base));
   }
-  Place& place = reservation->second.places.at(at);
-  AccessRights rights = place.rights;
+  AccessRights rights = place->rights;
   for (const Grant& grant : grants) {
     rights.grant(grant.device, grant.access);
   }
-  const auto [range, offset] = range_of(reservation, at);
-  if (place.object->remote_region() == nullptr) {
-    CANOPY_TRY(range->protect(offset, place.bytes, protection_of(rights.most())));
+  const bool less = rights.most() < place->rights.most();
+  if (!less) {
+    CANOPY_TRY(protect(at, *place, rights.most()));
   }
-  place.rights = rights;
+  place->rights = rights;
   space_.set_rights(mapped.base, rights);
-  return {};
+  lock.unlock();
+  told(less);
+  if (!less) {
+    return {};
+  }
+  lock.lock();
+  place = place_of(mapped);
+  return place != nullptr ? protect(at, *place, place->rights.most()) : Result<>();
 }
 
 // ---- Imports by key.
@@ -286,6 +308,19 @@ void VirtualMemory::mark_lost(const MemoryObject& object) {
   for (auto each = first; each != last; ++each) {
     space_.set_lost(pointer(each->second));
   }
+}
+
+std::vector<MemorySpan> VirtualMemory::mapped_of(int user) const {
+  std::vector<MemorySpan> spans;
+  std::lock_guard lock(mutex_);
+  for (const auto& [base, reservation] : reservations_) {
+    for (const auto& [at, place] : reservation.places) {
+      if (reservation.of_program && place.object->user() == user) {
+        spans.push_back({pointer(at), place.bytes});
+      }
+    }
+  }
+  return spans;
 }
 
 std::vector<std::shared_ptr<MemoryObject>> VirtualMemory::unmap_all_of(int user) {

@@ -11,6 +11,8 @@
 
 #include "runtime/base/mapping.h"
 #include "runtime/base/range_allocator.h"
+#include "runtime/base/waiter.h"
+#include "runtime/device/memory_watch.h"
 #include "runtime/driver/address_space.h"
 #include "runtime/driver/memory_object.h"
 
@@ -53,9 +55,9 @@ class VirtualMemory {
   };
   // What map() mapped around `address`.
   std::optional<Mapped> find(const void* address) const;
-  // Adds to the rights that there are now, also when several threads do so. `mapped`: from find(). Errc::stale_handle:
-  // unmapped meanwhile.
-  Result<> change_rights(const Mapped& mapped, std::span<const Grant> grants);
+  // Adds to the rights that there are now, also when several threads do so. `mapped`: from find(). told(less) is called,
+  // without a lock, when the address space says so; less: only after it the pages do. Errc::stale_handle: unmapped meanwhile.
+  Result<> change_rights(const Mapped& mapped, std::span<const Grant> grants, FunctionRef<void(bool)> told);
 
   // ---- Imports by key: the address is ours to choose, and access is a matter of peers.
 
@@ -68,6 +70,8 @@ class VirtualMemory {
   bool contains(const void* address) const;
   // The process that shares `object` is gone: says so of every place where it is mapped.
   void mark_lost(const MemoryObject& object);
+  // Where objects that go with a device are mapped by map().
+  std::vector<MemorySpan> mapped_of(int user) const;
   // Unmaps what map() mapped of the objects that go with a device, for the caller to let go of; reservations stay.
   std::vector<std::shared_ptr<MemoryObject>> unmap_all_of(int user);
   // Gives back all reservations without a mapping.
@@ -92,6 +96,9 @@ class VirtualMemory {
   Result<uintptr_t> reserve_locked(uint64_t bytes, uint64_t alignment, void* wish, bool of_program);
   void drop(Reservations::iterator reservation);
   Reservations::iterator around(uintptr_t address);
+  // What is mapped at `mapped` still; null: something else, or nothing.
+  Place* place_of(const Mapped& mapped);
+  Result<> protect(uintptr_t at, const Place& place, Access access);
   std::pair<Mapping*, uint64_t> range_of(Reservations::iterator reservation, uintptr_t address);
   Result<> place(Reservations::iterator reservation, uintptr_t at, const std::shared_ptr<MemoryObject>& object,
                  const AccessRights& rights);

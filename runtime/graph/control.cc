@@ -11,15 +11,22 @@
 namespace canopy {
 namespace {
 
+// Relaxed: any agent may store the words; what orders them is the stream's business.
 template <class Word>
-bool compare(const void* left, const void* right, Control::Condition condition) {
-  // Relaxed: any agent may store the words; what orders them is the stream's business.
-  const auto read = [](const void* at) {
-    return __atomic_load_n(static_cast<const Word*>(at), __ATOMIC_RELAXED);
-  };
-  const Word a = read(left);
-  const Word b = read(right);
-  switch (condition) {
+Result<Word> read_word(const void* at, uint64_t frees) {
+  Word word = 0;
+  CANOPY_TRY(use_memory(Runtime::instance().task_memory(), frees, {nullptr, 0, at, sizeof word}, [&]() -> Result<> {
+    word = __atomic_load_n(static_cast<const Word*>(at), __ATOMIC_RELAXED);
+    return {};
+  }));
+  return word;
+}
+
+template <class Word>
+Result<bool> compare(const Control& control) {
+  CANOPY_ASSIGN(const Word a, read_word<Word>(control.left, control.frees));
+  CANOPY_ASSIGN(const Word b, read_word<Word>(control.right, control.frees));
+  switch (control.condition) {
     case Control::Condition::equal:
       return a == b;
     case Control::Condition::not_equal:
@@ -38,27 +45,17 @@ bool compare(const void* left, const void* right, Control::Condition condition) 
 
 }  // namespace
 
-std::string Control::refuse_words() {
-  const TaskMemory& memory = Runtime::instance().task_memory();
-  const uint64_t now = memory.frees();
-  if (left == nullptr || now == frees) {
-    return "";
-  }
-  const uint64_t word = wide ? sizeof(int64_t) : sizeof(int32_t);
-  std::string why = memory.refuse(left, word, right, word);
-  if (why.empty()) {
-    frees = now;
-  }
-  return why;
+Result<bool> Control::holds() {
+  const uint64_t now = Runtime::instance().task_memory().frees();
+  CANOPY_ASSIGN(const bool result, wide ? compare<int64_t>(*this) : compare<int32_t>(*this));
+  frees = now;
+  return result;
 }
 
-bool Control::holds() const {
-  return wide ? compare<int64_t>(left, right, condition) : compare<int32_t>(left, right, condition);
-}
-
-uint32_t Control::chosen() const {
-  const uint32_t index =
-      __atomic_load_n(static_cast<const uint32_t*>(left), __ATOMIC_RELAXED);  // as above
+Result<uint32_t> Control::chosen() {
+  const uint64_t now = Runtime::instance().task_memory().frees();
+  CANOPY_ASSIGN(const uint32_t index, read_word<uint32_t>(left, frees));
+  frees = now;
   return std::min(index, target_count - 1);
 }
 

@@ -49,10 +49,10 @@ struct Control {
   static size_t bytes(size_t targets) { return sizeof(Control) + targets * sizeof(Target); }
   // Whether what follows it in its stream runs at all is up to it.
   bool ends_stretch() const { return kind != Kind::activate; }
-  // Both words still lie in device memory; else the task fails, with this sentence.
-  std::string refuse_words();
-  bool holds() const;
-  uint32_t chosen() const;
+  // Of branch: whether the comparison holds. Of jump: which of the targets is meant. Errc::invalid_argument: the words do
+  // not lie in device memory any more.
+  Result<bool> holds();
+  Result<uint32_t> chosen();
 };
 
 // Queues a control task on a stored stream; `names` are its targets.

@@ -123,17 +123,18 @@ void StreamRun::run_control(Strand& strand, void* argument, bool dropped) {
     }
     return;
   }
-  if (std::string why = control.refuse_words(); !why.empty()) {
-    strand.record_error(kCopyFault, std::move(why));
+  const auto pass_by_failure = [&] {
+    strand.record_error(kCopyFault, error_text::take_newest());
     run.runs_.pass(run);  // as later tasks of any stream run
-    return;
-  }
+  };
   switch (control.kind) {
     case Control::Kind::activate:
       run.runs_.activate(control.targets()[0].place);
       break;
     case Control::Kind::branch:
-      if (control.holds()) {
+      if (const auto holds = control.holds(); !holds) {
+        pass_by_failure();
+      } else if (*holds) {
         run.runs_.activate(control.targets()[0].place);
         run.runs_.stream_ended(run);
       } else {
@@ -141,7 +142,11 @@ void StreamRun::run_control(Strand& strand, void* argument, bool dropped) {
       }
       break;
     case Control::Kind::jump:
-      run.runs_.jump(run, control.targets()[control.chosen()].place);
+      if (const auto chosen = control.chosen(); !chosen) {
+        pass_by_failure();
+      } else {
+        run.runs_.jump(run, control.targets()[*chosen].place);
+      }
       break;
     case Control::Kind::end:
       run.runs_.stream_ended(run);

@@ -49,9 +49,8 @@ void end(const Update& update, const Result<>& done) {
 
 template <class Word>
 Result<Word> read_word(Runtime& runtime, const char* what, const void* at) {
-  CANOPY_TRY(device_range(runtime, what, at, sizeof(Word), LookUp::running));
   Word word;
-  std::memcpy(&word, at, sizeof word);
+  CANOPY_TRY(read_when_running(runtime, what, at, &word, sizeof word));
   return word;
 }
 
@@ -92,8 +91,13 @@ void run_random_update(void* argument) {
   const auto& [update, memory, bytes, read] = *static_cast<const RandomUpdate*>(argument);
   Runtime& runtime = *update.runtime;
   const auto run = [&]() -> Result<> {
+    const uint64_t frees = runtime.task_memory().frees();
     CANOPY_TRY(device_range(runtime, "description", memory, bytes, LookUp::running));
-    CANOPY_ASSIGN(const RandomRequest request, read(memory));
+    RandomRequest request;
+    CANOPY_TRY(use_memory(runtime.task_memory(), frees, {nullptr, 0, memory, bytes}, [&]() -> Result<> {
+      CANOPY_ASSIGN(request, read(memory));
+      return {};
+    }));
     CANOPY_TRY(check_random(runtime, request));
     return change_task(update, [&](Sqe& kept) -> Result<> {
       set_random_request(kept, request);

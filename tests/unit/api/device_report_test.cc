@@ -142,6 +142,9 @@ TEST_F(DeviceReport, LostDeviceTakesNoWorkUntilCleared) {
   ACL_CODE(ACL_ERROR_RT_LOST_HEARTBEAT, aclrtMemcpy(here, kBytes, pageable_.data(), 8, ACL_MEMCPY_DEFAULT));
   ACL_CODE(ACL_ERROR_RT_LOST_HEARTBEAT,
            aclrtMemcpyAsync(here, kBytes, here, 8, ACL_MEMCPY_DEVICE_TO_DEVICE, stream_));
+  ACL_CODE(ACL_ERROR_RT_LOST_HEARTBEAT, aclrtMemset(here, kBytes, 0, 8));
+  ACL_CODE(ACL_ERROR_RT_LOST_HEARTBEAT, aclrtMemsetAsync(here, kBytes, 0, 8, stream_));
+  ACL_CODE(ACL_ERROR_RT_LOST_HEARTBEAT, aclrtMemsetD32(here, kBytes, 0, 2));
   ACL_CODE(ACL_ERROR_RT_LOST_HEARTBEAT, aclrtSynchronizeStream(stream_));
   ACL_CODE(ACL_ERROR_RT_LOST_HEARTBEAT, aclrtSynchronizeDevice());
   aclrtStream stream = nullptr;
