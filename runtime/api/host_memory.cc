@@ -98,8 +98,8 @@ aclError aclrtHostUnregister(void* ptr) {
       [&]() -> Result<> {
         CANOPY_ASSIGN(Driver * driver, runtime().driver());
         const auto found = runtime().registrations().find(ptr);
-        const FreeNote note(runtime().task_memory(), MemorySpan{ptr, found && found->base == ptr ? found->bytes : 0});
-        return runtime().registrations().remove(*driver, ptr);
+        FreeNote note(runtime().task_memory(), MemorySpan{ptr, found && found->base == ptr ? found->bytes : 0});
+        return runtime().registrations().remove(*driver, ptr, note);
       },
       registration_code);
 }

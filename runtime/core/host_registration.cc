@@ -68,7 +68,7 @@ Result<> HostRegistrations::add(Driver& driver, void* base, uint64_t bytes, bool
   return {};
 }
 
-Result<> HostRegistrations::remove(Driver& driver, void* base) {
+Result<> HostRegistrations::remove(Driver& driver, void* base, FreeNote& note) {
   std::lock_guard lock(mutex_);
   const auto found = ranges_.find(reinterpret_cast<uintptr_t>(base));
   if (found == ranges_.end()) {
@@ -78,6 +78,7 @@ Result<> HostRegistrations::remove(Driver& driver, void* base) {
     driver.address_space().remove(base);
   }
   ranges_.erase(found);
+  note.over();
   return {};
 }
 

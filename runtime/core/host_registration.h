@@ -21,7 +21,8 @@ class HostRegistrations {
   // some of it is registered already, or is pinned already and `pinned` is wanted.
   Result<> add(Driver& driver, void* base, uint64_t bytes, bool mapped, bool pinned);
   // Errc::not_found when no registration starts at `base`.
-  Result<> remove(Driver& driver, void* base);
+  // `note` is over on success.
+  Result<> remove(Driver& driver, void* base, FreeNote& note);
   // Whether `address` lies in a registered range; if so, which, and whether devices have an address for it.
   struct Found {
     void* base;

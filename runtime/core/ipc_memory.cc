@@ -167,8 +167,8 @@ Result<void*> IpcMemory::import(std::string_view key, bool enable_peer_access) {
 void IpcMemory::let_go(void* address) {
   if (auto driver = runtime_.driver()) {
     const auto range = (*driver)->find_memory(address);
-    const FreeNote note(runtime_.task_memory(), MemorySpan{address, range ? range->bytes : 0});
-    (*driver)->virtual_memory().unmap_import(address);
+    FreeNote note(runtime_.task_memory(), MemorySpan{address, range ? range->bytes : 0});
+    (*driver)->virtual_memory().unmap_import(address, note);
   }
 }
 

@@ -43,8 +43,8 @@ Result<> map_again(Runtime& runtime, void* dst, uint64_t bytes, void* src) {
 Result<> unmap_memory(Runtime& runtime, void* at) {
   CANOPY_ASSIGN(Driver * driver, runtime.driver());
   const auto mapped = driver->virtual_memory().find(at);
-  const FreeNote note(runtime.task_memory(), MemorySpan{at, mapped && mapped->base == at ? mapped->bytes : 0});
-  CANOPY_TRY(driver->virtual_memory().unmap(at));
+  FreeNote note(runtime.task_memory(), MemorySpan{at, mapped && mapped->base == at ? mapped->bytes : 0});
+  CANOPY_TRY(driver->virtual_memory().unmap(at, note));
   return {};
 }
 

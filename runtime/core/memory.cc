@@ -52,15 +52,15 @@ Result<> free_device(Runtime& runtime, void* address) {
   for (int id = 0; id < driver->machine().count(); ++id) {
     Device* device = driver->find_device(id);
     if (device != nullptr && device->memory().contains(address)) {
-      const FreeNote note(runtime.task_memory(), span_at(device->memory().find(address), address));
+      FreeNote note(runtime.task_memory(), span_at(device->memory().find(address), address));
       runtime.ipc_memory().before_free(address);
-      return device->memory().free(address);
+      return device->memory().free(address, &note);
     }
   }
   if (ManagedMemory* managed = driver->existing_managed_memory();
       managed != nullptr && managed->contains(address)) {
-    const FreeNote note(runtime.task_memory(), span_at(managed->find(address), address));
-    return managed->free(address);
+    FreeNote note(runtime.task_memory(), span_at(managed->find(address), address));
+    return managed->free(address, note);
   }
   return fail(Errc::invalid_argument, "{} is not device memory that aclrtMalloc gave out",
               fmt::ptr(address));
@@ -80,8 +80,8 @@ Result<> free_pinned(Runtime& runtime, void* address) {
     return fail(Errc::invalid_argument, "{} is not memory that aclrtMallocHost gave out",
                 fmt::ptr(address));
   }
-  const FreeNote note(runtime.task_memory(), span_at(pool->find(address), address));
-  return pool->free(address);
+  FreeNote note(runtime.task_memory(), span_at(pool->find(address), address));
+  return pool->free(address, &note);
 }
 
 Result<> free_after_sync(Runtime& runtime, Result<> (*free)(Runtime&, void*), void* address) {

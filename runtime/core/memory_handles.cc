@@ -98,8 +98,8 @@ void MemoryHandles::close_device(int device) {
     return;
   }
   const std::vector<MemorySpan> spans = (*driver)->virtual_memory().mapped_of(device);
-  const FreeNote note(runtime_.task_memory(), spans);
-  const auto unmapped = (*driver)->virtual_memory().unmap_all_of(device);
+  FreeNote note(runtime_.task_memory(), spans);
+  const auto unmapped = (*driver)->virtual_memory().unmap_all_of(device, note);
   std::vector<std::unique_ptr<Handle>> dead;  // ends outside of the mutex
   std::lock_guard lock(mutex_);
   for (void* handle : handles_.handles()) {

@@ -84,8 +84,8 @@ void StreamPool::trim(uint64_t keep) {
       continue;
     }
     reserved_ -= chunk.bytes;
-    const FreeNote note(watch_, MemorySpan{it->first, chunk.bytes});
-    CHECK(memory_.free(it->first), "a chunk must be a live allocation");
+    FreeNote note(watch_, MemorySpan{it->first, chunk.bytes});
+    CHECK(memory_.free(it->first, &note), "a chunk must be a live allocation");
     it = chunks_.erase(it);
   }
 }

@@ -183,7 +183,10 @@ void FreeNote::begin() {
   Uses::instance().wait(spans_);
 }
 
-FreeNote::~FreeNote() {
+void FreeNote::over() {
+  if (std::exchange(over_, true)) {
+    return;
+  }
   {
     std::lock_guard lock(watch_.mutex_);
     std::erase(watch_.going_, this);

@@ -76,18 +76,23 @@ class TouchScope {
   std::string why_;
 };
 
-// Around every free. Waits for the copies that are at `spans`, which outlive it; those that begin later are refused.
+// Around every free. Waits for the copies that are at `spans`, which outlive it; those that begin later are refused, until
+// over(): then the look-ups know.
 class FreeNote {
  public:
   FreeNote(MemoryWatch& watch, const MemorySpan& span);
   FreeNote(MemoryWatch& watch, std::span<const MemorySpan> spans);
-  ~FreeNote();
+  ~FreeNote() { over(); }
   FreeNote(const FreeNote&) = delete;
   FreeNote& operator=(const FreeNote&) = delete;
+
+  // Where somebody else may be given the addresses at once: called when they are free and cannot be given out yet.
+  void over();
 
  private:
   friend class MemoryWatch;
   void begin();
+  bool over_ = false;
   MemoryWatch& watch_;
   const MemorySpan one_;
   const std::span<const MemorySpan> spans_;

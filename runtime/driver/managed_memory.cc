@@ -64,7 +64,7 @@ Result<void*> ManagedMemory::allocate(uint64_t bytes) {
   return static_cast<void*>(arena_.base() + *offset);
 }
 
-Result<> ManagedMemory::free(void* address) {
+Result<> ManagedMemory::free(void* address, FreeNote& note) {
   std::lock_guard lock(mutex_);
   const auto offset = static_cast<uint64_t>(static_cast<std::byte*>(address) - arena_.base());
   const auto found = allocations_.find(offset);
@@ -75,7 +75,9 @@ Result<> ManagedMemory::free(void* address) {
   const uint64_t bytes = found->second.bytes;
   allocations_.erase(found);
   CHECK(ranges_.free(offset), "a live allocation must be known to the allocator");
-  return arena_.vacate(offset, bytes);
+  const Result<> done = arena_.vacate(offset, bytes);
+  note.over();
+  return done;
 }
 
 std::optional<MemoryRange> ManagedMemory::find(const void* address) const {

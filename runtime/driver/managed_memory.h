@@ -10,6 +10,7 @@
 
 #include "runtime/base/mapping.h"
 #include "runtime/base/range_allocator.h"
+#include "runtime/device/memory_watch.h"
 #include "runtime/driver/address_space.h"
 #include "runtime/driver/physical_memory.h"
 
@@ -47,8 +48,8 @@ class ManagedMemory {
 
   // `bytes` rounded up to pages, zeroed.
   Result<void*> allocate(uint64_t bytes);
-  // Errc::invalid_argument when `address` is not the start of a live allocation.
-  Result<> free(void* address);
+  // Errc::invalid_argument when `address` is not the start of a live allocation. `note` is over on success.
+  Result<> free(void* address, FreeNote& note);
   std::optional<MemoryRange> find(const void* address) const;
   bool contains(const void* address) const { return arena_.contains(address); }
 

@@ -144,8 +144,16 @@ MemoryPool::Slab* MemoryPool::slab_of(uint64_t offset) const {
   return it == slabs_.end() ? nullptr : it->second.get();
 }
 
-Result<> MemoryPool::free(void* address) {
+Result<> MemoryPool::free(void* address, FreeNote* note) {
   std::lock_guard lock(mutex_);
+  const Result<> done = free_locked(address);
+  if (done && note != nullptr) {
+    note->over();
+  }
+  return done;
+}
+
+Result<> MemoryPool::free_locked(void* address) {
   const uint64_t offset = static_cast<uint64_t>(static_cast<std::byte*>(address) - arena_.base());
   if (Slab* slab = slab_of(offset)) {
     const uint64_t size = cell_bytes(slab->cell_class);

@@ -31,8 +31,8 @@ class MemoryPool {
   // `bytes`, 64-byte aligned, zero or stale content. Errc::no_memory with the figures when the device is
   // full even after trim().
   Result<void*> allocate(uint64_t bytes, PageKind pages = PageKind::normal);
-  // Errc::invalid_argument when `address` is not the start of a live allocation.
-  Result<> free(void* address);
+  // Errc::invalid_argument when `address` is not the start of a live allocation. `note`, if any, is over on success.
+  Result<> free(void* address, FreeNote* note = nullptr);
   // The live allocation that `address` lies in, as long as it was asked for.
   std::optional<MemoryRange> find(const void* address) const;
   bool contains(const void* address) const { return arena_.contains(address); }
@@ -71,6 +71,7 @@ class MemoryPool {
   Result<void*> allocate_cell(uint64_t bytes, PageKind pages);
   Slab* slab_of(uint64_t offset) const;
   // REQUIRES: mutex_ held; `address` lies in the arena.
+  Result<> free_locked(void* address);
   std::optional<MemoryRange> find_locked(const void* address) const;
   std::optional<MemoryRange> range_at(uint64_t start, uint64_t bytes, PageKind pages, uint64_t offset) const;
   MemoryKind kind() const { return device_ == kHostMemory ? MemoryKind::pinned_host : MemoryKind::device; }

@@ -205,14 +205,16 @@ Result<> VirtualMemory::map(void* where, const std::shared_ptr<MemoryObject>& ob
   return place(reservation, at, object, rights);
 }
 
-Result<std::shared_ptr<MemoryObject>> VirtualMemory::unmap(void* where) {
+Result<std::shared_ptr<MemoryObject>> VirtualMemory::unmap(void* where, FreeNote& note) {
   std::lock_guard lock(mutex_);
   const auto reservation = around(number(where));
   if (reservation == reservations_.end() || !reservation->second.of_program ||
       !reservation->second.places.contains(number(where))) {
     return fail(Errc::invalid_argument, "{} is not the start of mapped memory", fmt::ptr(where));
   }
-  return vacate(reservation, number(where));
+  auto object = vacate(reservation, number(where));
+  note.over();
+  return object;
 }
 
 std::optional<VirtualMemory::Mapped> VirtualMemory::find(const void* address) const {
@@ -290,7 +292,7 @@ Result<void*> VirtualMemory::map_import(const std::shared_ptr<MemoryObject>& obj
   return pointer(at);
 }
 
-std::shared_ptr<MemoryObject> VirtualMemory::unmap_import(void* base) {
+std::shared_ptr<MemoryObject> VirtualMemory::unmap_import(void* base, FreeNote& note) {
   std::lock_guard lock(mutex_);
   const auto reservation = reservations_.find(number(base));
   CHECK(reservation != reservations_.end(), "unmap_import() once, what map_import() gave");
@@ -299,6 +301,7 @@ std::shared_ptr<MemoryObject> VirtualMemory::unmap_import(void* base) {
     return nullptr;  // the addresses stay taken: what lies there could not be taken away
   }
   drop(reservation);
+  note.over();
   return std::move(*object);
 }
 
@@ -323,7 +326,7 @@ std::vector<MemorySpan> VirtualMemory::mapped_of(int user) const {
   return spans;
 }
 
-std::vector<std::shared_ptr<MemoryObject>> VirtualMemory::unmap_all_of(int user) {
+std::vector<std::shared_ptr<MemoryObject>> VirtualMemory::unmap_all_of(int user, FreeNote& note) {
   std::vector<std::shared_ptr<MemoryObject>> objects;
   std::lock_guard lock(mutex_);
   for (auto reservation = reservations_.begin(); reservation != reservations_.end(); ++reservation) {
@@ -337,6 +340,7 @@ std::vector<std::shared_ptr<MemoryObject>> VirtualMemory::unmap_all_of(int user)
       }
     }
   }
+  note.over();
   return objects;
 }
 

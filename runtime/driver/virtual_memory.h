@@ -45,8 +45,8 @@ class VirtualMemory {
   // All of `object`, to [at, +its bytes) inside of one reservation. Errc::invalid_argument: outside, or not on a
   // granule; busy: something is mapped there.
   Result<> map(void* at, const std::shared_ptr<MemoryObject>& object, const AccessRights& rights);
-  // The object that was mapped at `at` by map(), for the caller to let go of.
-  Result<std::shared_ptr<MemoryObject>> unmap(void* at);
+  // The object that was mapped at `at` by map(), for the caller to let go of. `note` is over on success.
+  Result<std::shared_ptr<MemoryObject>> unmap(void* at, FreeNote& note);
   struct Mapped {
     std::byte* base;
     uint64_t bytes;
@@ -62,7 +62,7 @@ class VirtualMemory {
   // ---- Imports by key: the address is ours to choose, and access is a matter of peers.
 
   Result<void*> map_import(const std::shared_ptr<MemoryObject>& object);
-  std::shared_ptr<MemoryObject> unmap_import(void* base);
+  std::shared_ptr<MemoryObject> unmap_import(void* base, FreeNote& note);
 
   // ---- For the rest of the runtime.
 
@@ -73,7 +73,7 @@ class VirtualMemory {
   // Where objects that go with a device are mapped by map().
   std::vector<MemorySpan> mapped_of(int user) const;
   // Unmaps what map() mapped of the objects that go with a device, for the caller to let go of; reservations stay.
-  std::vector<std::shared_ptr<MemoryObject>> unmap_all_of(int user);
+  std::vector<std::shared_ptr<MemoryObject>> unmap_all_of(int user, FreeNote& note);
   // Gives back all reservations without a mapping.
   void release_unused();
 
