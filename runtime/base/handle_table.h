@@ -53,7 +53,7 @@ class HandleTable {
     Slot& slot = *slot_at(index);
     slot.generation = (slot.generation + 1) & 0xFFFFFF;
     const uint64_t key = uint64_t{kind_} << 56 | uint64_t{slot.generation} << 32 | (index + 1);
-    slot.object = object.release();
+    slot.object.store(object.release(), std::memory_order_relaxed);
     // Release: the object is whole before its handle can be found; pairs with find().
     slot.key.store(key, std::memory_order_release);
     ++live_;
@@ -73,7 +73,7 @@ class HandleTable {
     }
     const Slot& slot = chunk[index % kChunkSize];
     // Acquire: pairs with insert().
-    return slot.key.load(std::memory_order_acquire) == key ? slot.object : nullptr;
+    return slot.key.load(std::memory_order_acquire) == key ? slot.object.load(std::memory_order_relaxed) : nullptr;
   }
 
   // Makes the handle dead and returns its object; null when it was not alive.
@@ -86,7 +86,7 @@ class HandleTable {
     const uint32_t index = static_cast<uint32_t>(reinterpret_cast<uint64_t>(handle)) - 1;
     Slot& slot = *slot_at(index);
     slot.key.store(0, std::memory_order_release);
-    slot.object = nullptr;
+    slot.object.store(nullptr, std::memory_order_relaxed);
     free_.push_back(index);
     --live_;
     return std::unique_ptr<T>(object);
@@ -112,9 +112,9 @@ class HandleTable {
  private:
   struct Slot {
     std::atomic<uint64_t> key{0};
-    T* object = nullptr;
+    std::atomic<T*> object{nullptr};  // relaxed, behind the key: a handle may end while it is looked for
     uint32_t generation = 0;
-    ~Slot() { delete object; }
+    ~Slot() { delete object.load(std::memory_order_relaxed); }
   };
   static constexpr uint32_t kChunkSize = 1024;
   static constexpr uint32_t kChunks = 1024;

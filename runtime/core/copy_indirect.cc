@@ -167,9 +167,12 @@ Result<> post_descriptor(Runtime& runtime, void* descriptor, bool prefetch, void
 }
 
 Result<> write_descriptor(Runtime& runtime, void* at, const Descriptor& descriptor) {
+  const uint64_t frees = runtime.task_memory().frees();
   CANOPY_TRY(device_range(runtime, "descriptor", at, kDescriptorBytes));
-  std::memcpy(at, &descriptor, sizeof descriptor);
-  return {};
+  return use_memory(runtime.task_memory(), frees, {at, kDescriptorBytes, nullptr, 0}, [&]() -> Result<> {
+    std::memcpy(at, &descriptor, sizeof descriptor);
+    return {};
+  });
 }
 
 }  // namespace

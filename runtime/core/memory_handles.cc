@@ -108,7 +108,21 @@ void MemoryHandles::close_device(int device) {
       dead.push_back(handles_.remove(handle));
     }
   }
+  forget_expired();
+}
+
+void MemoryHandles::forget_expired() {
   std::erase_if(shared_, [](const auto& each) { return each.second.expired(); });
+  shared_after_sweep_ = shared_.size();
+}
+
+// Nobody says when an object ends that others may hold: looked for when as many again have come.
+void MemoryHandles::note_shared(uint64_t id, const std::shared_ptr<MemoryObject>& object) {
+  constexpr size_t kFew = 64;
+  if (shared_.size() >= 2 * shared_after_sweep_ + kFew) {
+    forget_expired();
+  }
+  shared_.emplace(id, object);
 }
 
 // ---- In other processes.
@@ -118,7 +132,7 @@ Result<uint64_t> MemoryHandles::share(void* handle, bool listed_only) {
   CANOPY_ASSIGN(const std::shared_ptr<MemoryObject> shared, object(handle));
   CANOPY_ASSIGN(const uint64_t id, shared->share(driver->sharing(), driver->host_table(), listed_only));
   std::lock_guard lock(mutex_);
-  shared_.emplace(id, shared);
+  note_shared(id, shared);
   return id;
 }
 
@@ -157,7 +171,7 @@ Result<FabricHandle> MemoryHandles::share_fabric(void* handle, bool listed_only)
                 shared->share_fabric(driver->sharing(), driver->host_table(), driver->host_part(),
                                      driver->remote_memory(), listed_only));
   std::lock_guard lock(mutex_);
-  shared_.emplace(fabric.id, shared);
+  note_shared(fabric.id, shared);
   return fabric;
 }
 

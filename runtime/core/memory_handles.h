@@ -71,6 +71,9 @@ class MemoryHandles {
     uint64_t references = 1;
   };
   // One more reference, if the object has a handle.
+  // REQUIRES: mutex_ held.
+  void note_shared(uint64_t id, const std::shared_ptr<MemoryObject>& object);
+  void forget_expired();
   Result<void*> insert(std::shared_ptr<MemoryObject> object, const PhysicalRequest& request);
   // REQUIRES: mutex_ held.
   Result<Handle*> find(void* handle);
@@ -80,6 +83,7 @@ class MemoryHandles {
   HandleTable<Handle> handles_{26};
   std::map<const MemoryObject*, void*> by_object_;
   std::map<uint64_t, std::weak_ptr<MemoryObject>> shared_;  // by number
+  size_t shared_after_sweep_ = 0;
 };
 
 }  // namespace canopy

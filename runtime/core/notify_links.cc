@@ -116,6 +116,7 @@ void NotifyExport::on_importer_lost(const Sharing::Importer& who) {
 Result<NotifyCell*> NotifyImport::make(Driver& driver, const std::string& text) {
   CANOPY_ASSIGN(const SharedKey key, SharedKey::parse(ObjectKind::notify, text));
   auto link = std::make_unique<NotifyImport>();
+  link->losses_ = &driver.scheduler().peer_news();
   CANOPY_ASSIGN(link->import_, driver.sharing().import(ObjectKind::notify, key, [gone = link->creator_is_gone_] {
     gone->store(true, std::memory_order_release);
   }));
@@ -140,6 +141,11 @@ Result<NotifyCell*> NotifyImport::make(Driver& driver, const std::string& text) 
   return cell;
 }
 
-NotifyImport::~NotifyImport() = default;
+// Who has lost somebody ends what it does with the others, who may be waiting for this.
+NotifyImport::~NotifyImport() {
+  if (losses_ != nullptr && losses_->has_loss()) {
+    import_.give_up();
+  }
+}
 
 }  // namespace canopy

@@ -65,6 +65,7 @@ class NotifyImport final : public NotifyLink {
   std::shared_ptr<std::atomic<bool>> creator_is_gone_ = std::make_shared<std::atomic<bool>>(false);
   Mapping page_;
   Import import_;
+  const PeerNews* losses_ = nullptr;
 };
 
 }  // namespace canopy

@@ -421,11 +421,11 @@ void Broker::State::tell_later(const std::shared_ptr<BrokerConnection>& connecti
   }
 }
 
-void Broker::give_back(const Lease& lease) {
+void Broker::give_back(const Lease& lease, bool given_up) {
   if (state_->in_child()) {
     return;
   }
-  if (const auto connection = lease.connection.lock(); connection && !connection->give_back(lease.id, lease.serial)) {
+  if (const auto connection = lease.connection.lock(); connection && !connection->give_back(lease.id, lease.serial, given_up)) {
     state_->tell_later(connection);
   }
 }

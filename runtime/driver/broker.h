@@ -143,7 +143,7 @@ class Broker {
   Result<FetchedMemory> fetch(const std::string& address, uint64_t id) { return fetch(address, FetchRequest{.id = id, .secret = {}}); }
   Result<FetchedMemory> fetch(const std::string& address, const FetchRequest& request);
   // Ends that lease. Does not wait for the exporter, and may be called when it is gone.
-  void give_back(const Lease& lease);
+  void give_back(const Lease& lease, bool given_up = false);
   // Tells all that we are connected to that we use nothing of theirs but what we have leases of, until we fetch again.
   void take_leave();
   // Stops watching that peer: it is expected to leave now (finalize).

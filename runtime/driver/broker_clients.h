@@ -144,7 +144,7 @@ class BrokerClients {
   bool answer(Client& client, const broker_protocol::Message& request, std::string& complaint);
   const std::shared_ptr<Export>* look_up(const Client& client, const broker_protocol::Message& request,
                                          broker_protocol::Message& reply) const;
-  void give_back(Client& client, LeaseName name);
+  void give_back(Client& client, LeaseName name, bool given_up);
   void drop(uint64_t token, const std::string& complaint);
   uint64_t drop_silent(uint64_t now_ns);
 
@@ -306,7 +306,7 @@ inline bool BrokerClients::answer(Client& client, const broker_protocol::Message
     found = look_up(client, request, reply);
     passed = found == nullptr ? -1 : (*found)->fd->get();
   } else if (request.op == Op::give_back && client.greeted) {
-    give_back(client, {request.id, request.serial});
+    give_back(client, {request.id, request.serial}, request.kind == 1);
     return true;
   } else if (request.op == Op::leave && client.greeted) {
     client.on_leave = true;
@@ -367,13 +367,18 @@ inline const std::shared_ptr<Export>* BrokerClients::look_up(const Client& clien
   return &found->second;
 }
 
-inline void BrokerClients::give_back(Client& client, LeaseName name) {
+// Of an export with a list those who are away are known; of one without, given up is as good as lost.
+inline void BrokerClients::give_back(Client& client, LeaseName name, bool given_up) {
   Leases& leases = client.leases();
   const auto lease = name.serial == 0 ? leases.lower_bound(name) : leases.find(name);
   if (lease != leases.end() && lease->first.id == name.id) {
     remains_.objects.push_back(std::move(lease->second));
     leases.erase(lease);
-    note_end_of_lease(name.id, *remains_.objects.back());
+    const Export& object = *remains_.objects.back();
+    if (given_up && object.tells_attendance && !object.listed_only) {
+      remains_.lost.push_back({name.id, client.who.pid, client.identity});
+    }
+    note_end_of_lease(name.id, object);
     if (client.on_leave && !has_lease(client, name.id)) {
       listed_.take_leave_of(name.id, {client.who.pid, client.who.identity}, &remains_.attendance);
     }

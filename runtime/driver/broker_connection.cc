@@ -358,10 +358,10 @@ Result<> BrokerConnection::post(const Message& request, Deadline deadline) {
   }
 }
 
-bool BrokerConnection::give_back(uint64_t id, uint64_t serial) {
+bool BrokerConnection::give_back(uint64_t id, uint64_t serial, bool given_up) {
   {
     std::lock_guard lock(given_back_mutex_);
-    given_back_.push_back({id, serial});
+    given_back_.push_back({id, serial, given_up});
   }
   return tell_given_back();
 }
@@ -381,8 +381,8 @@ bool BrokerConnection::leave() {
 bool BrokerConnection::tell_given_back() {
   std::lock_guard lock(given_back_mutex_);
   while (socket_ && !given_back_.empty()) {
-    const auto [id, serial] = given_back_.back();
-    if (broker_socket::send_message(socket_, Message{.op = Op::give_back, .serial = serial, .id = id}) == Sent::full) {
+    const auto [id, serial, given_up] = given_back_.back();
+    if (broker_socket::send_message(socket_, Message{.op = Op::give_back, .serial = serial, .id = id, .kind = given_up ? 1u : 0u}) == Sent::full) {
       return false;
     }
     given_back_.pop_back();  // sent, or the other side is gone and its leases with it

@@ -69,7 +69,8 @@ class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
   // Tells the other side at once. False where its queue is full: it hears with whatever is sent next, or from
   // tell_given_back() when there is room.
   // What is not the lease of a FETCH is no matter: the other side knows none.
-  bool give_back(uint64_t id, uint64_t serial);
+  // `given_up`: to the exporter it is as if the client had vanished, if that is all that tells of an absence.
+  bool give_back(uint64_t id, uint64_t serial, bool given_up = false);
   // Tells the other side behind all that was given back so far, unless it has heard it since the last lease; the same when its
   // queue is full.
   bool leave();
@@ -97,6 +98,7 @@ class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
   struct GivenBack {
     uint64_t id;
     uint64_t serial;
+    bool given_up;
   };
   // Holds mutex_, if it could be had before the deadline.
   class Turn;

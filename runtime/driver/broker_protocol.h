@@ -51,7 +51,7 @@ struct Message {
   uint64_t offset = 0;
   uint64_t secret[2] = {};
   Status status = Status::ok;
-  uint32_t kind = 0;
+  uint32_t kind = 0;    // of a GIVE_BACK: 1 when the lease is given up
   int32_t device = -1;
   uint32_t leased = 0;
 };

@@ -63,7 +63,7 @@ struct Sharing::Peer {
 
 Import::Import(Import&& other) noexcept
     : fd(std::move(other.fd)), bytes(other.bytes), offset(other.offset), host_device(other.host_device), id(other.id),
-      exporter(other.exporter), sharing_(std::exchange(other.sharing_, nullptr)), lease_(std::move(other.lease_)), watch_(std::move(other.watch_)) {}
+      exporter(other.exporter), sharing_(std::exchange(other.sharing_, nullptr)), lease_(std::move(other.lease_)), given_up_(other.given_up_), watch_(std::move(other.watch_)) {}
 
 Import& Import::operator=(Import&& other) noexcept {
   if (this != &other) {
@@ -76,6 +76,7 @@ Import& Import::operator=(Import&& other) noexcept {
     exporter = other.exporter;
     sharing_ = std::exchange(other.sharing_, nullptr);
     lease_ = std::move(other.lease_);
+    given_up_ = other.given_up_;
     watch_ = std::move(other.watch_);
   }
   return *this;
@@ -89,7 +90,7 @@ void Import::reset() {
   }
   watch_->revoke();
   // By what the exporter gave us, not by the host table, where others could write.
-  sharing->broker_.load(std::memory_order_acquire)->give_back(lease_);
+  sharing->broker_.load(std::memory_order_acquire)->give_back(lease_, given_up_);
   watch_.reset();
 }
 

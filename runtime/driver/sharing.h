@@ -49,12 +49,15 @@ class Import {
   // Ends the lease. When it returns, the callback will not be called, and is not running, unless it is what has called
   // this.
   void reset();
+  // When the lease ends, an exporter that has shared a notify with anybody takes it as the loss of this process.
+  void give_up() { given_up_ = true; }
 
  private:
   friend class Sharing;
   struct Watch;
   Sharing* sharing_ = nullptr;
   Lease lease_;
+  bool given_up_ = false;
   std::shared_ptr<Watch> watch_;
 };
 

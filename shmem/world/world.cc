@@ -404,6 +404,7 @@ void World::report_heaps() const {
 
 void World::global_exit(int status) {
   deaths_.fall_silent();
+  deaths_.speak_for_host();  // the launcher ends the others now: none of them died
   std::fflush(nullptr);
   bootstrap_->abort(status, "");
   ::_exit(status);

@@ -181,14 +181,14 @@ TEST_F(FreeBesideCopy, EveryKindOfTaskAndOfHostCopy) {
   ACL_OK(aclrtResetDevice(0));
 }
 
-// What they copy is nobody's to say: the memory of a task that has not begun may be another thread's by then.
+// A device each: what one frees under its tasks is not given to another before they have run.
 TEST_F(FreeBesideCopy, FreesAndCopiesOfManyThreads) {
   constexpr int kThreads = 4;
   constexpr size_t kSmall = size_t{4} << 20;
   std::vector<std::thread> threads;
   for (int each = 0; each < kThreads; ++each) {
     threads.emplace_back([each] {
-      ASSERT_EQ(aclrtSetDevice(0), ACL_SUCCESS);
+      ASSERT_EQ(aclrtSetDevice(each), ACL_SUCCESS);
       aclrtStream stream = nullptr;
       ASSERT_EQ(aclrtCreateStream(&stream), ACL_SUCCESS);
       void* to = nullptr;
@@ -201,6 +201,7 @@ TEST_F(FreeBesideCopy, FreesAndCopiesOfManyThreads) {
         ASSERT_EQ(aclrtMemcpyAsync(to, bytes, from, bytes, ACL_MEMCPY_DEVICE_TO_DEVICE, stream), ACL_SUCCESS);
         if (round % 3 == 0) {
           ASSERT_EQ(aclrtSynchronizeStream(stream), ACL_SUCCESS) << why();
+          ASSERT_EQ(static_cast<char*>(to)[bytes - 1], each + 1);
           ASSERT_EQ(aclrtFree(from), ACL_SUCCESS) << why();
         } else {
           ASSERT_EQ(aclrtFree(from), ACL_SUCCESS) << why();
@@ -210,7 +211,7 @@ TEST_F(FreeBesideCopy, FreesAndCopiesOfManyThreads) {
       }
       EXPECT_EQ(aclrtFree(to), ACL_SUCCESS);
       EXPECT_EQ(aclrtDestroyStream(stream), ACL_SUCCESS);
-      EXPECT_EQ(aclrtResetDevice(0), ACL_SUCCESS);
+      EXPECT_EQ(aclrtResetDevice(each), ACL_SUCCESS);
     });
   }
   for (std::thread& thread : threads) {

@@ -5,9 +5,15 @@
 #include "canopy/symbol.h"
 #include "tests/unit/api/gate.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -299,6 +305,69 @@ TEST_F(StreamHandle, OfAnotherDeviceIs107003InEveryFunction) {
   ACL_OK(aclrtCreateStream(&foreign));
   ACL_OK(aclrtSetDevice(0));
   refuse(foreign, ACL_ERROR_RT_STREAM_CONTEXT);
+}
+
+// Whether the thread sleeps, in a wait.
+bool sleeps(pid_t thread) {
+  std::ifstream file(fmt::format("/proc/self/task/{}/stat", thread));
+  std::string text;
+  std::getline(file, text);
+  const size_t name_end = text.rfind(')');
+  return name_end != std::string::npos && text.compare(name_end, 3, ") S") == 0;
+}
+
+// Who blocks on a stream keeps it until its call returns; another thread's end of the stream, or of all of the device,
+// waits for the work meanwhile.
+TEST(StreamThatEnds, UnderThreadsThatBlockOnIt) {
+  constexpr int kRounds = 60;
+  constexpr int kBlocked = 3;
+  for (int round = 0; round < kRounds; ++round) {
+    ACL_OK(aclInit(nullptr));
+    ACL_OK(aclrtSetDevice(0));
+    aclrtStream stream = nullptr;
+    ACL_OK(aclrtCreateStream(&stream));
+    Gate gate;
+    ACL_OK(gate.close(stream));
+    std::atomic<pid_t> blocked[kBlocked] = {};
+    std::atomic<bool> ending{false};
+    aclrtContext context = nullptr;
+    ACL_OK(aclrtGetCurrentContext(&context));
+    std::vector<std::thread> threads;
+    for (int each = 0; each < kBlocked; ++each) {
+      threads.emplace_back([&, each] {
+        EXPECT_EQ(aclrtSetCurrentContext(context), ACL_SUCCESS);
+        blocked[each].store(::gettid());
+        const aclError code = each == 0 ? aclrtSynchronizeStreamWithTimeout(stream, 60'000) : aclrtSynchronizeStream(stream);
+        EXPECT_EQ(code, ACL_SUCCESS) << why();
+      });
+    }
+    threads.emplace_back([&] {
+      while (!ending.load()) {
+        std::this_thread::yield();
+      }
+      for (int i = 0; i < round * round; ++i) {  // the end comes early and late
+        std::this_thread::yield();
+      }
+      gate.open();
+    });
+    for (const auto& thread : blocked) {
+      while (thread.load() == 0 || !sleeps(thread.load())) {
+        std::this_thread::yield();
+      }
+    }
+    ending.store(true);
+    switch (round % 3) {
+      case 0: EXPECT_EQ(aclrtDestroyStream(stream), ACL_SUCCESS) << why(); break;
+      case 1: EXPECT_EQ(aclrtResetDeviceForce(0), ACL_SUCCESS) << why(); break;
+      default: EXPECT_EQ(aclFinalize(), ACL_SUCCESS) << why(); break;
+    }
+    for (std::thread& thread : threads) {
+      thread.join();
+    }
+    if (round % 3 != 2) {
+      ACL_OK(aclFinalize());
+    }
+  }
 }
 
 }  // namespace
