@@ -96,18 +96,17 @@ json smi_json(const SmiSnapshot& snapshot, std::optional<int> only) {
           {"processes", std::move(processes)}};
 }
 
-json smi_events_json(const EventLog::Reading& events, std::optional<int> only) {
+json smi_events_json(const EventLog::Reading& all, std::optional<int> only) {
+  const EventLog::Reading events = only ? all.only(*only) : all;
   json list = json::array();
   for (const DeviceEvent& event : events.events) {
-    if (!only || event.device == *only) {
-      list.push_back({{"number", event.number},
-                      {"time_ns", event.time_ns},
-                      {"device", event.device},
-                      {"pid", event.pid},
-                      {"kind", to_string(event.kind)},
-                      {"value", event.value},
-                      {"text", event.text}});
-    }
+    list.push_back({{"number", event.number},
+                    {"time_ns", event.time_ns},
+                    {"device", event.device},
+                    {"pid", event.pid},
+                    {"kind", to_string(event.kind)},
+                    {"value", event.value},
+                    {"text", event.text}});
   }
   return {{"events", std::move(list)}, {"overwritten", events.overwritten}, {"missing", events.holes}};
 }

@@ -140,16 +140,15 @@ std::string smi_topo(const SmiSnapshot& snapshot) {
   return text + "\n" + aligned(host);
 }
 
-std::string smi_events(const EventLog::Reading& events, std::optional<int> only) {
+std::string smi_events(const EventLog::Reading& all, std::optional<int> only) {
+  const EventLog::Reading events = only ? all.only(*only) : all;
   std::string text;
   if (events.overwritten != 0) {
     text += fmt::format("({} older events were overwritten)\n", events.overwritten);
   }
   for (const DeviceEvent& event : events.events) {
-    if (!only || event.device == *only) {
-      text += fmt::format("{} device {} pid {} {}: {}{}\n", time_text(event.time_ns), event.device, event.pid,
-                          to_string(event.kind), event.text, event.value != 0 ? fmt::format(" ({})", event.value) : "");
-    }
+    text += fmt::format("{} device {} pid {} {}: {}{}\n", time_text(event.time_ns), event.device, event.pid,
+                        to_string(event.kind), event.text, event.value != 0 ? fmt::format(" ({})", event.value) : "");
   }
   if (events.holes != 0) {
     text += fmt::format("({} events are missing: their writers were killed, or write now)\n", events.holes);

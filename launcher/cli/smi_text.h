@@ -15,9 +15,9 @@ std::string smi_table(const SmiSnapshot& snapshot, std::optional<int> only);
 // Classes and states of links, and what went over them.
 std::string smi_topo(const SmiSnapshot& snapshot);
 // One event a line, oldest first, and what is missing.
-std::string smi_events(const EventLog::Reading& events, std::optional<int> only);
+std::string smi_events(const EventLog::Reading& all, std::optional<int> only);
 nlohmann::json smi_json(const SmiSnapshot& snapshot, std::optional<int> only);
-nlohmann::json smi_events_json(const EventLog::Reading& events, std::optional<int> only);
+nlohmann::json smi_events_json(const EventLog::Reading& all, std::optional<int> only);
 
 // "2026-11-22 13:30:01.123", local time.
 std::string time_text(uint64_t ns_since_1970);

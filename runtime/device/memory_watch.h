@@ -40,13 +40,12 @@ class MemoryWatch {
   // Nothing has been freed since, and nothing was being freed then.
   bool unchanged_since(uint64_t frees) const { return this->frees() == frees && (frees & kGoing) == 0; }
   // Something that is still there is nobody's to touch any more.
-  void note_free() { state_.fetch_add(kOneFree, std::memory_order_release); }
+  void note_free() { state_.fetch_add(kOneFree, std::memory_order_seq_cst); }
   // "" when all of it may be touched; else why not.
   std::string refuse(const TouchedRanges& ranges) const;
 
  private:
   friend class FreeNote;
-  friend class TouchScope;
   // As the look-ups say.
   virtual std::string refuse_unknown(const TouchedRanges& ranges) const = 0;
 

@@ -1,5 +1,5 @@
-// What the host table holds of devices: a record each, the traffic of every link, and a ring of
-// events. Part of host_table_layout.h; read and written through device_book.h and event_log.h.
+// What the host table holds of devices: a record each, the traffic of every link, and rings of events, one of all and one of
+// each. Part of host_table_layout.h; read and written through device_book.h and event_log.h.
 //
 //   +0       [ news                                 ]  1 line
 //   +64      [ number of the next event             ]  1 line
@@ -8,8 +8,11 @@
 //   +16512   [ bytes from device 0 to 0, 1, 2... 63 ]  64 x 64 words
 //            [ ...                                  ]
 //   +49280   [ event 0: 96 bytes                    ]
-//            [ ...                       512 events ]
-//   +98432
+//            [ ...                       256 events ]
+//   +73856   [ of device 0: how many, in a line;    ]
+//            [ 16 events                            ]
+//            [ ...                       64 devices ]
+//   +176256
 //
 // Who writes: anybody, at any time; every word is an atomic of its own, and none is guarded. Counters
 // only grow until the table or their device is reset.
@@ -23,7 +26,8 @@
 namespace canopy::host_table {
 
 inline constexpr size_t kDeviceRecords = 64;
-inline constexpr size_t kEvents = 512;
+inline constexpr size_t kEvents = 256;      // of all devices
+inline constexpr size_t kEventsOfOne = 16;  // the same events once more: others' push none of these out
 
 // Text in words, so that a reader beside a writer sees torn text and no torn word.
 template <size_t Words>
@@ -71,16 +75,23 @@ struct EventEntry {
 };
 static_assert(sizeof(EventEntry) == 96);
 
+struct EventRing {
+  alignas(kCacheLine) uint64_t events_begun;
+  alignas(kCacheLine) EventEntry events[kEventsOfOne];
+};
+
 struct DeviceArea {
   alignas(kCacheLine) uint32_t news;  // changes with every fault, clearing, reset and end of who held memory; a futex
   alignas(kCacheLine) uint64_t next_event;
   DeviceRecord devices[kDeviceRecords];
   uint64_t link_bytes[kDeviceRecords][kDeviceRecords];  // [from][to]
   EventEntry events[kEvents];
+  EventRing rings[kDeviceRecords];
 };
 static_assert(offsetof(DeviceArea, devices) == 128);
 static_assert(offsetof(DeviceArea, link_bytes) == 16512);
 static_assert(offsetof(DeviceArea, events) == 49280);
-static_assert(sizeof(DeviceArea) == 98432);
+static_assert(offsetof(DeviceArea, rings) == 73856);
+static_assert(sizeof(DeviceArea) == 176256);
 
 }  // namespace canopy::host_table

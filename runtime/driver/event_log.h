@@ -1,6 +1,7 @@
-// EventLog: the newest events of a host's devices, in a ring of the host table.
+// EventLog: the newest events of a host's devices, in rings of the host table: 256 of all devices, and 16 of each, so that
+// what one device suffers never pushes out all that another has.
 //
-// Lock-free. A writer takes the next number, and with it an entry; entries that are written over are
+// Lock-free. A writer takes the next number, and with it an entry of both rings; entries that are written over are
 // counted as lost. A writer that was killed in between leaves a hole, which readers see and count. Any
 // thread of any process.
 #pragma once
@@ -9,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -52,6 +54,13 @@ class EventLog {
     std::vector<DeviceEvent> events;  // oldest first
     uint64_t overwritten = 0;         // too old to be there still
     uint64_t holes = 0;               // being written, or whose writer was killed
+    struct OfOne {
+      uint64_t begun = 0;
+      uint64_t holes = 0;
+    };
+    std::array<OfOne, host_table::kDeviceRecords> of_device{};
+    // What is of `device`.
+    Reading only(int device) const;
   };
   Reading read() const;
 

@@ -7,11 +7,11 @@
 //           128   | robust mutex                         (1 line)    |
 //           192   +--------------------------------------------------+
 //                 | devices: records, traffic, events (device_area.h)|
-//         98624   +--------------------------------------------------+
+//        176448   +--------------------------------------------------+
 //                 | slot 0: owner line, peers' line,                 |
 //                 |         used pages of 64 devices                 |
-//         99008   | slot 1                                           |
-//                 | ...                            415 slots in all  |
+//        176832   | slot 1                                           |
+//                 | ...                            212 slots in all  |
 //        258048   +--------------------------------------------------+   (below 256 KiB)
 //
 // Bytes of the file as lock names (OFD locks, range_lock.h; they do not touch the contents):
@@ -40,7 +40,7 @@
 namespace canopy::host_table {
 
 inline constexpr uint64_t kMagic = 0x656c626154636e43;  // "CncTable" in the file
-inline constexpr uint32_t kVersion = 4;
+inline constexpr uint32_t kVersion = 5;
 inline constexpr size_t kNameBytes = 40;
 
 enum SlotState : uint32_t { kFree = 0, kHeld = 1 };
@@ -95,8 +95,8 @@ inline constexpr size_t kFileBytes = 63 * 4096;
 inline constexpr size_t kDevicesOffset = sizeof(Header);
 inline constexpr size_t kSlotsOffset = kDevicesOffset + sizeof(DeviceArea);
 inline constexpr uint32_t kSlots = (kFileBytes - kSlotsOffset) / sizeof(Slot);
-static_assert(kSlotsOffset == 98624 && kSlotsOffset % kCacheLine == 0);
-static_assert(kSlots == 415);
+static_assert(kSlotsOffset == 176448 && kSlotsOffset % kCacheLine == 0);
+static_assert(kSlots == 212);
 static_assert(kMaxDevices == kDeviceRecords);
 
 inline constexpr off_t kPresenceByte = 0;

@@ -164,7 +164,8 @@ Result<> VirtualMemory::place(Reservations::iterator reservation, uintptr_t at, 
               .remote = remote,
               .rights = rights});
   places_of_.emplace(object.get(), at);
-  reservation->second.places.emplace(at, Place{object, bytes, rights});
+  const Access pages = reservation->second.of_program ? rights.most() : Access::read_write;
+  reservation->second.places.emplace(at, Place{object, bytes, rights, pages, ++places_made_});
   return {};
 }
 
@@ -244,12 +245,13 @@ VirtualMemory::Place* VirtualMemory::place_of(const Mapped& mapped) {
   return found != reservation->second.places.end() && found->second.object == mapped.object ? &found->second : nullptr;
 }
 
-Result<> VirtualMemory::protect(uintptr_t at, const Place& place, Access access) {
-  if (place.object->remote_region() != nullptr) {
-    return {};
+Result<> VirtualMemory::protect(uintptr_t at, Place& place, Access access) {
+  if (place.object->remote_region() == nullptr) {
+    const auto [range, offset] = range_of(around(at), at);
+    CANOPY_TRY(range->protect(offset, place.bytes, protection_of(access)));
   }
-  const auto [range, offset] = range_of(around(at), at);
-  return range->protect(offset, place.bytes, protection_of(access));
+  place.pages = access;
+  return {};
 }
 
 Result<> VirtualMemory::change_rights(const Mapped& mapped, std::span<const Grant> grants, FunctionRef<void(bool)> told) {
@@ -263,12 +265,15 @@ Result<> VirtualMemory::change_rights(const Mapped& mapped, std::span<const Gran
   for (const Grant& grant : grants) {
     rights.grant(grant.device, grant.access);
   }
-  const bool less = rights.most() < place->rights.most();
-  if (!less) {
-    CANOPY_TRY(protect(at, *place, rights.most()));
+  const Access most = rights.most();
+  const bool less = most < place->pages;
+  if (most > place->pages) {
+    CANOPY_TRY(protect(at, *place, most));
   }
   place->rights = rights;
   space_.set_rights(mapped.base, rights);
+  const uint64_t number = place->number;
+  place->lowering += less ? 1 : 0;
   lock.unlock();
   told(less);
   if (!less) {
@@ -276,7 +281,11 @@ Result<> VirtualMemory::change_rights(const Mapped& mapped, std::span<const Gran
   }
   lock.lock();
   place = place_of(mapped);
-  return place != nullptr ? protect(at, *place, place->rights.most()) : Result<>();
+  // Whoever lowers last: copies with more rights than there are now began before one of those who lower was told.
+  if (place == nullptr || place->number != number || --place->lowering != 0 || place->rights.most() >= place->pages) {
+    return {};
+  }
+  return protect(at, *place, place->rights.most());
 }
 
 // ---- Imports by key.

@@ -56,7 +56,8 @@ class VirtualMemory {
   // What map() mapped around `address`.
   std::optional<Mapped> find(const void* address) const;
   // Adds to the rights that there are now, also when several threads do so. `mapped`: from find(). told(less) is called,
-  // without a lock, when the address space says so; less: only after it the pages do. Errc::stale_handle: unmapped meanwhile.
+  // without a lock, when the address space says so; less: the pages may still allow more, and do so until all who lower rights
+  // of this memory were told. Errc::stale_handle: unmapped meanwhile.
   Result<> change_rights(const Mapped& mapped, std::span<const Grant> grants, FunctionRef<void(bool)> told);
 
   // ---- Imports by key: the address is ours to choose, and access is a matter of peers.
@@ -82,6 +83,9 @@ class VirtualMemory {
     std::shared_ptr<MemoryObject> object;
     uint64_t bytes;  // whole pages
     AccessRights rights;
+    Access pages;     // what the pages allow: more than `rights` while somebody lowers these
+    uint64_t number;  // tells it from what is mapped here later
+    int lowering = 0;  // who lowers rights just now
   };
   struct Reservation {
     uint64_t bytes;
@@ -98,7 +102,7 @@ class VirtualMemory {
   Reservations::iterator around(uintptr_t address);
   // What is mapped at `mapped` still; null: something else, or nothing.
   Place* place_of(const Mapped& mapped);
-  Result<> protect(uintptr_t at, const Place& place, Access access);
+  Result<> protect(uintptr_t at, Place& place, Access access);
   std::pair<Mapping*, uint64_t> range_of(Reservations::iterator reservation, uintptr_t address);
   Result<> place(Reservations::iterator reservation, uintptr_t at, const std::shared_ptr<MemoryObject>& object,
                  const AccessRights& rights);
@@ -110,6 +114,7 @@ class VirtualMemory {
   Mapping arena_;
   std::optional<RangeAllocator> free_;
   Reservations reservations_;
+  uint64_t places_made_ = 0;
   std::unordered_multimap<const MemoryObject*, uintptr_t> places_of_;  // of all reservations: an exporter may go with many
 };
 

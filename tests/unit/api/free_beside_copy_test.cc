@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <functional>
 #include <thread>
+#include <vector>
 
 namespace canopy::test {
 namespace {
@@ -110,6 +111,51 @@ TEST_F(FreeBesideCopy, MappedMemory) {
   ACL_OK(allow(ACL_RT_MEM_ACCESS_FLAGS_READWRITE));
   first_word(to_) = 0;
   expect_whole_copy(at, [&] { return aclrtUnmapMem(at); });
+  ACL_OK(aclrtReleaseMemAddress(at));
+  ACL_OK(aclrtFreePhysical(handle));
+}
+
+// One takes the rights away and waits for the copy; another gives back some of them, which are less than the copy has.
+TEST_F(FreeBesideCopy, RightsThatTwoThreadsChange) {
+  aclrtPhysicalMemProp prop{};
+  prop.allocationType = ACL_MEM_ALLOCATION_TYPE_PINNED;
+  prop.location = {0, ACL_MEM_LOCATION_TYPE_DEVICE};
+  prop.memAttr = ACL_HBM_MEM_HUGE;
+  aclrtDrvMemHandle handle = nullptr;
+  ACL_OK(aclrtMallocPhysical(&handle, kBytes, &prop, 0));
+  void* at = nullptr;
+  ACL_OK(aclrtReserveMemAddress(&at, kBytes, 0, nullptr, 1));
+  ACL_OK(aclrtMapMem(at, kBytes, 0, handle, 0));
+  const auto allow = [&](aclrtMemAccessFlags flags) {
+    aclrtMemAccessDesc both[2] = {};
+    both[0] = {flags, {0, ACL_MEM_LOCATION_TYPE_DEVICE}, {}};
+    both[1] = {flags, {0, ACL_MEM_LOCATION_TYPE_HOST}, {}};
+    return aclrtMemSetAccess(at, kBytes, both, 2);
+  };
+  for (int round = 0; round < 10; ++round) {
+    ACL_OK(allow(ACL_RT_MEM_ACCESS_FLAGS_READWRITE));
+    first_word(at) = 0;
+    last_word(at) = 0;
+    first_word(to_) = kMark;
+    last_word(to_) = kMark;
+    ACL_OK(aclrtMemcpyAsync(at, kBytes, to_, kBytes, ACL_MEMCPY_DEFAULT, stream_));
+    wait_for_mark(at);
+    std::thread takes([&] { EXPECT_EQ(allow(ACL_RT_MEM_ACCESS_FLAGS_NONE), ACL_SUCCESS) << why(); });
+    aclrtMemAccessFlags now = ACL_RT_MEM_ACCESS_FLAGS_READWRITE;
+    while (now != ACL_RT_MEM_ACCESS_FLAGS_NONE) {
+      aclrtMemLocation device = {0, ACL_MEM_LOCATION_TYPE_DEVICE};
+      uint64_t flags = 0;
+      ACL_OK(aclrtMemGetAccess(at, &device, &flags));
+      now = static_cast<aclrtMemAccessFlags>(flags);
+    }
+    EXPECT_EQ(allow(ACL_RT_MEM_ACCESS_FLAGS_READ), ACL_SUCCESS) << why();
+    EXPECT_EQ(last_word(at), kMark) << "the copy was at it";
+    takes.join();
+    ACL_OK(aclrtSynchronizeStream(stream_));
+    EXPECT_NE(aclrtMemcpy(at, kBytes, to_, kBytes, ACL_MEMCPY_DEFAULT), ACL_SUCCESS) << "may only be read";
+    ACL_OK(aclrtMemcpy(to_, kBytes, at, kBytes, ACL_MEMCPY_DEFAULT));
+  }
+  ACL_OK(aclrtUnmapMem(at));
   ACL_OK(aclrtReleaseMemAddress(at));
   ACL_OK(aclrtFreePhysical(handle));
 }

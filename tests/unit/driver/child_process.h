@@ -22,14 +22,18 @@ namespace canopy::test {
 // One end of the line. Each say() is heard as one message.
 class Line {
  public:
-  explicit Line(int fd) : fd_(fd) {
+  // The parent's: a child that hangs is told from one that is slow after 20 s. A child's has no such end: it stays as long as
+  // its parent does, however long a test takes.
+  static Line of_parent(int fd) {
     timeval patience{20, 0};
     ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return Line(fd);
   }
+  explicit Line(int fd) : fd_(fd) {}
   void say(const std::string& text) {
     [[maybe_unused]] const ssize_t sent = ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
   }
-  // "" when the other side is gone or silent for 20 s.
+  // "" when the other side is gone, or, for the parent, silent for 20 s.
   std::string hear() {
     char buffer[2048];
     ssize_t got;
@@ -75,7 +79,7 @@ class ChildProcess {
     return {fds[0], fds[1]};
   }
   template <class Body>
-  ChildProcess(std::pair<int, int> ends, Body&& body) : line_(ends.first) {
+  ChildProcess(std::pair<int, int> ends, Body&& body) : line_(Line::of_parent(ends.first)) {
     const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ == 0) {

@@ -17,6 +17,7 @@ namespace {
 
 using host_table::DeviceArea;
 using host_table::kEvents;
+using host_table::kEventsOfOne;
 using test::ChildProcess;
 using test::Line;
 
@@ -192,6 +193,45 @@ TEST_F(DeviceBookTest, FullRingKeepsTheNewestAndCountsTheRest) {
   EXPECT_EQ(reading.events.front().device, -1);
 }
 
+TEST_F(DeviceBookTest, EventsOfOneDevicePushOutNotAllOfAnother) {
+  for (uint64_t i = 0; i < kEventsOfOne + 4; ++i) {
+    log().add(EventKind::inject, 5, i, "stays");
+  }
+  for (uint64_t i = 0; i < 10 * kEvents; ++i) {
+    log().add(EventKind::task_fault, 0, i, "");
+  }
+  const auto all = log().read();
+  ASSERT_EQ(all.events.size(), kEventsOfOne + kEvents);
+  EXPECT_EQ(all.holes, 0u);
+  EXPECT_EQ(all.overwritten, 4 + 9 * kEvents);
+  EXPECT_EQ(all.events.front().text, "stays") << "the oldest";
+  const auto of_5 = all.only(5);
+  ASSERT_EQ(of_5.events.size(), kEventsOfOne);
+  EXPECT_EQ(of_5.events.front().value, 4u);
+  EXPECT_EQ(of_5.overwritten, 4u);
+  EXPECT_EQ(of_5.holes, 0u);
+  const auto of_0 = all.only(0);
+  EXPECT_EQ(of_0.events.size(), kEvents) << "the ring of all is its own";
+  EXPECT_EQ(of_0.overwritten, 9 * kEvents);
+  EXPECT_TRUE(all.only(7).events.empty());
+  EXPECT_EQ(all.only(7).overwritten + all.only(7).holes, 0u);
+}
+
+// As a writer leaves it that was killed behind its claim of the device's entry.
+TEST_F(DeviceBookTest, AKilledWriterLeavesAHoleOfItsDevice) {
+  log().add(EventKind::open, 3, 0, "");
+  area_->next_event = 2;
+  area_->rings[3].events_begun = 2;
+  area_->rings[3].events[1].stamp = 2 * 1 + 1;
+  log().add(EventKind::close, 3, 2, "");
+  const auto reading = log().read();
+  EXPECT_EQ(reading.holes, 1u);
+  EXPECT_EQ(reading.only(3).holes, 1u);
+  EXPECT_EQ(reading.only(3).events.size(), 2u);
+  EXPECT_EQ(reading.only(3).overwritten, 0u);
+  EXPECT_EQ(reading.only(4).holes, 0u);
+}
+
 // As a writer leaves it that was killed behind its claim.
 TEST_F(DeviceBookTest, KilledWriterLeavesAHoleThatTheNextRoundFills) {
   log().add(EventKind::open, 0, 0, "");
@@ -213,6 +253,8 @@ TEST_F(DeviceBookTest, KilledWriterLeavesAHoleThatTheNextRoundFills) {
 TEST_F(DeviceBookTest, MixedEntryIsAHole) {
   log().add(EventKind::open, 0, 7, "");
   area_->events[0].value = 8;
+  EXPECT_EQ(log().read().events.size(), 1u) << "the device's ring has it";
+  area_->rings[0].events[0].value = 8;
   EXPECT_TRUE(log().read().events.empty());
   EXPECT_EQ(log().read().holes, 1u);
 }

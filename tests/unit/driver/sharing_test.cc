@@ -147,7 +147,7 @@ TEST_F(SharingTest, NumbersThatNobodyCanHaveMadeAreArguments) {
 
 TEST_F(SharingTest, ASlotThatNobodyHoldsIsADeadExporter) {
   Site site;
-  const uint64_t id = uint64_t{77} << 16 | 400;
+  const uint64_t id = uint64_t{77} << 16 | HostTable::max_slots();
   EXPECT_EQ(site.sharing->import(ObjectKind::memory, {id, {}}).error().code, Errc::peer_lost);
 }
 
