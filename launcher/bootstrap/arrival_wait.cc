@@ -29,11 +29,6 @@ constexpr std::chrono::milliseconds kAnswers{1500};
 // A host that has the answer to "is the call complete" has it at hand.
 constexpr std::chrono::milliseconds kReleaseAnswer{500};
 
-std::string host_name() {
-  char name[256] = {};  // POSIX: at most 255
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "this host";
-}
-
 }  // namespace
 
 ArrivalWait::ArrivalWait(const PmixSession& session, std::string_view call,
@@ -105,9 +100,7 @@ std::optional<std::string> ArrivalWait::lost_siblings() {
     return std::nullopt;
   }
   (void)put_flag(session_, spoken_key_).and_then([&] { return commit(session_); });
-  return fmt::format("{} of {} on {} ended before {} joined the job ({} waits in {})",
-                     name_pes(report.ended), job.n_pes, host_name(),
-                     report.ended.size() == 1 ? "it" : "they", session_.name(), call_);
+  return ended_sentence(report.ended, job.n_pes, session_.name(), call_);
 }
 
 // A PE has come if it has said so to its parent, or has marked itself because others are late.

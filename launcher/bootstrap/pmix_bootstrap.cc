@@ -10,6 +10,9 @@
 #include <pmix.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
+
 namespace canopy {
 namespace {
 
@@ -129,24 +132,39 @@ Result<> PmixBootstrap::wait_for_all(std::string_view call, uint64_t generation,
   return {};
 }
 
-Result<> PmixBootstrap::meet(std::string_view call, uint64_t generation, Deadline deadline) {
-  auto result = wait_for_all(call, generation, deadline);
-  if (!result) {
-    broken_ = call;
-    if (result.error().code == Errc::peer_lost) {
-      abort(1, error_text::newest());
-    }
+// After it the PEs no longer agree about where they are.
+tl::unexpected<Error> PmixBootstrap::give_up(std::string_view call, const Error& error) {
+  broken_ = call;
+  if (error.code == Errc::peer_lost) {
+    abort(1, error_text::newest());
   }
-  return result;
+  return tl::unexpected(error);
 }
 
-Result<std::vector<std::string>> PmixBootstrap::exchange(std::string_view card) {
-  CANOPY_TRY(require_usable("exchange"));
+Result<> PmixBootstrap::meet_at_server(std::string_view call, uint64_t generation, Deadline deadline) {
+  auto result = wait_for_all(call, generation, deadline);
+  if (!result) {
+    return give_up(call, result.error());
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> PmixBootstrap::meet_here(HostMeeting& meeting, std::string_view call, std::string_view card) {
+  const PmixJob& job = session_->job();
+  auto cards = meeting.meet({pe_, name_, call, SiblingWatch(job.nspace, pe_, job.local_pes, ::getpid())}, card,
+                            Deadline::user_default());
+  if (!cards) {
+    return give_up(call, cards.error());
+  }
+  return cards;
+}
+
+Result<std::vector<std::string>> PmixBootstrap::exchange_at_server(std::string_view call, std::string_view card) {
   const uint64_t generation = session_->next_generation();
   const std::string key = key_of("card", generation);
   const Deadline deadline = Deadline::user_default();
   CANOPY_TRY(put_card(key, card));
-  CANOPY_TRY(meet("exchange", generation, deadline));
+  CANOPY_TRY(meet_at_server(call, generation, deadline));
   // On one host our server has every card by now, and a fence would only add its risk.
   if (is_on_several_hosts()) {
     CANOPY_TRY(collect_all_data(*session_, deadline));
@@ -160,9 +178,54 @@ Result<std::vector<std::string>> PmixBootstrap::exchange(std::string_view card) 
   return cards;
 }
 
+// Who is back agrees with the others about a place in memory; where one of them cannot open it, all go on at the server.
+Result<> PmixBootstrap::find_meeting() {
+  if (!session_->is_back() || looked_for_meeting_ || is_on_several_hosts() || session_->meeting() != nullptr) {
+    return {};
+  }
+  looked_for_meeting_ = true;
+  std::optional<HostMeeting> meeting;
+  const auto take = [&](Result<HostMeeting> found) {
+    if (found) {
+      meeting.emplace(std::move(*found));
+    } else {
+      error_text::take_newest();  // no failure
+    }
+  };
+  if (pe_ == 0) {
+    take(HostMeeting::make(n_pes_));
+  }
+  CANOPY_ASSIGN(const auto places, exchange_at_server("joining again", meeting ? meeting->place() : ""));
+  if (pe_ != 0 && !places[0].empty()) {
+    take(HostMeeting::open(places[0], n_pes_));
+  }
+  CANOPY_ASSIGN(const auto verdicts, exchange_at_server("joining again", meeting ? "found" : ""));
+  if (std::none_of(verdicts.begin(), verdicts.end(), [](const std::string& verdict) { return verdict.empty(); })) {
+    meeting->note_opened_by_all();
+    session_->set_meeting(std::move(*meeting));
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> PmixBootstrap::exchange(std::string_view card) {
+  CANOPY_TRY(require_usable("exchange"));
+  CANOPY_TRY(find_meeting());
+  HostMeeting* const meeting = session_->meeting();
+  return meeting != nullptr ? meet_here(*meeting, "exchange", card) : exchange_at_server("exchange", card);
+}
+
+Result<> PmixBootstrap::meet(std::string_view call) {
+  CANOPY_TRY(find_meeting());
+  if (HostMeeting* const meeting = session_->meeting()) {
+    CANOPY_TRY(meet_here(*meeting, call, ""));
+    return {};
+  }
+  return meet_at_server(call, session_->next_generation(), Deadline::user_default());
+}
+
 Result<> PmixBootstrap::barrier() {
   CANOPY_TRY(require_usable("barrier"));
-  return meet("barrier", session_->next_generation(), Deadline::user_default());
+  return meet("barrier");
 }
 
 void PmixBootstrap::abort(int status, std::string_view reason) {
@@ -185,12 +248,11 @@ Result<> PmixBootstrap::finalize() {
     return {};
   }
   CANOPY_TRY(require_usable("finalize"));
-  const Deadline deadline = Deadline::user_default();
-  CANOPY_TRY(meet("finalize", session_->next_generation(), deadline));
+  CANOPY_TRY(meet("finalize"));
   if (is_on_several_hosts()) {
     // PE 0 knows that all have come, but must not leave before all know that: its server would
     // forget the key that says so.
-    CANOPY_TRY(pass_fence(*session_, deadline));
+    CANOPY_TRY(pass_fence(*session_, Deadline::user_default()));
   }
   launcher_.reset();
   session_.reset();

@@ -15,6 +15,8 @@
 // Only over several hosts, and only when all are known to have come, a fence follows: in an
 // exchange for the cards, in finalize so that no server forgets the keys too early (pmix_fence.h).
 //
+// A process that joins its job again meets the others in shared memory, if all are on one host (host_meeting.h).
+//
 // A wait that lasts gets attention (arrival_wait.h). When a PE of this host has ended, one PE says
 // so and aborts the job. After a failed wait the PEs no longer agree about where they are: every
 // later call fails, abort() excepted.
@@ -51,7 +53,12 @@ class PmixBootstrap final : public Bootstrap {
  private:
   Result<> require_usable(std::string_view call) const;
   bool is_on_several_hosts() const;
-  Result<> meet(std::string_view call, uint64_t generation, Deadline deadline);
+  Result<> find_meeting();
+  Result<> meet(std::string_view call);
+  Result<std::vector<std::string>> exchange_at_server(std::string_view call, std::string_view card);
+  Result<std::vector<std::string>> meet_here(HostMeeting& meeting, std::string_view call, std::string_view card);
+  Result<> meet_at_server(std::string_view call, uint64_t generation, Deadline deadline);
+  tl::unexpected<Error> give_up(std::string_view call, const Error& error);
   Result<> wait_for_all(std::string_view call, uint64_t generation, Deadline deadline);
   Result<> put_card(const std::string& key, std::string_view card);
   Result<std::string> get_card(const std::string& key, int pe);
@@ -60,6 +67,7 @@ class PmixBootstrap final : public Bootstrap {
   int pe_;
   int n_pes_;
   std::string name_;    // "pe 2 of 4"
+  bool looked_for_meeting_ = false;
   std::string broken_;  // the call whose wait failed, empty while all is well
   std::unique_ptr<LauncherWatch> launcher_;  // null after finalize
 };

@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 
 namespace canopy {
 namespace {
@@ -22,9 +23,11 @@ struct Connection {
   int holders = 0;
   bool connected = false;
   bool known = false;  // `job` is filled
+  bool stays = false;  // open until exit
   pid_t owner = 0;     // the process that connected
   PmixJob job;
   uint64_t generation = 0;
+  std::optional<HostMeeting> meeting;
 };
 
 // Leaked on purpose: the exit handler below may run after static destructors.
@@ -109,6 +112,7 @@ Result<> connect(Connection& c) {
                 env::text("PMIX_NAMESPACE").value_or("unset"),
                 env::text("PMIX_RANK").value_or("unset"), PMIx_Error_string(status));
   }
+  c.stays = c.known;
   if (!c.known) {
     auto job = read_job(me);
     if (!job) {
@@ -139,7 +143,7 @@ Result<std::unique_ptr<PmixSession>> PmixSession::open() {
     CANOPY_TRY(connect(c));
   }
   ++c.holders;
-  return std::unique_ptr<PmixSession>(new PmixSession(c.job));
+  return std::unique_ptr<PmixSession>(new PmixSession(c.job, c.generation > 0));
 }
 
 PmixSession::~PmixSession() {
@@ -148,7 +152,7 @@ PmixSession::~PmixSession() {
   if (c.owner != ::getpid()) {
     return;
   }
-  if (--c.holders == 0 && c.connected && !mpi_is_in_this_program()) {
+  if (--c.holders == 0 && c.connected && !c.stays && !mpi_is_in_this_program()) {
     c.connected = false;
     PMIx_Finalize(nullptr, 0);
   }
@@ -160,6 +164,19 @@ uint64_t PmixSession::next_generation() {
   Connection& c = connection();
   std::lock_guard lock(c.mutex);
   return c.generation++;
+}
+
+// Only the thread that joins and leaves the job calls these, and what is there stays.
+HostMeeting* PmixSession::meeting() const {
+  Connection& c = connection();
+  std::lock_guard lock(c.mutex);
+  return c.meeting ? &*c.meeting : nullptr;
+}
+
+void PmixSession::set_meeting(HostMeeting meeting) {
+  Connection& c = connection();
+  std::lock_guard lock(c.mutex);
+  c.meeting.emplace(std::move(meeting));
 }
 
 }  // namespace canopy

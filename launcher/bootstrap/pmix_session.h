@@ -5,12 +5,14 @@
 // because Open MPI 4.1 cannot MPI_Init any more once PMIx was closed ("getting local rank failed":
 // after a second PMIx_Init the per-rank values are gone; the values of the whole job, which are all
 // we use, still come). A program without MPI closes it, since mpirun calls it an improper end when
-// a process that is still connected leaves by _exit.
+// a process that is still connected leaves by _exit. When it opens it again, it stays open, too: every further opening gets
+// slower, and grows (from the 16th on many took more than a second).
 //
 // open() and the destructor are thread-safe. The child of a fork holds nothing: its sessions do
 // nothing in their destructors, and open() fails there.
 #pragma once
 
+#include "launcher/bootstrap/host_meeting.h"
 #include "runtime/base/result.h"
 
 #include <cstdint>
@@ -43,10 +45,16 @@ class PmixSession {
   // makes the same collective calls. It never starts again within a process: keys that were put
   // before a finalize stay readable after the next init.
   uint64_t next_generation();
+  // This process has taken part in collectives of its job before the session was opened.
+  bool is_back() const { return is_back_; }
+  // Where PEs that are back meet: of the process, kept until it ends. Null: nowhere yet.
+  HostMeeting* meeting() const;
+  void set_meeting(HostMeeting meeting);
 
  private:
-  explicit PmixSession(PmixJob job) : job_(std::move(job)) {}
+  PmixSession(PmixJob job, bool is_back) : job_(std::move(job)), is_back_(is_back) {}
   PmixJob job_;
+  bool is_back_;
 };
 
 }  // namespace canopy

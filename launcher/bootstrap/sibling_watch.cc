@@ -1,5 +1,10 @@
 #include "launcher/bootstrap/sibling_watch.h"
 
+#include "launcher/bootstrap/pmix_gets.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -22,6 +27,13 @@ bool is_remote_agent(std::string_view command) {
 }
 
 }  // namespace
+
+std::string ended_sentence(const std::vector<int>& ended, int n_pes, std::string_view who_waits, std::string_view call) {
+  char host[256] = {};  // POSIX: at most 255
+  const bool known = ::gethostname(host, sizeof host - 1) == 0;
+  return fmt::format("{} of {} on {} ended before {} joined the job ({} waits in {})", name_pes(ended), n_pes,
+                     known ? host : "this host", ended.size() == 1 ? "it" : "they", who_waits, call);
+}
 
 SiblingWatch::SiblingWatch(std::string nspace, int pe, std::vector<int> local_pes, int own_pid,
                            ProcessTable table)

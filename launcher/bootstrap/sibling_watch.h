@@ -17,6 +17,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct SiblingReport {
   std::vector<int> ended;  // PEs of this host whose process is not there any more, ascending
   int living_before = 0;   // living PEs of this host with a lower number than ours
 };
+
+// "pe 2 of 4 on HOST ended before it joined the job (pe 0 of 4 waits in CALL)".
+std::string ended_sentence(const std::vector<int>& ended, int n_pes, std::string_view who_waits, std::string_view call);
 
 class SiblingWatch {
  public:

@@ -101,6 +101,16 @@ void test_init_finalize_init() {
   }
 }
 
+// From the second on they meet in shared memory.
+void test_many_lives() {
+  for (int life = 0; life < 1000; ++life) {
+    auto job = join();
+    exchange_once(*job, life);
+    REQUIRE(job->barrier());
+    leave(*job);
+  }
+}
+
 // Two holders at once, as two Worlds of a process would be.
 void test_two_at_once() {
   auto first = join();
@@ -231,6 +241,11 @@ void fault_exit_after_a_life(int pe) {
   fault_exit_before_join(0, pe);
 }
 
+void fault_exit_after_three_lives(int pe) {
+  test_init_finalize_init();
+  fault_exit_before_join(0, pe);
+}
+
 void fault_killed_in_wait(int pe) {
   if (launched_rank() == pe) {
     // Dies while the others wait: it joins, tells them so, and is gone before the second barrier.
@@ -242,6 +257,12 @@ void fault_killed_in_wait(int pe) {
   REQUIRE(job->barrier());
   (void)job->barrier();
   std::exit(9);
+}
+
+void fault_killed_in_third_life(int pe) {
+  test_exchange();
+  test_exchange();
+  fault_killed_in_wait(pe);
 }
 
 // One PE kills mpirun, and then all compute without end.
@@ -270,12 +291,19 @@ void fault_late(int pe) {
   std::exit(3);
 }
 
+void fault_late_in_third_life(int pe) {
+  test_exchange();
+  test_exchange();
+  fault_late(pe);
+}
+
 int run(const std::string& name, int pe) {
   const std::map<std::string, std::function<void()>> cases = {
       {"exchange", test_exchange},
       {"generations", test_generations},
       {"barrier", test_barrier},
       {"init_finalize_init", test_init_finalize_init},
+      {"many_lives", test_many_lives},
       {"two_at_once", test_two_at_once},
       {"underscore_exit", test_underscore_exit},
 #ifdef CANOPY_TEST_WITH_MPI
@@ -289,6 +317,9 @@ int run(const std::string& name, int pe) {
       {"exit_zero", [pe] { fault_exit_before_join(0, pe); }},
       {"exit_seven", [pe] { fault_exit_before_join(7, pe); }},
       {"exit_after_a_life", [pe] { fault_exit_after_a_life(pe); }},
+      {"exit_after_three_lives", [pe] { fault_exit_after_three_lives(pe); }},
+      {"killed_in_third_life", [pe] { fault_killed_in_third_life(pe); }},
+      {"late_in_third_life", [pe] { fault_late_in_third_life(pe); }},
       {"killed", [pe] { fault_killed_in_wait(pe); }},
       {"launcher_killed", [pe] { fault_launcher_killed(pe); }},
       {"late", [pe] { fault_late(pe); }},
