@@ -34,14 +34,15 @@ extern "C" {
   }                                                                                              \
   void aclshmem_##NAME##_put_signal(TYPE* dst, const TYPE* src, size_t elem_size,                \
                                     int32_t* sig_addr, int32_t signal, int sig_op, int pe) {     \
-    put_signal<FromHere, sizeof(TYPE)>(dst, src, elem_size, sig_addr, signal, change_of(sig_op), \
-                                       pe, "aclshmem_" #NAME "_put_signal");                     \
+    constexpr const char* kRoutine = "aclshmem_" #NAME "_put_signal";                            \
+    put_signal<FromHere, sizeof(TYPE)>(dst, src, elem_size, sig_addr, signal,                    \
+        change_of(sig_op, kRoutine), pe, kRoutine);                                              \
   }                                                                                              \
   void aclshmem_##NAME##_put_signal_nbi(TYPE* dst, const TYPE* src, size_t elem_size,            \
                                         int32_t* sig_addr, int32_t signal, int sig_op, int pe) { \
+    constexpr const char* kRoutine = "aclshmem_" #NAME "_put_signal_nbi";                        \
     put_signal<FromHere, sizeof(TYPE), Completion::nbi>(dst, src, elem_size, sig_addr, signal,   \
-                                                        change_of(sig_op), pe,                   \
-                                                        "aclshmem_" #NAME "_put_signal_nbi");    \
+        change_of(sig_op, kRoutine), pe, kRoutine);                                              \
   }
 ACLSHMEMX_RMA_TYPES(DEFINE)
 #undef DEFINE
@@ -61,14 +62,15 @@ ACLSHMEMX_RMA_TYPES(DEFINE)
   }                                                                                              \
   void aclshmem_put##NAME##_signal(void* dst, const void* src, size_t nelems, int32_t* sig_addr, \
                                    int32_t signal, int sig_op, int pe) {                         \
-    put_signal<FromHere, BYTES>(dst, src, nelems, sig_addr, signal, change_of(sig_op), pe,       \
-                                "aclshmem_put" #NAME "_signal");                                 \
+    constexpr const char* kRoutine = "aclshmem_put" #NAME "_signal";                             \
+    put_signal<FromHere, BYTES>(dst, src, nelems, sig_addr, signal,                              \
+        change_of(sig_op, kRoutine), pe, kRoutine);                                              \
   }                                                                                              \
   void aclshmem_put##NAME##_signal_nbi(void* dst, const void* src, size_t nelems,                \
                                        int32_t* sig_addr, int32_t signal, int sig_op, int pe) {  \
+    constexpr const char* kRoutine = "aclshmem_put" #NAME "_signal_nbi";                         \
     put_signal<FromHere, BYTES, Completion::nbi>(dst, src, nelems, sig_addr, signal,             \
-                                                 change_of(sig_op), pe,                          \
-                                                 "aclshmem_put" #NAME "_signal_nbi");            \
+        change_of(sig_op, kRoutine), pe, kRoutine);                                              \
   }
 ACLSHMEMX_SIZES(DEFINE)
 DEFINE(mem, 1)

@@ -11,7 +11,8 @@ using namespace canopy::shmem;
 extern "C" {
 
 void aclshmemx_signal_op(int32_t* sig_addr, int32_t signal, int sig_op, int pe) {
-  signal_op<FromHere>(sig_addr, signal, change_of(sig_op), pe, "aclshmemx_signal_op");
+  constexpr const char* kRoutine = "aclshmemx_signal_op";
+  signal_op<FromHere>(sig_addr, signal, change_of(sig_op, kRoutine), pe, kRoutine);
 }
 
 int32_t aclshmem_signal_wait_until(int32_t* sig_addr, int cmp, int32_t cmp_val) {

@@ -16,7 +16,7 @@ namespace {
                         uint64_t* sig_addr, uint64_t signal, int sig_op, int pe,                  \
                         const char* routine) {                                                    \
     canopy::shmem::put_signal<FromHost, kBytes, COMPLETION>(                                      \
-        hot, dest, source, nelems, sig_addr, signal, change_of(sig_op), pe, routine);             \
+        hot, dest, source, nelems, sig_addr, signal, change_of(sig_op, routine), pe, routine);    \
   }                                                                                               \
   template <class T>                                                                              \
   inline void OPERATION(const Hot& hot, T* dest, const T* source, size_t nelems,                  \

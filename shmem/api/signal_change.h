@@ -7,9 +7,14 @@
 
 namespace canopy::shmem {
 
-// Anything but ADD sets, as a bad sig_op is the program's undefined behaviour.
-inline SignalChange change_of(int sig_op) {
-  return sig_op == SHMEM_SIGNAL_ADD ? SignalChange::add : SignalChange::set;
+inline SignalChange change_of(int sig_op, const char* routine) {
+  if (sig_op == SHMEM_SIGNAL_SET) {
+    return SignalChange::set;
+  }
+  if (sig_op != SHMEM_SIGNAL_ADD) [[unlikely]] {
+    bad_signal_change(sig_op, routine);
+  }
+  return SignalChange::add;
 }
 
 // Inlined always: the compiler would rather have one, and waits and tests a call more.

@@ -26,6 +26,12 @@ void bad_compare(int cmp, const char* routine) {
                  fmt::format("pe {}: {}: {} is not a comparison", world.my_pe(), routine, cmp));
 }
 
+void bad_signal_change(int sig_op, const char* routine) {
+  World& world = world_for(routine);
+  world.fail_job(kMisuseStatus, fmt::format("pe {}: {}: sig_op {} is neither SHMEM_SIGNAL_SET (0) nor SHMEM_SIGNAL_ADD (1)",
+                                            world.my_pe(), routine, sig_op));
+}
+
 namespace {
 
 std::string writer_of(const World& world, const void* words, size_t bytes) {

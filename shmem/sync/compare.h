@@ -11,6 +11,7 @@ enum class Compare : uint8_t { eq, ne, lt, le, gt, ge };
 const char* symbol_of(Compare compare);
 // Ends the job: `cmp` is none of the constants.
 [[noreturn, gnu::cold]] void bad_compare(int cmp, const char* routine);
+[[noreturn, gnu::cold]] void bad_signal_change(int sig_op, const char* routine);
 // The current World; ends the process with a sentence when there is none.
 World& world_for(const char* routine);
 // This PE's bell.

@@ -146,6 +146,17 @@ static void signal_in_dest(int wrong) {
   shmem_uint64_put_signal(block, here, 4, block + (wrong ? 3 : 4), 1, SHMEM_SIGNAL_SET, next_pe());
 }
 
+static void wrong_sig_op(int wrong) {
+  uint64_t* word = shmem_calloc(2, sizeof *word);
+  const uint64_t here = 1;
+  shmem_uint64_put_signal(word, &here, 1, word + 1, 1, wrong ? 7 : SHMEM_SIGNAL_ADD, next_pe());
+}
+
+static void wrong_comparison(int wrong) {
+  uint64_t* word = shmem_calloc(1, sizeof *word);
+  shmem_signal_wait_until(word, wrong ? 6 : SHMEM_CMP_EQ, 0);
+}
+
 /* ---- Contexts. */
 static void dead_context(int wrong) {
   long* word = shmem_calloc(1, sizeof *word);
@@ -195,6 +206,8 @@ const struct negative operation_cases[] = {{"pe_out_of_range", pe_out_of_range, 
                                            {"get_overlap", get_overlap, 0},
                                            {"iput_overlap", iput_overlap, 0},
                                            {"signal_in_dest", signal_in_dest, 0},
+                                           {"wrong_sig_op", wrong_sig_op, 0},
+                                           {"wrong_comparison", wrong_comparison, 0},
                                            {"dead_context", dead_context, 0},
                                            {"invalid_context", invalid_context, 0},
                                            {"default_destroyed", default_destroyed, 0},
