@@ -99,6 +99,12 @@ void print_info(const World& world) {
         "CANOPY_HOST_TIMEOUT_MS silence after which a host counts as dead (default 10000)\n"
         "CANOPY_PATH            mapped, ofi or faulty: the path to take (default: the best)\n"
         "CANOPY_FAULTY          faults for tests (transport/faulty/fault_plan.h)\n"
+        "CANOPY_PES_PER_HOST    takes each so many PEs for a host of their own\n"
+        "CANOPY_OFI_PROVIDER    the libfabric provider to use\n"
+        "CANOPY_OFI_INTERFACE   the network interfaces to use, with commas in between\n"
+        "CANOPY_OFI_RAILS       how many networks to use (default: all)\n"
+        "CANOPY_OFI_STRIPE      bytes from which on a put or get goes over several networks (default 512K)\n"
+        "CANOPY_STREAM_THRESHOLD bytes from which on copies stream past the cache (default: by its size)\n"
         "CANOPY_REQUEST_RING    entries of a core's request ring (default 256)\n"
         "CANOPY_LOG             debug, info, warn, error, off\n",
         world.host_heap().bytes());
