@@ -1,6 +1,6 @@
 #include "runtime/device/dma.h"
 
-#include "runtime/device/bulk_copy.h"
+#include "runtime/base/bulk_copy.h"
 
 #include <algorithm>
 #include <cstring>
@@ -8,9 +8,7 @@
 namespace canopy {
 
 void copy_bytes(void* dst, const void* src, uint64_t bytes) {
-  // Small ones do not even ask for the threshold.
-  constexpr uint64_t kNeverBulk = uint64_t{1} << 20;
-  if (bytes > kNeverBulk && bytes >= bulk_threshold() && dst != src) [[unlikely]] {
+  if (bytes >= kLeastBulk) [[unlikely]] {
     bulk_copy(dst, src, bytes);
     return;
   }

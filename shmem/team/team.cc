@@ -1,5 +1,6 @@
 #include "shmem/team/team.h"
 
+#include "runtime/base/bulk_copy.h"
 #include "shmem/rma/rma.h"
 #include "shmem/sync/left_watch.h"
 #include "shmem/sync/wait.h"
@@ -179,10 +180,10 @@ void Team::put(int rank, void* dest, const void* source, size_t bytes, const cha
     return;
   }
   // From here on blocks of a collective are more than the second-level caches of both sides hold: each line that is
-  // written through them is fetched from the other side first. (Measured: 64 KiB half as fast, 1 MiB 1.4 x as fast.)
+  // written through them is fetched from the other side first. (Past them, 64 KiB are half as fast.)
   constexpr size_t kPastCaches = 512u << 10;
   if (bytes >= kPastCaches && is_near(rank)) {
-    transport::copy_streaming(near(rank, dest), source, bytes);
+    copy_to_other_core(near(rank, dest), source, bytes);
     world_hot_.peers[pe(rank)].bell->ring(BellScope::host);
     return;
   }

@@ -1,11 +1,10 @@
 // copy_bytes(): the bulk copy of every direct path.
 //
-// Small and middle sizes are memcpy. From streaming_threshold() on the destination does not fit
-// into the cache next to the source, and non-temporal stores spare the read of every destination
-// line. They are weakly ordered, so a streaming copy ends with a store fence: on return the copy's
-// stores are ordered before every later store of the caller, exactly as with memcpy. Thread-safe.
+// Small sizes are memcpy, others the fastest way of this machine (runtime/base/bulk_copy.h), also past the caches. On return
+// the copy's stores are ordered before every later store of the caller, exactly as with memcpy. Thread-safe.
 #pragma once
 
+#include "runtime/base/bulk_copy.h"
 #if defined(__SANITIZE_THREAD__)
 #include "runtime/base/cache_line.h"
 #endif
@@ -16,18 +15,10 @@
 
 namespace canopy::transport {
 
-namespace copy_detail {
-// Set once at load time, from the size of the last-level cache (CANOPY_STREAM_THRESHOLD overrides).
-extern size_t threshold;
-void stream(void* dst, const void* src, size_t nbytes);
-}  // namespace copy_detail
-
-inline size_t streaming_threshold() { return copy_detail::threshold; }
-
 // REQUIRES: the ranges do not overlap. Null pointers are fine when nbytes is 0.
 inline void copy_bytes(void* dst, const void* src, size_t nbytes) {
-  if (nbytes >= copy_detail::threshold) [[unlikely]] {
-    copy_detail::stream(dst, src, nbytes);
+  if (nbytes >= kLeastBulk) [[unlikely]] {
+    bulk_copy(dst, src, nbytes);
     return;
   }
 #if defined(__SANITIZE_THREAD__)
@@ -55,8 +46,5 @@ inline void copy_bytes(void* dst, const void* src, size_t nbytes) {
     std::memcpy(dst, src, nbytes);
   }
 }
-
-// The same past the caches, whatever the size: for what another core reads next, and more of it than caches hold.
-inline void copy_streaming(void* dst, const void* src, size_t nbytes) { copy_detail::stream(dst, src, nbytes); }
 
 }  // namespace canopy::transport
