@@ -5,6 +5,7 @@
 #include "acl/acl.h"
 #include "runtime/api/last_error.h"
 #include "runtime/base/result.h"
+#include "runtime/core/call_scope.h"
 #include "runtime/core/runtime.h"
 
 #include <exception>
@@ -51,6 +52,7 @@ aclError guard(Body&& body, OwnCode own = [](aclError code) { return code; }) no
     return refuse_without_executors();
   }
   try {
+    const CallScope scope;
     auto result = body();
     if (result) [[likely]] {
       return ACL_SUCCESS;

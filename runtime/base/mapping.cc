@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 
@@ -139,6 +140,10 @@ Result<UniqueFd> sealed_memfd(const char* name, size_t bytes) {
   if (!fd) {
     return fail_errno(Errc::no_memory, errno, "cannot create memory file '{}'", name);
   }
+  if (!file_size_allowed(bytes)) {
+    return fail_errno(Errc::no_memory, EFBIG, "cannot size memory file '{}' to {} bytes: raise the limit of file sizes (ulimit -f)",
+                      name, bytes);
+  }
   if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) {
     return fail_errno(Errc::no_memory, errno, "cannot size memory file '{}' to {} bytes", name, bytes);
   }
@@ -146,6 +151,11 @@ Result<UniqueFd> sealed_memfd(const char* name, size_t bytes) {
     return fail_errno(Errc::no_memory, errno, "cannot seal memory file '{}'", name);
   }
   return fd;
+}
+
+bool file_size_allowed(uint64_t bytes) {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || bytes <= limit.rlim_cur;
 }
 
 bool is_sealed(const UniqueFd& fd) {

@@ -54,6 +54,8 @@ class Mapping {
 // A memfd of `bytes`, close-on-exec, sealed against growing and shrinking: whoever imports it cannot
 // truncate it under us. `name` shows in /proc/PID/maps.
 Result<UniqueFd> sealed_memfd(const char* name, size_t bytes);
+// Whether a file of this process may have `bytes` (ulimit -f): more than that is a signal that ends it, not an error.
+bool file_size_allowed(uint64_t bytes);
 // Nobody can make the file shorter, so that no mapping of it is cut off.
 bool is_sealed(const UniqueFd& fd);
 

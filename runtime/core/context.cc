@@ -7,8 +7,11 @@
 
 namespace canopy {
 
-void Context::add_stream(void* handle, Stream* stream) {
+bool Context::add_stream(void* handle, Stream* stream) {
   std::lock_guard lock(mutex_);
+  if (closed_) {
+    return false;
+  }
   streams_.push_back({handle, stream});
   if (stops_on_failure_) {
     stream->strand().set_failure_sink(this);
@@ -16,6 +19,7 @@ void Context::add_stream(void* handle, Stream* stream) {
   if (stopped()) {
     stream->close();
   }
+  return true;
 }
 
 void Context::remove_stream(void* handle) {
@@ -44,6 +48,14 @@ void Context::end_drop(Strand& strand) {
   if (!stopped()) {
     strand.drop_below(strand.submitted());
   }
+}
+
+std::vector<void*> Context::close() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  return streams();
 }
 
 std::vector<void*> Context::streams() const {

@@ -36,9 +36,12 @@ class Context final : public FailureSink {
   SystemParameters& system_parameters() { return system_parameters_; }
 
   // Its streams, by handle; the default stream is the first. A stream is removed before it goes away.
-  void add_stream(void* handle, Stream* stream);
+  // False: the context has been closed, and the stream goes as it came.
+  bool add_stream(void* handle, Stream* stream);
   void remove_stream(void* handle);
   std::vector<void*> streams() const;
+  // The same; it gets no more.
+  std::vector<void*> close();
   // Strands of the context that belong to no stream: those that run a model's tasks.
   void add_strand(Strand* strand);
   void remove_strand(Strand* strand);
@@ -73,6 +76,7 @@ class Context final : public FailureSink {
   };
   std::atomic<bool> stopped_{false};  // release: the failure is whole
   mutable std::mutex mutex_;          // guards all below
+  bool closed_ = false;
   std::vector<Entry> streams_;
   std::vector<Strand*> strands_;
   bool stops_on_failure_ = false;

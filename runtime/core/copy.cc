@@ -73,6 +73,12 @@ Result<CopyEnds> check_fill_words(Runtime& runtime, void* dst, size_t dst_max, s
   return check_fill(runtime, dst, dst_max, bytes);
 }
 
+// The stream's device writes it.
+Result<> check_stream_may_fill(Runtime& runtime, const Stream& stream, const CopyEnds& ends) {
+  return ends.dst && ends.dst->kind == MemoryKind::device ? check_may_touch(runtime, *ends.dst, stream, Access::read_write)
+                                                          : Result<>();
+}
+
 }  // namespace
 
 Result<> copy_now(Runtime& runtime, void* dst, size_t dst_max, const void* src, size_t count) {
@@ -160,6 +166,7 @@ Result<> fill_on_stream(Runtime& runtime, void* dst, size_t dst_max, int32_t val
     CANOPY_TRY(stream->synchronize_to_copy());
     return make_fill(runtime, ends, dst, count, [&] { fill_bytes(dst, value, count); });
   }
+  CANOPY_TRY(check_stream_may_fill(runtime, *stream, ends));
   stream->post(0, [&](Sqe& sqe, std::byte*) {
     sqe.kind = SqeKind::fill;
     sqe.body.fill = {dst, count, value, &runtime.task_memory(), ends.frees};
@@ -183,6 +190,7 @@ Result<> fill_words_on_stream(Runtime& runtime, void* dst, size_t dst_max, uint3
     CANOPY_TRY(stream->synchronize_to_copy());
     return make_fill(runtime, ends, dst, words * sizeof(uint32_t), [&] { fill_words(dst, value, words); });
   }
+  CANOPY_TRY(check_stream_may_fill(runtime, *stream, ends));
   post_on_memory(*stream, runtime.task_memory(), ends.frees, {dst, words * sizeof(uint32_t), nullptr, 0},
                  run_fill_words, Words{dst, words, value}, "fill");
   return {};

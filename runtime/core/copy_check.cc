@@ -74,6 +74,21 @@ bool may_touch(Runtime& runtime, const MemoryRange& range, int device, Access wa
   return range.peer_mapped || runtime.peers().enabled(device, range.device);
 }
 
+Result<> check_may_touch(Runtime& runtime, const MemoryRange& range, const Stream& stream, Access wanted) {
+  const int device = stream.context().device_id();
+  if (may_touch(runtime, range, device, wanted)) {
+    return {};
+  }
+  if (range.mapped) {
+    return fail(Errc::no_permission, "stream {} is of device {}, which may not {} memory of device {} mapped at {}: "
+                "aclrtMemSetAccess has to come first", stream.id(), device, wanted == Access::read ? "read" : "write",
+                range.device, fmt::ptr(range.base));
+  }
+  CANOPY_ASSIGN(const Driver* driver, runtime.driver());
+  return fail(Errc::no_permission, "stream {} is of device {}, the memory is of device {}: {}", stream.id(), device,
+              range.device, PeerAccess::remedy(driver->machine(), device, range.device));
+}
+
 Result<CopyEnd> check_copy_end(Runtime& runtime, const char* end, const void* address, size_t count,
                                Access wanted, LookUp when) {
   CANOPY_ASSIGN(Driver * driver, runtime.driver());

@@ -14,6 +14,7 @@ namespace canopy {
 
 class DeviceCores;
 class Runtime;
+class Stream;
 
 // Nothing: pageable host memory, or the caller's mistake; the runtime cannot tell.
 using CopyEnd = std::optional<MemoryRange>;
@@ -35,6 +36,8 @@ enum class LookUp : uint8_t { queued, running };
 
 // Whether `device` may touch memory of a device so: its own, a peer's, or as aclrtMemSetAccess says.
 bool may_touch(Runtime& runtime, const MemoryRange& range, int device, Access wanted);
+// The same of memory of a device and a stream's device. Errc::no_permission, with what has to come first.
+Result<> check_may_touch(Runtime& runtime, const MemoryRange& range, const Stream& stream, Access wanted);
 
 // Errc::invalid_argument when [address, +count) lies in no live allocation although only ours can
 // lie there, or reaches past the end of one. `end` names it in the sentence.

@@ -41,15 +41,21 @@ bool Event::timed() const { return flags_ == 0 || (flags_ & ACL_EVENT_TIME_LINE)
 bool Event::waitable() const { return flags_ == 0 || (flags_ & (ACL_EVENT_SYNC | ACL_EVENT_EXTERNAL)) != 0; }
 bool Event::resettable() const { return flags_ != 0 && waitable(); }
 
-Event::~Event() {
-  if (open() == Open::yes) {
-    newest_->release_waiters();
-  }
+void Event::end() {
   Dropped dropped;
-  replace_newest(nullptr, &dropped);
   Dropped with_waits;
-  with_waits.older = older_;  // whether those are over or not
-  if (const uint32_t id = id_.load(std::memory_order_relaxed); id != kNoId) {
+  EventCell* awaited = nullptr;
+  {
+    std::lock_guard lock(lock_);
+    awaited = open() == Open::yes ? newest_ : nullptr;
+    replace_newest(nullptr, &dropped);
+    with_waits.older = std::exchange(older_, nullptr);  // whether those are over or not
+    older_last_ = nullptr;
+  }
+  if (awaited != nullptr) {
+    awaited->release_waiters();
+  }
+  if (const uint32_t id = id_.exchange(kNoId, std::memory_order_relaxed); id != kNoId) {
     ids_.give(id);
   }
 }

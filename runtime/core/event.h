@@ -38,8 +38,9 @@ class Event {
   // One that is shared with other processes: of the new family, without numbers and times.
   Event(int device, uint32_t flags, IdPool& ids, std::shared_ptr<SharedEvent> shared)
       : device_(device), family_(Family::new_style), flags_(flags), ids_(ids), shared_(std::move(shared)) {}
-  // Waits for a record that nobody made end here.
-  ~Event();
+  ~Event() { end(); }
+  // Waits for a record that nobody made end here. What others still call does no harm.
+  void end();
 
   // Errc::no_event when the device has no record, or no number, left.
   Result<> record(Stream& stream);

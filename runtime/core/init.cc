@@ -1,6 +1,7 @@
 // Runtime: init and finalize.
 #include "runtime/core/runtime.h"
 
+#include "runtime/core/call_scope.h"
 #include "runtime/core/callback_scope.h"
 
 #include <mutex>
@@ -113,7 +114,7 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
     release_context(handle, lock);
   }
   for (void* handle : events_.handles()) {
-    events_.remove(handle);
+    end_event(handle);
   }
   function_handles_.clear();
   kernel_args_.clear();
@@ -121,10 +122,10 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
   float_overflow_.clear();
   launches_ask_streams_.store(false, std::memory_order_relaxed);
   for (void* handle : functions_.handles()) {
-    functions_.remove(handle);
+    keep_for_calls(functions_.remove(handle));
   }
   for (void* handle : binaries_.handles()) {
-    binaries_.remove(handle);
+    keep_for_calls(binaries_.remove(handle));
   }
   for (int device = 0; device < kMaxDevices; ++device) {
     close_unused_device(device);

@@ -1,5 +1,7 @@
 #include "runtime/core/labels.h"
 
+#include "runtime/core/call_scope.h"
+
 #include <memory>
 
 namespace canopy {
@@ -82,12 +84,12 @@ Result<std::vector<void*>> Labels::check_switch(const void* index, uint32_t coun
 void Labels::close_context(void* context) {
   for (void* handle : labels_.handles()) {
     if (const Label* label = labels_.find(handle); label != nullptr && label->context == context) {
-      labels_.remove(handle);
+      keep_for_calls(labels_.remove(handle));
     }
   }
   for (void* handle : lists_.handles()) {
     if (const List* list = lists_.find(handle); list != nullptr && list->context == context) {
-      lists_.remove(handle);
+      keep_for_calls(lists_.remove(handle));
     }
   }
 }

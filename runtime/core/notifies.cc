@@ -1,5 +1,6 @@
 #include "runtime/core/notifies.h"
 
+#include "runtime/core/call_scope.h"
 #include "runtime/core/notify_links.h"
 
 #include <memory>
@@ -93,7 +94,10 @@ void Notifies::close_device(int device) {
     for (void* handle : table->handles()) {
       if (const Notify* notify = table->find(handle);
           notify != nullptr && notify->device() == device) {
-        table->remove(handle);
+        std::unique_ptr<Notify> ended = table->remove(handle);
+        if (ended != nullptr && !ended->imported()) {  // an imported one is given back at once: others may wait for it
+          keep_for_calls(std::move(ended));
+        }
       }
     }
   }

@@ -1,5 +1,6 @@
 #include "runtime/core/reduce.h"
 
+#include "runtime/core/copy_check.h"
 #include "runtime/core/memory.h"
 #include "runtime/core/runtime.h"
 
@@ -39,7 +40,7 @@ Result<> check_operand(Runtime& runtime, const Stream& stream, const char* what,
     return fail(Errc::invalid_argument, "{} ({}) lies on device {}, stream {} is of device {}",
                 fmt::ptr(address), what, range.device, stream.id(), device);
   }
-  return {};
+  return range.kind == MemoryKind::device ? check_may_touch(runtime, range, stream, wanted) : Result<>();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "runtime/core/shared_event.h"
 
+#include "runtime/core/call_scope.h"
 #include "runtime/core/callback_scope.h"
 #include "runtime/base/log.h"
 #include "runtime/core/mapped_memory.h"
@@ -99,15 +100,17 @@ void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) 
   if (ModelHost* models = model_host()) {
     models->close_context(handle);
   }
-  for (void* stream : owner->streams()) {
+  const std::vector<void*> streams = owner->close();
+  for (void* stream : streams) {
     with_stream(stream, [](Stream& found) { found.leave_lost_waits(); });  // all, before one waits for another
   }
-  for (void* stream : owner->streams()) {
+  for (void* stream : streams) {
     owner->remove_stream(stream);
-    retire_stream(stream);
+    retire_stream(stream, true);
   }
-  lock.lock();
   const int device = owner->device_id();
+  keep_for_calls(std::move(owner));
+  lock.lock();
   const uint32_t left = --contexts_of_device_[static_cast<size_t>(device)];
   Primary& primary = primaries_[static_cast<size_t>(device)];
   if (left == 1 && primary.context != nullptr && primary.references == 0) {
@@ -145,7 +148,7 @@ void Runtime::close_unused_device(int device) {
   }
   for (void* handle : events_.handles()) {
     if (const Event* event = events_.find(handle); event != nullptr && event->device() == device) {
-      events_.remove(handle);
+      end_event(handle);
     }
   }
   notifies_.close_device(device);
@@ -327,6 +330,13 @@ Result<void*> Runtime::create_event(Event::Family family, uint32_t flags) {
     return fail(Errc::no_event, "device {}: no more events", context->device_id());
   }
   return handle;
+}
+
+void Runtime::end_event(void* handle) {
+  if (std::unique_ptr<Event> event = events_.remove(handle)) {
+    event->end();
+    keep_for_calls(std::move(event));
+  }
 }
 
 Result<void*> Runtime::create_shared_event(uint32_t flags) {

@@ -240,8 +240,10 @@ class Runtime {
   // REQUIRES: mutex_ held.
   void give_back_with_last_context(int device);
   void close_unused_device(int device);
-  // Makes the handle dead, waits for the stream's work and for who holds it, and frees it.
-  void retire_stream(void* handle);
+  void end_event(void* handle);
+  // Makes the handle dead, waits for the stream's work and for who holds it, and frees it; `kept`: when the calls that run
+  // have returned.
+  void retire_stream(void* handle, bool kept);
   // drain() or the like on streams that another thread may destroy meanwhile.
   template <class Work>
   void with_stream(void* handle, Work&& work) {

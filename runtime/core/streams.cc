@@ -1,6 +1,7 @@
 // The part of Runtime that knows streams.
 #include "runtime/core/runtime.h"
 
+#include "runtime/core/call_scope.h"
 #include "runtime/core/callback_scope.h"
 #include "runtime/device/scheduler.h"
 
@@ -27,6 +28,7 @@ Result<void*> Runtime::make_stream(Context& context, uint8_t priority, uint32_t 
   auto stream = std::make_unique<Stream>(context, context.scheduler(), context.device().cores(), id,
                                          priority, flags, is_default);
   stream->settings().saturates = float_overflow_.device_saturates(context.device_id());
+  Stream* const made = stream.get();
   void* handle = streams_.insert(std::move(stream));
   if (handle == nullptr) {
     if (!is_default) {
@@ -34,7 +36,13 @@ Result<void*> Runtime::make_stream(Context& context, uint8_t priority, uint32_t 
     }
     return fail(Errc::no_stream, "device {}: no more streams", context.device_id());
   }
-  context.add_stream(handle, streams_.find(handle));
+  if (!context.add_stream(handle, made)) {
+    streams_.remove(handle);
+    if (!is_default) {
+      used.fetch_sub(1, std::memory_order_relaxed);
+    }
+    return fail(Errc::stale_handle, "device {}: the current context of this thread has been destroyed", context.device_id());
+  }
   return handle;
 }
 
@@ -68,7 +76,7 @@ Result<> Runtime::destroy_stream(void* handle, bool drop_work) {
     CANOPY_TRY(found->abort(AbortReason::stream, Deadline::never()));
   }
   found->context().remove_stream(handle);
-  retire_stream(handle);
+  retire_stream(handle, false);
   return {};
 }
 
@@ -89,7 +97,7 @@ Result<std::optional<StreamAllocator>> Runtime::stream_allocator(void* handle) {
   return stream_allocators_.get(handle);
 }
 
-void Runtime::retire_stream(void* handle) {
+void Runtime::retire_stream(void* handle, bool kept) {
   // Others find it until its work is done: see order_after().
   with_stream(handle, [](Stream& stream) { stream.drain_for_good(); });
   std::unique_ptr<Stream> owner;
@@ -111,6 +119,9 @@ void Runtime::retire_stream(void* handle) {
     }
     if (pools_.any()) {
       pools_.forget_stream(handle);
+    }
+    if (kept) {
+      keep_for_calls(std::move(owner));
     }
   }
 }

@@ -1,5 +1,6 @@
 #include "runtime/core/value.h"
 
+#include "runtime/core/copy_check.h"
 #include "runtime/core/memory.h"
 #include "runtime/core/runtime.h"
 
@@ -19,12 +20,8 @@ Result<uint64_t*> device_word(Runtime& runtime, void* address, Stream& stream, A
   }
   CANOPY_TRY(check_on_this_host(*range, "word", address));
   CANOPY_TRY(check_there(*range, "word", address, wanted));
-  const int here = stream.context().device().id();
-  if (range->kind == MemoryKind::device && !may_touch(runtime, *range, here, wanted)) {
-    return fail(Errc::no_permission,
-                "a stream of device {} and memory of device {} need aclrtDeviceEnablePeerAccess "
-                "first",
-                here, range->device);
+  if (range->kind == MemoryKind::device) {
+    CANOPY_TRY(check_may_touch(runtime, *range, stream, wanted));
   }
   return static_cast<uint64_t*>(address);
 }

@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -27,6 +28,7 @@
 #include <system_error>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 namespace canopy {
 
@@ -75,6 +77,9 @@ struct Broker::State {
   std::mutex mutex;  // guards all below; never held while on_lost runs or anything waits
   BrokerClients clients{address, epoll, options.doubt};
   uint64_t muted_until_ns = 0;                  // 0: the listener is heard
+  uint64_t next_complaint_ns = 0;               // about a muted listener
+  // Held for clients to come: a process that allocates until it has no descriptor left goes on sharing what it has.
+  std::vector<UniqueFd> reserve;
   // By the address that the connection holds; gone ones included until disconnect().
   std::unordered_map<std::string_view, Peer> peers;
   std::unordered_map<uint64_t, Watched> watched;  // by token; who takes an entry out ends the peer
@@ -86,6 +91,7 @@ struct Broker::State {
   void handle(uint64_t token, uint32_t events);
   void deal_with_remains(std::unique_lock<std::mutex>& lock);
   void accept_clients();
+  void fill_reserve();
   void mute_listener(int err);
   int run_timers();
   bool woken_to_stop();
@@ -202,6 +208,9 @@ void Broker::State::accept_clients() {
     std::lock_guard lock(mutex);
     if (socket) {
       clients.admit(std::move(socket), next_token++);
+      fill_reserve();
+    } else if (err == EMFILE && !reserve.empty()) {
+      reserve.pop_back();
     } else if (err == EAGAIN) {
       return;
     } else if (err != EINTR && err != ECONNABORTED) {
@@ -211,12 +220,30 @@ void Broker::State::accept_clients() {
   }
 }
 
+// REQUIRES: mutex held, or no thread yet.
+void Broker::State::fill_reserve() {
+  constexpr size_t kMost = 16;
+  const size_t wanted = std::clamp<size_t>(static_cast<size_t>(::sysconf(_SC_OPEN_MAX)) / 32, 1, kMost);
+  while (reserve.size() < wanted) {
+    UniqueFd one(::fcntl(wake.get(), F_DUPFD_CLOEXEC, 0));
+    if (!one) {
+      return;
+    }
+    reserve.push_back(std::move(one));
+  }
+}
+
 // Without free descriptors the listener would stay readable, and the thread would run in circles.
 void Broker::State::mute_listener(int err) {
-  log(LogLevel::warn, "broker {}: cannot accept connections for {} ms: {}", address,
-      kMuteNs / 1'000'000, std::system_category().message(err));
+  const uint64_t now = monotonic_ns();
+  if (now >= next_complaint_ns) {
+    constexpr uint64_t kComplaintNs = 10'000'000'000;
+    next_complaint_ns = now + kComplaintNs;
+    log(LogLevel::warn, "broker {}: cannot accept connections, tried again every {} ms: {}", address, kMuteNs / 1'000'000,
+        std::system_category().message(err));
+  }
   epoll_unwatch(epoll, listener.get());
-  muted_until_ns = monotonic_ns() + kMuteNs;
+  muted_until_ns = now + kMuteNs;
 }
 
 void Broker::State::after_fork_in_child() {
@@ -224,6 +251,7 @@ void Broker::State::after_fork_in_child() {
   listener.reset();
   epoll.reset();
   wake.reset();
+  reserve.clear();
   clients.close_in_child();
   for (auto& [where, peer] : peers) {
     peer.connection->close_in_child();
@@ -258,6 +286,7 @@ Result<std::unique_ptr<Broker>> Broker::start(Options options) {
       !epoll_watch(state->epoll, state->wake.get(), kWakeToken, EPOLLIN)) {
     return fail_errno(Errc::limit, errno, "broker: no descriptor left to wait on");
   }
+  state->fill_reserve();
   const SignalsBlocked blocked;
   int err = 0;
   try {

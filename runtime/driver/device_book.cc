@@ -151,11 +151,20 @@ void DeviceBook::inject_link_down(int a, int b) const {
 
 void DeviceBook::forget_faults(int device) const {
   DeviceRecord& record = area_->devices[device];
-  std::atomic_ref(record.links_down).store(0, std::memory_order_release);
+  uint64_t up = std::atomic_ref(record.links_down).exchange(0, std::memory_order_acq_rel);
   for (int peer = 0; peer < device; ++peer) {
-    std::atomic_ref(area_->devices[peer].links_down).fetch_and(~(uint64_t{1} << device), std::memory_order_release);
+    const uint64_t bit = uint64_t{1} << device;
+    const uint64_t before =
+        std::atomic_ref(area_->devices[peer].links_down).fetch_and(~bit, std::memory_order_acq_rel);
+    up |= (before & bit) != 0 ? uint64_t{1} << peer : 0;
   }
   std::atomic_ref(record.faults).store(0, std::memory_order_release);
+  for (size_t peer = 0; peer < kDeviceRecords; ++peer) {
+    if ((up >> peer & 1) != 0) {
+      events().add(EventKind::clear, static_cast<int>(peer), static_cast<uint64_t>(device),
+                   fmt::format("link to device {} is up", device));
+    }
+  }
 }
 
 void DeviceBook::clear(int device) const {

@@ -109,11 +109,15 @@ std::string_view to_string(EventKind kind) {
 }
 
 void EventLog::add(EventKind kind, int device, uint64_t value, std::string_view text) const {
+  add_of(::getpid(), kind, device, value, text);
+}
+
+void EventLog::add_of(pid_t pid, EventKind kind, int device, uint64_t value, std::string_view text) const {
   // Relaxed, both: numbers; the entries' stamps publish.
   const uint64_t number = std::atomic_ref(area_->next_event).fetch_add(1, std::memory_order_relaxed);
   EventEntry event{};
   event.time_ns = wall_clock_ns();
-  event.who = packed(::getpid(), device, kind);
+  event.who = packed(pid, device, kind);
   event.value = value;
   put_text(&event.text, text);
   event.check = check_of(number, event);

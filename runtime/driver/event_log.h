@@ -36,7 +36,7 @@ std::string_view to_string(EventKind kind);
 struct DeviceEvent {
   uint64_t number = 0;  // counts all events since the table's reset
   uint64_t time_ns = 0;  // since 1970
-  pid_t pid = 0;         // as the writer sees itself
+  pid_t pid = 0;         // as the process sees itself
   int device = -1;       // the host's number
   EventKind kind{};
   uint64_t value = 0;
@@ -47,8 +47,10 @@ class EventLog {
  public:
   explicit EventLog(host_table::DeviceArea* area) : area_(area) {}
 
-  // Time and pid are filled in.
+  // Now, by this process.
   void add(EventKind kind, int device, uint64_t value, std::string_view text) const;
+  // `pid`: whom it is about, as it sees itself.
+  void add_of(pid_t pid, EventKind kind, int device, uint64_t value, std::string_view text) const;
 
   struct Reading {
     std::vector<DeviceEvent> events;  // oldest first

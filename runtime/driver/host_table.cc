@@ -201,18 +201,12 @@ void HostTable::State::free_slot(uint32_t index) {
   store_release(&slot.state, host_table::kFree);
 }
 
-// Whoever ends without closing his devices: killed, or at exit. One event per device. True when it held memory.
+// True when it held memory.
 bool HostTable::State::note_death(uint32_t index) {
-  bool held_memory = false;
-  const HostOwner owner = host_table::owner_in(slots()[index]);
-  for (int device = 0; device < kMaxDevices; ++device) {
-    const uint64_t held = owner.used_bytes[static_cast<size_t>(device)];
-    if (held != 0 || (owner.open_devices >> device & 1) != 0) {
-      devices().events().add(EventKind::died, device, held, fmt::format("pid {} {}", owner.pid, owner.name));
-    }
-    held_memory = held_memory || held != 0;
-  }
-  return held_memory;
+  Slot& slot = slots()[index];
+  const HostOwner owner = host_table::owner_in(slot);
+  host_table::tell_death(slot, load_relaxed(&slot.age), owner, devices());
+  return std::any_of(owner.used_bytes.begin(), owner.used_bytes.end(), [](uint64_t bytes) { return bytes != 0; });
 }
 
 // Frees the slots of the dead. REQUIRES: the mutex is held.

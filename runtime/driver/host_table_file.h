@@ -100,6 +100,9 @@ inline Result<Mapping> map_file(const UniqueFd& fd, const std::string& path) {
 
 // Gives the file its size and its pages now: a full /dev/shm is an error here and a SIGBUS later.
 inline Result<> size_file(const UniqueFd& fd, const std::string& path) {
+  if (!file_size_allowed(kFileBytes)) {
+    return cannot_open(path, EFBIG);
+  }
   if (::ftruncate(fd.get(), kFileBytes) != 0) {
     return cannot_open(path, errno);
   }
@@ -161,6 +164,23 @@ inline HostOwner owner_in(const Slot& slot) {
   }
   owner.open_devices = load_relaxed(&slot.open_devices);
   return owner;
+}
+
+// Whoever ends without closing his devices: killed, or at exit. One event per device, told by whoever notices first.
+// REQUIRES: `owner` is what the slot said of the owner with that age, who is dead.
+inline void tell_death(Slot& slot, uint32_t age, const HostOwner& owner, const DeviceBook& devices) {
+  std::atomic_ref told(slot.told_age);
+  uint32_t seen = told.load(std::memory_order_relaxed);
+  // Relaxed: of two who notice, one is first.
+  if (seen == age || !told.compare_exchange_strong(seen, age, std::memory_order_relaxed)) {
+    return;
+  }
+  for (int device = 0; device < kMaxDevices; ++device) {
+    const uint64_t held = owner.used_bytes[static_cast<size_t>(device)];
+    if (held != 0 || (owner.open_devices >> device & 1) != 0) {
+      devices.events().add_of(owner.pid, EventKind::died, device, held, owner.name);
+    }
+  }
 }
 
 // One opened table: the description that carries the locks, and the mapping.

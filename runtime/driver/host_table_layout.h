@@ -23,7 +23,7 @@
 // Who writes: the header's identity whoever holds byte 0 exclusively; high_water and the state, pid (with its
 // namespace) and name of slots whoever holds the mutex; used_pages, open_devices, spin_permits, the broker's name and the
 // statistics' place of a slot its owner alone, and whoever holds the mutex once the owner's lock is gone; the bell
-// of a slot, and what there is of devices, anybody.
+// of a slot, told_age, and what there is of devices, anybody.
 #pragma once
 
 #include "runtime/base/cache_line.h"
@@ -57,6 +57,7 @@ struct alignas(kCacheLine) Slot {
   uint64_t stats_inode;               // of stats_fd; 0: none. Released, behind stats_fd
   int32_t stats_fd;                   // of the memory file of its engine_stats.h
   uint64_t pid_namespace;             // that pid is of, by its inode; 0: not known
+  uint32_t told_age;                  // the owner whose death is in the event log, by its age
   alignas(kCacheLine) uint32_t used_pages[kMaxDevices];
 };
 inline constexpr uint64_t kPageBytes = 4096;  // the unit of used_pages
@@ -68,6 +69,7 @@ static_assert(offsetof(Slot, bell) == kCacheLine);
 static_assert(offsetof(Slot, broker) == 80);
 static_assert(offsetof(Slot, stats_inode) == 96);
 static_assert(offsetof(Slot, pid_namespace) == 112);
+static_assert(offsetof(Slot, told_age) == 120);
 static_assert(offsetof(Slot, used_pages) == 2 * kCacheLine);
 
 struct Header {

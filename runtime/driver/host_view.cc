@@ -86,7 +86,7 @@ Result<std::optional<HostView>> HostView::look() {
 
 std::vector<HostOwner> HostView::owners() const {
   const auto* header = reinterpret_cast<const host_table::Header*>(map_.base());
-  const host_table::Slot* slots = host_table::slots_of(map_);
+  host_table::Slot* slots = host_table::slots_of(map_);
   const uint32_t end = std::min(load_relaxed(&header->high_water), host_table::kSlots);
   std::vector<HostOwner> list;
   bool dead_have_memory = false;
@@ -95,14 +95,20 @@ std::vector<HostOwner> HostView::owners() const {
     if (load_acquire(&slots[i].state) != host_table::kHeld) {
       continue;
     }
+    const uint32_t age = load_relaxed(&slots[i].age);
     HostOwner owner = host_table::owner_in(slots[i]);
-    // Asked behind the reading: who lives now lived then, or is the slot's next owner.
-    if (range_lock::held_by_other(fd_, host_table::slot_byte(i)) && load_relaxed(&slots[i].pid) == owner.pid) {
+    // Asked behind the reading: who lives now lived then, or is the slot's next owner. Of one that nobody holds, all that was
+    // read is the last one's.
+    const bool held = range_lock::held_by_other(fd_, host_table::slot_byte(i));
+    if (held && load_relaxed(&slots[i].pid) == owner.pid) {
       list.push_back(std::move(owner));
-    } else {
-      dead_have_memory = dead_have_memory ||
-                         std::any_of(owner.used_bytes.begin(), owner.used_bytes.end(), [](uint64_t bytes) { return bytes != 0; });
+      continue;
     }
+    if (!held && load_acquire(&slots[i].state) == host_table::kHeld && load_relaxed(&slots[i].age) == age) {
+      host_table::tell_death(slots[i], age, owner, devices());
+    }
+    dead_have_memory = dead_have_memory ||
+                       std::any_of(owner.used_bytes.begin(), owner.used_bytes.end(), [](uint64_t bytes) { return bytes != 0; });
   }
   if (dead_have_memory) {
     devices().announce();  // some of it may be others' to count now: orphan_counts.h

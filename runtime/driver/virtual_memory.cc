@@ -39,8 +39,18 @@ uintptr_t number(const void* address) { return reinterpret_cast<uintptr_t>(addre
 
 Result<> VirtualMemory::open_arena() {
   if (!arena_) {
-    CANOPY_ASSIGN(arena_, Mapping::reserve(kArenaBytes, kGranule));
-    free_.emplace(kArenaBytes, kGranule);
+    // Under a limit of address space (ulimit -v) a small one; what does not fit has a range of its own.
+    constexpr uint64_t kLeastArenaBytes = uint64_t{64} << 20;
+    auto arena = Mapping::reserve(kArenaBytes, kGranule);
+    if (!arena) {
+      error_text::take_newest();
+      arena = Mapping::reserve(kLeastArenaBytes, kGranule);
+    }
+    if (!arena) {
+      return tl::unexpected(arena.error());
+    }
+    arena_ = std::move(*arena);
+    free_.emplace(arena_.bytes(), kGranule);
     any_.store(true, std::memory_order_release);  // pairs with contains()
   }
   return {};

@@ -316,6 +316,75 @@ bool sleeps(pid_t thread) {
   return name_end != std::string::npos && text.compare(name_end, 3, ") S") == 0;
 }
 
+// What a call has found stays until it returns; the next one finds it no more.
+TEST(DeviceThatIsReset, UnderThreadsThatMakeThings) {
+  using Round = std::function<void()>;
+  const Round rounds[] = {
+      [] {
+        aclrtStream stream = nullptr;
+        if (aclrtCreateStream(&stream) == ACL_SUCCESS) {
+          aclrtDestroyStream(stream);
+        }
+      },
+      [] {
+        aclrtStream stream = nullptr;
+        aclrtCreateStream(&stream);
+      },
+      [] {
+        aclrtEvent event = nullptr;
+        if (aclrtCreateEventExWithFlag(&event, ACL_EVENT_IPC) == ACL_SUCCESS) {
+          aclrtDestroyEvent(event);
+        }
+      },
+      [] {
+        aclrtEvent event = nullptr;
+        aclrtEventRecordedStatus status{};
+        if (aclrtCreateEvent(&event) == ACL_SUCCESS) {
+          aclrtRecordEvent(event, nullptr);
+          aclrtQueryEventStatus(event, &status);
+          aclrtDestroyEvent(event);
+        }
+      },
+      [] {
+        aclrtNotify notify = nullptr;
+        char key[65] = {};
+        if (aclrtCreateNotify(&notify, 0) == ACL_SUCCESS) {
+          aclrtNotifyGetExportKey(notify, key, sizeof key, 0);
+          aclrtDestroyNotify(notify);
+        }
+      },
+      [] {
+        aclrtLabel label = nullptr;
+        aclrtContext context = nullptr;
+        if (aclrtCreateLabel(&label) == ACL_SUCCESS) {
+          aclrtDestroyLabel(label);
+        }
+        if (aclrtCreateContext(&context, 0) == ACL_SUCCESS) {
+          aclrtDestroyContext(context);
+        }
+      },
+  };
+  ACL_OK(aclInit(nullptr));
+  for (const Round& make : rounds) {
+    std::atomic<bool> over{false};
+    std::atomic<int> made{0};
+    std::thread maker([&] {
+      while (!over.load(std::memory_order_relaxed)) {
+        aclrtSetDevice(0);
+        make();
+        made.fetch_add(1, std::memory_order_relaxed);
+      }
+    });
+    for (int resets = 0; resets < 300 || made.load(std::memory_order_relaxed) < 300; ++resets) {
+      ACL_OK(aclrtSetDevice(0));
+      aclrtResetDeviceForce(0);  // 507007 where the other thread was between two calls of it
+    }
+    over.store(true, std::memory_order_relaxed);
+    maker.join();
+  }
+  ACL_OK(aclFinalize());
+}
+
 // Who blocks on a stream keeps it until its call returns; another thread's end of the stream, or of all of the device,
 // waits for the work meanwhile.
 TEST(StreamThatEnds, UnderThreadsThatBlockOnIt) {

@@ -127,6 +127,31 @@ TEST(Broker, TooManyConnectionsAreRefusedAndOthersAreServed) {
   EXPECT_TRUE(soon([&] { return late->connect(address, 1).has_value(); }, std::chrono::seconds(5)));
 }
 
+// Who has taken the last descriptor for its own ends goes on sharing what it has.
+TEST(Broker, ServerWithoutDescriptorsServesNewcomers) {
+  ChildProcess child([](Line& line) {
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = std::min<rlim_t>(files.rlim_cur, 256);
+    ::setrlimit(RLIMIT_NOFILE, &files);
+    auto server = start();
+    const auto memory = sealed_memfd("shared", 4096);
+    const auto id = server->publish(*memory, 4096);
+    while (::dup(0) >= 0) {
+    }
+    line.say(fmt::format("{} {}", server->address(), id ? *id : 0));
+    line.hear();
+  });
+  const std::string said = child.line().hear();
+  const std::string address = said.substr(0, said.find(' '));
+  const uint64_t id = std::stoull(said.substr(said.find(' ') + 1));
+  for (int newcomer = 0; newcomer < 4; ++newcomer) {
+    auto client = start();
+    ASSERT_TRUE(client->connect(address, 1)) << error_text::newest();
+    EXPECT_TRUE(client->fetch(address, id)) << error_text::newest();
+  }
+}
+
 TEST(Broker, ServerRunningOutOfDescriptorsServesAgainLater) {
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);

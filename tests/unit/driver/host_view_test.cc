@@ -113,6 +113,20 @@ TEST_F(HostViewTest, OwnersThatDieAreToldInTheLogByWhoCleansUp) {
   EXPECT_TRUE(found);
 }
 
+TEST_F(HostViewTest, OwnersThatDieAreToldOnceByWhoLooks) {
+  auto lone = owner(9);
+  const pid_t pid = lone->pid();
+  lone->kill();
+  for (int look = 0; look < 3; ++look) {
+    EXPECT_TRUE(view()->owners().empty());
+  }
+  int found = 0;
+  for (const DeviceEvent& event : view()->devices().events().read().events) {
+    found += event.kind == EventKind::died && event.device == 1 && event.value == 20 * kMiB && event.pid == pid ? 1 : 0;
+  }
+  EXPECT_EQ(found, 1);
+}
+
 // Eight processes that come and go by kill -9 at random moments: at each look the living show, each with what it holds,
 // and the dead do not.
 TEST_F(HostViewTest, RightWhileEightProcessesRunAndDie) {
