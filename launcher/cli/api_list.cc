@@ -1,5 +1,7 @@
 #include "launcher/cli/api_list.h"
 
+#include "launcher/cli/output.h"
+
 #include <array>
 #include <cstddef>
 #include <map>
@@ -35,7 +37,7 @@ void print_names(std::string_view title, const std::vector<std::string_view>& na
   std::string line;
   bool first = true;
   const auto flush = [&] {
-    fmt::print("  {:<{}}{}\n", first ? title : "", kIndent - 2, line);
+    say("  {:<{}}{}\n", first ? title : "", kIndent - 2, line);
     line.clear();
     first = false;
   };
@@ -61,12 +63,12 @@ void print_api() {
   }
   size_t built = 0;
   for (const auto& [header, names] : headers) {
-    fmt::print("{}: {} built, {} not built\n", header, names.built.size(), names.not_built.size());
+    say("{}: {} built, {} not built\n", header, names.built.size(), names.not_built.size());
     print_names("built", names.built);
     print_names("not built", names.not_built);
     built += names.built.size();
   }
-  fmt::print("all: {} built, {} not built, of {} functions\n", built, std::size(kFunctions) - built,
+  say("all: {} built, {} not built, of {} functions\n", built, std::size(kFunctions) - built,
              std::size(kFunctions));
 }
 

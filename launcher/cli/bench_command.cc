@@ -5,7 +5,6 @@
 #include "runtime/base/clock.h"
 #include "topology/model/spec_file.h"
 
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 
@@ -28,7 +27,7 @@ class Progress {
   void operator()(size_t done, size_t all) {
     const uint64_t now = monotonic_ns();
     if (now >= speak_at_) {
-      fmt::print(stderr, "canopy bench p2p: {} of {} pairs\n", done, all);
+      write_error(fmt::format("canopy bench p2p: {} of {} pairs\n", done, all));
       speak_at_ = now + 2'000'000'000;
     }
   }
@@ -50,7 +49,7 @@ int p2p(const Options& options) {
     const int usage = complain_about_last_error("bench p2p");
     return matrix.error().code == Errc::internal ? kExitFailed : usage;
   }
-  fmt::print("{}", options.json ? p2p_json(*matrix) : p2p_table(*matrix));
+  write_output(options.json ? p2p_json(*matrix) : p2p_table(*matrix));
   return 0;
 }
 

@@ -5,7 +5,6 @@
 #include "launcher/cluster/namespaces.h"
 #include "runtime/base/env.h"
 
-#include <cstdio>
 #include <memory>
 
 namespace canopy::cli {
@@ -27,7 +26,7 @@ int answer(const Result<>& result) { return result ? 0 : complain_about_cluster(
 
 Result<> up(const Options& options) {
   CANOPY_TRY(cluster::bring_up({options.name, {options.hosts, options.rails}, options.while_pid}));
-  fmt::print("cluster '{}' is up: {} host{} (h0{}), {} rail{}\n", options.name, options.hosts,
+  say("cluster '{}' is up: {} host{} (h0{}), {} rail{}\n", options.name, options.hosts,
              options.hosts == 1 ? "" : "s",
              options.hosts == 1 ? "" : fmt::format(" to h{}", options.hosts - 1), options.rails,
              options.rails == 1 ? "" : "s");
@@ -52,20 +51,19 @@ Result<> print_status(const std::string& name) {
   return cluster::in_child([&]() -> Result<> {
     CANOPY_TRY(cluster.go_to_head());
     const cluster::Layout& layout = cluster.layout();
-    fmt::print("{}: {} host{}, {} rail{}\n", name, layout.hosts, layout.hosts == 1 ? "" : "s",
+    say("{}: {} host{}, {} rail{}\n", name, layout.hosts, layout.hosts == 1 ? "" : "s",
                layout.rails, layout.rails == 1 ? "" : "s");
     for (int host = 0; host < layout.hosts; ++host) {
       const Cluster::HostState state = cluster.state_of(host);
-      fmt::print("  {:<5} {:<6}", cluster::host_name(host), word(state));
+      say("  {:<5} {:<6}", cluster::host_name(host), word(state));
       for (int rail = 0; rail < layout.rails && state != Cluster::HostState::dead; ++rail) {
         const std::string faults = cluster::faults_of(cluster, host, rail);
-        fmt::print("  {}{}", cluster::rail_address(host, rail),
+        say("  {}{}", cluster::rail_address(host, rail),
                    faults.empty() ? "" : " (" + faults + ")");
       }
-      fmt::print("\n");
+      say("\n");
     }
-    std::fflush(stdout);
-    return {};
+    return flush_output();
   });
 }
 
@@ -75,7 +73,7 @@ Result<> status(const Options& options, bool one) {
   }
   const auto names = cluster::ClusterFiles::living();
   if (names.empty()) {
-    fmt::print("no cluster is up\n");
+    say("no cluster is up\n");
   }
   for (const std::string& name : names) {
     CANOPY_TRY(print_status(name));

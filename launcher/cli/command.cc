@@ -21,7 +21,7 @@ bool is_executable_file(const std::string& path) {
 }  // namespace
 
 int complain(std::string_view command, std::string_view sentence) {
-  fmt::print(stderr, "canopy{}{}: {}\n", command.empty() ? "" : " ", command, sentence);
+  write_error(fmt::format("canopy{}{}: {}\n", command.empty() ? "" : " ", command, sentence));
   return kExitUsage;
 }
 

@@ -4,6 +4,8 @@
 // when it was the one chosen. A new one is added to the list in main.cc.
 #pragma once
 
+#include "launcher/cli/output.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>

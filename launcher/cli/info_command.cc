@@ -22,7 +22,7 @@ namespace canopy::cli {
 namespace {
 namespace fs = std::filesystem;
 
-void item(std::string_view name, std::string_view value) { fmt::print("{:<17}{}\n", name, value); }
+void item(std::string_view name, std::string_view value) { say("{:<17}{}\n", name, value); }
 
 // Where a library of ours lies: beside this program in a build tree and in an installation.
 std::string library_state(std::string_view library) {

@@ -3,6 +3,7 @@
 #include "topology/discover/discover.h"
 
 #include <algorithm>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,8 @@ int explain(const CLI::App& app, const CLI::ParseError& error, const std::string
   return complain(known ? first : "", fmt::format("{} (see canopy --help)", error.what()));
 }
 
-int run(int argc, char** argv) {
-  CLI::App app{"Canopy: simulated NPUs, and one memory across all of them.", "canopy"};
+// What the commands do. Their exit code; of `app`, what was chosen.
+int run(CLI::App& app, int argc, char** argv) {
   app.set_version_flag("--version", CANOPY_VERSION);
   app.require_subcommand(0, 1);  // none is our own error sentence below
   int code = 0;
@@ -45,8 +46,13 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    bool asked_for_help = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
-    return asked_for_help ? app.exit(error) : explain(app, error, argc > 1 ? argv[1] : "");
+    if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) {
+      return explain(app, error, argc > 1 ? argv[1] : "");
+    }
+    std::ostringstream help;
+    app.exit(error, help, help);
+    write_output(help.str());
+    return 0;
   }
   if (app.get_subcommands().empty()) {
     return complain("", fmt::format("a command is missing; known are: {} (see canopy --help)",
@@ -55,10 +61,23 @@ int run(int argc, char** argv) {
   return code;
 }
 
+// A command has done its work only when its output is where it belongs.
+int run_and_write(int argc, char** argv) {
+  CLI::App app{"Canopy: simulated NPUs, and one memory across all of them.", "canopy"};
+  const int code = run(app, argc, argv);
+  if (flush_output()) {
+    return code;
+  }
+  const auto chosen = app.get_subcommands();
+  const int failed = complain_about_last_error(chosen.empty() ? "" : chosen[0]->get_name());
+  return code != 0 ? code : failed;
+}
+
 }  // namespace
 }  // namespace canopy::cli
 
 int main(int argc, char** argv) {
+  canopy::cli::hold_standard_streams();
   canopy::topology::register_hwloc_discovery();
-  return canopy::cli::run(argc, argv);
+  return canopy::cli::run_and_write(argc, argv);
 }

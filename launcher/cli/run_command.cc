@@ -138,7 +138,7 @@ int run(const Options& options, std::vector<std::string> program) {
   }
   std::vector<std::string> command = mpirun_command(options, mpirun, program);
   if (options.dry_run) {
-    fmt::print("{}\n", fmt::join(command, " "));
+    say("{}\n", fmt::join(command, " "));
     return 0;
   }
   return become(command);

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <memory>
 
 namespace canopy::cli {
@@ -109,7 +108,7 @@ int look(const Options& options, const SmiMachine& machine) {
   if (!options.export_folder.empty()) {
     return smi_export(snapshot, options.export_folder);
   }
-  fmt::print("{}", text_of(options, snapshot));
+  write_output(text_of(options, snapshot));
   return 0;
 }
 
@@ -118,11 +117,11 @@ int watch(const Options& options, const SmiMachine& machine) {
   const auto pause = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(*options.watch));
   for (uint64_t looks = 1;; ++looks) {
     if (terminal) {
-      fmt::print("\x1b[H\x1b[2J");  // to the top of an empty screen
+      say("\x1b[H\x1b[2J");  // to the top of an empty screen
     }
     const int code = look(options, machine);
-    std::fflush(stdout);
-    if (code != 0 || looks == options.count) {
+    const bool heard = flush_output().has_value();
+    if (code != 0 || !heard || looks == options.count) {
       return code;
     }
     Doorbell().sleep(BellScope::process, pause, [] { return true; });  // nobody rings it

@@ -31,7 +31,7 @@ int inject_link(const SmiSnapshot& snapshot, const HostView& view, int device, c
     return complain("smi", fmt::format("--inject link {}: {} is no peer of device {}", fault[1], *peer, device));
   }
   view.devices().inject_link_down(device, *peer);
-  fmt::print("the link between devices {} and {} is down\n", device, *peer);
+  say("the link between devices {} and {} is down\n", device, *peer);
   return 0;
 }
 
@@ -65,13 +65,13 @@ int smi_inject(const SmiSnapshot& snapshot, const HostView& view, int device, co
     return complain("smi", fmt::format("--inject {}: faults are ecc, lost, and link PEER down", fmt::join(fault, " ")));
   }
   fault[0] == "lost" ? view.devices().inject_lost(device) : view.devices().inject_ecc(device);
-  fmt::print("device {}: {}\n", device, fault[0] == "lost" ? "lost" : "one memory error, corrected");
+  say("device {}: {}\n", device, fault[0] == "lost" ? "lost" : "one memory error, corrected");
   return 0;
 }
 
 int smi_clear(const HostView& view, int device) {
   view.devices().clear(device);
-  fmt::print("device {}: no faults\n", device);
+  say("device {}: no faults\n", device);
   return 0;
 }
 
@@ -83,7 +83,7 @@ int smi_reset(const HostView& view, int device, bool force) {
                                        device, fmt::join(users, ", ")));
   }
   view.devices().reset(device, !users.empty());
-  fmt::print("device {}: reset{}\n", device,
+  say("device {}: reset{}\n", device,
              users.empty() ? "" : fmt::format("; pid {} will drop what is pending there", fmt::join(users, ", ")));
   return 0;
 }
@@ -104,7 +104,7 @@ int smi_export(const SmiSnapshot& snapshot, const std::string& folder) {
                                   smi_events(snapshot.events, device.id));
   }
   if (code == 0) {
-    fmt::print("{}: snapshot.json, events.log, and device-N.log of {} devices\n", folder, snapshot.devices.size());
+    say("{}: snapshot.json, events.log, and device-N.log of {} devices\n", folder, snapshot.devices.size());
   }
   return code;
 }

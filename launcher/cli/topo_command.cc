@@ -7,7 +7,6 @@
 #include "topology/route/path.h"
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -81,13 +80,13 @@ int explain_path(const Machine& machine, const Options& options) {
   if (!choice) {
     return complain_about_last_error("topo");
   }
-  fmt::print("{}\n", choice->reason);
+  say("{}\n", choice->reason);
   return 0;
 }
 
 int topo(const Options& options) {
   if (options.list) {
-    fmt::print("auto\n{}\n", fmt::join(topology::installed_specs(), "\n"));
+    say("auto\n{}\n", fmt::join(topology::installed_specs(), "\n"));
     return 0;
   }
   if (!options.force.empty() && options.why.empty()) {
@@ -106,9 +105,9 @@ int topo(const Options& options) {
     return explain_path(chosen->machine, options);
   }
   if (options.json) {
-    fmt::print("{}", topology::write_spec(chosen->machine));
+    write_output(topology::write_spec(chosen->machine));
   } else if (options.svg_path.empty()) {
-    fmt::print("{}", topo_table({chosen->machine, chosen->by, chosen->host, chosen->places}));
+    write_output(topo_table({chosen->machine, chosen->by, chosen->host, chosen->places}));
   }
   return 0;
 }

@@ -32,7 +32,7 @@ std::vector<std::string> split(const std::string& text) {
 }
 
 void print_summary(const TraceFile& trace) {
-  fmt::print("{:.3f} ms, {} process(es)\n", trace.length / 1000, trace.processes.size());
+  say("{:.3f} ms, {} process(es)\n", trace.length / 1000, trace.processes.size());
   for (const TraceProcess& process : trace.processes) {
     std::vector<double> total(trace.names.size());
     std::vector<size_t> count(trace.names.size());
@@ -44,11 +44,11 @@ void print_summary(const TraceFile& trace) {
         ++count[span.name];
       }
     }
-    fmt::print("\n{}: {} track(s)\n{:>10} {:>14} {:>14}  {}\n", process.name, process.tracks.size(),
+    say("\n{}: {} track(s)\n{:>10} {:>14} {:>14}  {}\n", process.name, process.tracks.size(),
                "spans", "total ms", "longest ms", "name");
     for (size_t name = 0; name < trace.names.size(); ++name) {
       if (count[name] != 0) {
-        fmt::print("{:>10} {:>14.3f} {:>14.3f}  {}\n", count[name], total[name] / 1000,
+        say("{:>10} {:>14.3f} {:>14.3f}  {}\n", count[name], total[name] / 1000,
                    longest[name] / 1000, trace.names[name]);
       }
     }

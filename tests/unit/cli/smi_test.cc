@@ -5,6 +5,7 @@
 #include "runtime/driver/host_table_layout.h"
 #include "runtime/driver/host_view.h"
 #include "runtime/driver/range_lock.h"
+#include "tests/unit/cli/canopy_command.h"
 #include "tests/unit/driver/child_process.h"
 
 #include <fcntl.h>
@@ -12,8 +13,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -29,29 +28,13 @@ namespace {
 
 using nlohmann::json;
 using test::ChildProcess;
+using test::has;
 using test::Line;
+using test::Ran;
 
 constexpr uint64_t kMiB = 1u << 20;
 
-struct Ran {
-  int code = -1;
-  std::string out;  // both streams
-};
-
-Ran smi(const std::string& arguments) {
-  Ran ran;
-  const std::string command = std::string(CANOPY_COMMAND) + " smi " + arguments + " 2>&1";
-  FILE* pipe = ::popen(command.c_str(), "r");
-  std::array<char, 4096> buffer;
-  for (size_t got; pipe != nullptr && (got = std::fread(buffer.data(), 1, buffer.size(), pipe)) != 0;) {
-    ran.out.append(buffer.data(), got);
-  }
-  const int status = pipe != nullptr ? ::pclose(pipe) : -1;
-  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ran;
-}
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+Ran smi(const std::string& arguments) { return test::canopy_command("smi " + arguments); }
 
 class SmiTest : public ::testing::Test {
  protected:
