@@ -1,7 +1,8 @@
 #include "launcher/cli/acl_owner.h"
 
 #include <algorithm>
-#include <string>
+#include <source_location>
+#include <utility>
 
 namespace canopy::cli {
 
@@ -9,10 +10,24 @@ Result<> acl_ok(aclError code, std::string_view call) {
   if (code == ACL_SUCCESS) [[likely]] {
     return {};
   }
+  return fail(Errc::internal, "{} returned {}: {}", call, code, acl_sentence());
+}
+
+std::string acl_sentence() {
   const char* text = aclGetRecentErrMsg();
   std::string sentence = text == nullptr ? "no more is known" : text;
   sentence.resize(std::min(sentence.size(), sentence.find("\n  code ")));  // without the advice
-  return fail(Errc::internal, "{} returned {}: {}", call, code, sentence);
+  return sentence;
+}
+
+Silence::Silence() : sentence_(error_text::take_newest()) {}
+
+Silence::~Silence() {
+  while (aclGetRecentErrMsg() != nullptr) {
+  }
+  if (!sentence_.empty()) {
+    error_text::record(Errc::internal, 0, std::move(sentence_), std::source_location::current());
+  }
 }
 
 Result<AclSession> AclSession::open() {
@@ -22,6 +37,7 @@ Result<AclSession> AclSession::open() {
 
 AclSession::~AclSession() {
   if (open_) {
+    const Silence silence;
     aclFinalize();
   }
 }
@@ -43,7 +59,7 @@ Result<OwnedStream> make_stream(int device) {
   aclrtStream stream = nullptr;
   CANOPY_TRY(acl_ok(aclrtSetDevice(device), "aclrtSetDevice"));
   CANOPY_TRY(acl_ok(aclrtCreateStream(&stream), "aclrtCreateStream"));
-  return OwnedStream(stream);
+  return OwnedStream(stream, DestroyStream{device});
 }
 
 Result<OwnedEvent> make_event(int device) {

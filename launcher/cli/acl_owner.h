@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -14,6 +15,20 @@ namespace canopy::cli {
 
 // Success, or a failure with the call's name and the runtime's sentence.
 Result<> acl_ok(aclError code, std::string_view call);
+// That sentence, of the newest call that failed.
+std::string acl_sentence();
+
+// While it lives, calls fail without a word: the newest sentence stays what it was. For what is given back
+// on the way out of a failure, where a lost device refuses even that.
+class Silence {
+ public:
+  Silence();
+  Silence(const Silence&) = delete;
+  ~Silence();
+
+ private:
+  std::string sentence_;
+};
 
 // The runtime between aclInit and aclFinalize.
 class AclSession {
@@ -29,16 +44,30 @@ class AclSession {
 };
 
 struct FreeDevice {
-  void operator()(void* memory) const { aclrtFree(memory); }
+  void operator()(void* memory) const {
+    const Silence silence;
+    aclrtFree(memory);
+  }
 };
 struct FreeHost {
-  void operator()(void* memory) const { aclrtFreeHost(memory); }
+  void operator()(void* memory) const {
+    const Silence silence;
+    aclrtFreeHost(memory);
+  }
 };
 struct DestroyStream {
-  void operator()(void* stream) const { aclrtDestroyStream(stream); }
+  int device = 0;  // a stream goes only while its device is the thread's
+  void operator()(void* stream) const {
+    const Silence silence;
+    aclrtSetDevice(device);
+    aclrtDestroyStream(stream);
+  }
 };
 struct DestroyEvent {
-  void operator()(void* event) const { aclrtDestroyEvent(event); }
+  void operator()(void* event) const {
+    const Silence silence;
+    aclrtDestroyEvent(event);
+  }
 };
 using DeviceMemory = std::unique_ptr<void, FreeDevice>;
 using PinnedMemory = std::unique_ptr<void, FreeHost>;

@@ -60,6 +60,7 @@ class Access {
   Access& operator=(Access&&) = delete;
   ~Access() {
     if (peer_ >= 0) {
+      const Silence silence;
       aclrtSetDevice(device_);
       aclrtDeviceDisablePeerAccess(peer_);
     }
@@ -185,8 +186,11 @@ Result<P2pMatrix> measure_p2p(P2pPlan plan, const std::function<void(size_t, siz
   for (const int src : plan.devices) {
     for (const int dst : plan.devices) {
       progress(matrix.pairs.size(), all);
-      CANOPY_ASSIGN(P2pPair pair, measure_pair(machine, plan, staging, src, dst));
-      matrix.pairs.push_back(std::move(pair));
+      auto pair = measure_pair(machine, plan, staging, src, dst);
+      if (!pair) {
+        return fail(pair.error().code, "device {} to device {}: {}", src, dst, error_text::take_newest());
+      }
+      matrix.pairs.push_back(std::move(*pair));
     }
   }
   return matrix;

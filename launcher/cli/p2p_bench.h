@@ -50,7 +50,7 @@ struct P2pMatrix {
 
 // `progress` gets the number of pairs that are done, and of all, before each pair. Every copy's
 // bytes are checked at the target. Errors: out_of_range, a device that is not there or named twice;
-// otherwise what failed, in the runtime's own words.
+// otherwise what failed, with the two devices, in the runtime's own words.
 Result<P2pMatrix> measure_p2p(P2pPlan plan, const std::function<void(size_t, size_t)>& progress);
 
 }  // namespace canopy::cli

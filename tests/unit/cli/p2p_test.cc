@@ -3,6 +3,7 @@
 #include "launcher/cli/p2p_bench.h"
 #include "launcher/cli/p2p_report.h"
 #include "launcher/cli/p2p_route.h"
+#include "runtime/driver/driver.h"
 #include "tests/unit/core/private_machine.h"
 
 #include <gtest/gtest.h>
@@ -54,7 +55,7 @@ TEST_F(P2p, ATargetThatGotNothingDoesNotPass) {
   copy(route, P2pWay::by_host);
   ASSERT_TRUE(route.spoil());
   ASSERT_FALSE(route.check());
-  EXPECT_NE(error_text::newest().find("device 0 to device 1: what arrived at byte 0"),
+  EXPECT_NE(error_text::newest().find("what arrived at byte 0"),
             std::string::npos);
 }
 
@@ -115,6 +116,28 @@ TEST_F(MeasureP2p, RefusesDevicesThatAreNotThere) {
   EXPECT_EQ(measure(small_plan({0, test::kDevices})).error().code, Errc::out_of_range);
   EXPECT_EQ(measure(small_plan({-1})).error().code, Errc::out_of_range);
   EXPECT_EQ(measure(small_plan({1, 1})).error().code, Errc::out_of_range);
+}
+
+// What is given back on the way out needs the right device, and takes no words along.
+TEST_F(MeasureP2p, SaysWhatFailedAndBetweenWhichDevices) {
+  EXPECT_FALSE(measure_p2p(small_plan({0, kNear}), [](size_t done, size_t) {
+    if (done == 2) {
+      (*Driver::current())->host_table().devices().inject_link_down(0, kNear);
+    }
+  }));
+  EXPECT_TRUE(error_text::newest().starts_with("device 1 to device 0: aclrtMemcpyAsync between devices without peer "
+                                               "access returned 507056: the link between devices"))
+      << error_text::newest();
+}
+
+TEST_F(MeasureP2p, ALostDeviceTakesNoWordsAlong) {
+  EXPECT_FALSE(measure_p2p(small_plan({0, kNear}), [](size_t done, size_t) {
+    if (done == 1) {
+      (*Driver::current())->host_table().devices().inject_lost(0);
+    }
+  }));
+  EXPECT_TRUE(error_text::newest().starts_with("device 0 to device 1: aclrt")) << error_text::newest();
+  EXPECT_NE(error_text::newest().find("507010: device 0 is lost"), std::string::npos) << error_text::newest();
 }
 
 // Two devices, of which one way is refused; figures that tell from where they come.
