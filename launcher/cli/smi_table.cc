@@ -105,6 +105,47 @@ std::string matrix(int count, Cell&& cell) {
   return aligned(rows);
 }
 
+std::string copied(const SmiSnapshot& snapshot, int from, int to) {
+  return readable_bytes(snapshot.link_bytes[static_cast<size_t>(from)][static_cast<size_t>(to)]);
+}
+
+// Of each device, or of one.
+std::string host_traffic(const SmiSnapshot& snapshot, std::optional<int> only) {
+  Rows rows = {{"", "from the host", "to the host"}};
+  for (int id = only.value_or(0); id < (only ? *only + 1 : snapshot.machine.count()); ++id) {
+    const DeviceReading& reading = snapshot.find(id)->reading;
+    rows.push_back({fmt::format("npu{}", id), readable_bytes(reading.from_host), readable_bytes(reading.to_host)});
+  }
+  return aligned(rows);
+}
+
+std::string all_links(const SmiSnapshot& snapshot) {
+  const int count = snapshot.machine.count();
+  const std::string links =
+      matrix(count, [&](int from, int to) { return from == to ? "self" : link_state(snapshot, from, to); });
+  if (snapshot.table.empty()) {
+    return links;
+  }
+  return links + "\nbytes copied, from row to column, since the table was made\n" +
+         matrix(count, [&](int from, int to) { return copied(snapshot, from, to); }) + "\n" +
+         host_traffic(snapshot, std::nullopt);
+}
+
+// A row for each device at the other end.
+std::string links_of(const SmiSnapshot& snapshot, int id) {
+  Rows rows = {{"", fmt::format("npu{}", id)}};
+  if (!snapshot.table.empty()) {
+    rows[0].insert(rows[0].end(), {fmt::format("copied from npu{}", id), fmt::format("copied to npu{}", id)});
+  }
+  for (int peer = 0; peer < snapshot.machine.count(); ++peer) {
+    rows.push_back({fmt::format("npu{}", peer), peer == id ? "self" : link_state(snapshot, id, peer)});
+    if (!snapshot.table.empty()) {
+      rows.back().insert(rows.back().end(), {copied(snapshot, id, peer), copied(snapshot, peer, id)});
+    }
+  }
+  return aligned(rows) + (snapshot.table.empty() ? "" : "\n" + host_traffic(snapshot, id));
+}
+
 }  // namespace
 
 std::string time_text(uint64_t ns) {
@@ -120,24 +161,9 @@ std::string smi_table(const SmiSnapshot& snapshot, std::optional<int> only) {
   return text;
 }
 
-std::string smi_topo(const SmiSnapshot& snapshot) {
-  const int count = snapshot.machine.count();
-  std::string text = heading(snapshot);
-  text += "links (class:path, DOWN: a fault was injected)\n" +
-          matrix(count, [&](int from, int to) { return from == to ? "self" : link_state(snapshot, from, to); });
-  if (snapshot.table.empty()) {
-    return text;
-  }
-  text += "\nbytes copied, from row to column, since the table was made\n";
-  text += matrix(count, [&](int from, int to) {
-    return readable_bytes(snapshot.link_bytes[static_cast<size_t>(from)][static_cast<size_t>(to)]);
-  });
-  Rows host = {{"", "from the host", "to the host"}};
-  for (int id = 0; id < count; ++id) {
-    const DeviceReading& reading = snapshot.find(id)->reading;
-    host.push_back({fmt::format("npu{}", id), readable_bytes(reading.from_host), readable_bytes(reading.to_host)});
-  }
-  return text + "\n" + aligned(host);
+std::string smi_topo(const SmiSnapshot& snapshot, std::optional<int> only) {
+  return heading(snapshot) + "links (class:path, DOWN: a fault was injected)\n" +
+         (only ? links_of(snapshot, *only) : all_links(snapshot));
 }
 
 std::string smi_events(const EventLog::Reading& all, std::optional<int> only) {

@@ -12,8 +12,8 @@ namespace canopy::cli {
 
 // `only`: of one device.
 std::string smi_table(const SmiSnapshot& snapshot, std::optional<int> only);
-// Classes and states of links, and what went over them.
-std::string smi_topo(const SmiSnapshot& snapshot);
+// Classes and states of links, and what went over them. `only`: of the links of one device of the machine.
+std::string smi_topo(const SmiSnapshot& snapshot, std::optional<int> only);
 // One event a line, oldest first, and what is missing.
 std::string smi_events(const EventLog::Reading& all, std::optional<int> only);
 nlohmann::json smi_json(const SmiSnapshot& snapshot, std::optional<int> only);

@@ -144,6 +144,49 @@ TEST_F(SmiTest, WrongFaultsAreErrors) {
   EXPECT_EQ(device(1)["health"], "normal");
 }
 
+TEST_F(SmiTest, AnOptionThatWouldBeIgnoredIsAnError) {
+  auto user = user_of(1);
+  const std::string logs = (folder_ / "logs").string();
+  for (const char* action : {"--inject ecc", "--clear", "--reset --force"}) {
+    for (const std::string& look : {std::string("--json"), std::string("--events"), "--export-log " + logs}) {
+      const Ran ran = smi(fmt::format("-i 1 {} {}", action, look));
+      EXPECT_EQ(ran.code, 2) << ran.out;
+      EXPECT_TRUE(has(ran.out, "changes a device, and goes with no " + look.substr(0, look.find(' ')))) << ran.out;
+    }
+  }
+  EXPECT_EQ(smi("topo -i 1 --clear").code, 2);
+  EXPECT_TRUE(has(smi("topo --events").out, "two views"));
+  EXPECT_FALSE(std::filesystem::exists(logs));
+  EXPECT_EQ(device(1)["errors"]["ecc"], 0);
+  EXPECT_EQ(device(1)["resets"], 0);
+}
+
+TEST_F(SmiTest, NumbersHaveARange) {
+  for (const char* count : {"0", "-1", "99999999999999999999", "1.5", "''"}) {
+    const Ran ran = smi(fmt::format("--watch 0.01 --count {}", count));
+    EXPECT_EQ(ran.code, 2) << count << ": " << ran.out;
+    EXPECT_TRUE(has(ran.out, "is no number from 1 to 1000000000")) << ran.out;
+  }
+  EXPECT_TRUE(has(smi("--watch 0").out, "'0' is no number from 0.01 to 86400"));
+  EXPECT_TRUE(has(smi("-i ''").out, "'' is no number"));
+  const Ran nowhere = smi("--export-log ''");
+  EXPECT_EQ(nowhere.code, 2);
+  EXPECT_TRUE(has(nowhere.out, "the name of a folder is wanted")) << nowhere.out;
+}
+
+TEST_F(SmiTest, LinksOfOneDevice) {
+  auto user = user_of(1);
+  smi("-i 1 --inject link 2 down");
+  const Ran ran = smi("topo -i 2");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_TRUE(has(ran.out, "copied from npu2  copied to npu2")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "npu1  hccs:DOWN  ")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "npu2  self  ")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "npu3  hccs:d  ")) << ran.out;
+  EXPECT_FALSE(has(smi("topo -i 3").out, ":DOWN"));
+  EXPECT_EQ(smi("topo -i 8").code, 2);
+}
+
 TEST_F(SmiTest, ResetIsRefusedWhileTheDeviceIsInUse) {
   auto user = user_of(1);
   smi("-i 1 --inject ecc");
@@ -188,6 +231,16 @@ TEST_F(SmiTest, LogsOfARunGoIntoAFolder) {
   const Ran wrong = smi("--export-log /proc/nowhere");
   EXPECT_EQ(wrong.code, 2);
   EXPECT_TRUE(has(wrong.out, "cannot make the folder /proc/nowhere")) << wrong.out;
+}
+
+TEST_F(SmiTest, WatchWithoutANumberIsEverySecond) {
+  const std::string once = " --count 1";
+  EXPECT_TRUE(has(smi("--watch" + once).out, "canopy smi "));
+  for (const char* view : {"--watch topo", "topo --watch", "--watch 0.5 topo", "--watch=2 topo"}) {
+    const Ran ran = smi(view + once);
+    EXPECT_EQ(ran.code, 0) << ran.out;
+    EXPECT_TRUE(has(ran.out, "hccs:d")) << view << ": " << ran.out;
+  }
 }
 
 TEST_F(SmiTest, WatchLooksAgain) {
