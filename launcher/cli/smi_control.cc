@@ -1,15 +1,13 @@
 #include "launcher/cli/smi_control.h"
 
 #include "launcher/cli/command.h"
+#include "launcher/cli/new_file.h"
 #include "launcher/cli/smi_text.h"
 
 #include <nlohmann/json.hpp>
 
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 
 namespace canopy::cli {
@@ -43,16 +41,6 @@ std::vector<std::string> users_of(const HostView& view, int device) {
     }
   }
   return users;
-}
-
-int write_file(const fs::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) {
-    return complain("smi", fmt::format("cannot write {}: {}", path.string(), std::strerror(errno)));
-  }
-  return 0;
 }
 
 }  // namespace
@@ -96,17 +84,19 @@ int smi_export(const SmiSnapshot& snapshot, const std::string& folder) {
   }
   nlohmann::json all = smi_json(snapshot, std::nullopt);
   all["log"] = smi_events_json(snapshot.events, std::nullopt);
-  int code = write_file(fs::path(folder) / "snapshot.json", all.dump(2) + "\n");
-  code = code != 0 ? code : write_file(fs::path(folder) / "events.log", smi_events(snapshot.events, std::nullopt));
+  Result<> written = replace_file(folder, "snapshot.json", all.dump(2) + "\n");
+  const auto then = [&](const std::string& leaf, const std::string& text) {
+    written = written ? replace_file(folder, leaf, text) : written;
+  };
+  then("events.log", smi_events(snapshot.events, std::nullopt));
   for (const SmiDevice& device : snapshot.devices) {
-    code = code != 0 ? code
-                     : write_file(fs::path(folder) / fmt::format("device-{}.log", device.id),
-                                  smi_events(snapshot.events, device.id));
+    then(fmt::format("device-{}.log", device.id), smi_events(snapshot.events, device.id));
   }
-  if (code == 0) {
-    say("{}: snapshot.json, events.log, and device-N.log of {} devices\n", folder, snapshot.devices.size());
+  if (!written) {
+    return complain_about_last_error("smi");
   }
-  return code;
+  say("{}: snapshot.json, events.log, and device-N.log of {} devices\n", folder, snapshot.devices.size());
+  return 0;
 }
 
 }  // namespace canopy::cli

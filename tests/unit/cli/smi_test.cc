@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <string>
@@ -228,9 +230,32 @@ TEST_F(SmiTest, LogsOfARunGoIntoAFolder) {
   EXPECT_GT(std::filesystem::file_size(logs / "device-1.log"), 0u);
   EXPECT_TRUE(std::filesystem::exists(logs / "device-7.log"));
   EXPECT_TRUE(std::filesystem::exists(logs / "events.log"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(logs), {}), 10);  // nothing is left over
   const Ran wrong = smi("--export-log /proc/nowhere");
   EXPECT_EQ(wrong.code, 2);
   EXPECT_TRUE(has(wrong.out, "cannot make the folder /proc/nowhere")) << wrong.out;
+}
+
+// A file of an earlier export is there whole until the new one is.
+TEST_F(SmiTest, AnExportReplacesFiles) {
+  const auto logs = folder_ / "logs";
+  std::filesystem::create_directory(logs);
+  ASSERT_EQ(::mkfifo((logs / "events.log").c_str(), 0600), 0);
+  std::ofstream(logs / "snapshot.json") << "older";
+  std::ifstream reader(logs / "snapshot.json");
+  const Ran ran = smi("--export-log " + logs.string());
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_TRUE(std::filesystem::is_regular_file(logs / "events.log"));
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(reader), {}), "older");
+}
+
+TEST_F(SmiTest, AnExportThatFailsLeavesNothingOfItsOwn) {
+  const auto logs = folder_ / "logs";
+  std::filesystem::create_directories(logs / "snapshot.json");
+  const Ran ran = smi("--export-log " + logs.string());
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_TRUE(has(ran.out, "snapshot.json cannot be written (Is a directory)")) << ran.out;
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(logs), {}), 1);
 }
 
 TEST_F(SmiTest, WatchWithoutANumberIsEverySecond) {
