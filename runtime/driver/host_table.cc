@@ -146,10 +146,12 @@ Result<> HostTable::State::claim_slot() {
     store_relaxed(&slot.age, age);
     std::memset(slot.name, 0, sizeof slot.name);
     const std::string_view program = program_invocation_short_name;
-    const size_t kept = std::min(program.size(), host_table::kNameBytes - 1);
-    program.copy(slot.name, kept);
-    if (kept < program.size()) {
-      slot.name[kept - 1] = '~';
+    if (program.size() < host_table::kNameBytes) {
+      program.copy(slot.name, program.size());
+    } else {
+      const size_t kept = whole_characters(program, host_table::kNameBytes - 2);
+      program.copy(slot.name, kept);
+      slot.name[kept] = '~';
     }
     store_relaxed(&header().high_water, std::max(header().high_water, i + 1));
     // Release: pairs with the acquire in is_live().

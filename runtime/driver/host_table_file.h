@@ -4,6 +4,7 @@
 
 #include "runtime/base/env.h"
 #include "runtime/base/mapping.h"
+#include "runtime/base/printable.h"
 #include "runtime/base/random_id.h"
 #include "runtime/base/result.h"
 #include "runtime/base/unique_fd.h"
@@ -156,9 +157,7 @@ inline HostOwner owner_in(const Slot& slot) {
   owner.stats_inode = load_acquire(&slot.stats_inode);
   owner.stats_fd = load_relaxed(&slot.stats_fd);
   owner.pid = load_relaxed(&slot.pid);
-  owner.name.assign(slot.name, ::strnlen(slot.name, sizeof slot.name));
-  // For terminals and JSON, whatever a program calls itself.
-  std::replace_if(owner.name.begin(), owner.name.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  owner.name = printable({slot.name, ::strnlen(slot.name, sizeof slot.name)});
   for (const uint32_t& pages : slot.used_pages) {
     owner.used_bytes.push_back(load_relaxed(&pages) * kPageBytes);
   }

@@ -1,9 +1,9 @@
 // Text in words of shared memory: written and read word by word, relaxed.
 #pragma once
 
+#include "runtime/base/printable.h"
 #include "runtime/driver/device_area.h"
 
-#include <algorithm>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -15,9 +15,12 @@ template <size_t Words>
 void put_text(host_table::TextWords<Words>* to, std::string_view text) {
   constexpr size_t kBytes = host_table::TextWords<Words>::kBytes;
   char bytes[kBytes] = {};
-  text.copy(bytes, std::min(text.size(), kBytes));
-  if (text.size() > kBytes) {
-    bytes[kBytes - 1] = '~';
+  if (text.size() <= kBytes) {
+    text.copy(bytes, text.size());
+  } else {
+    const size_t kept = whole_characters(text, kBytes - 1);
+    text.copy(bytes, kept);
+    bytes[kept] = '~';
   }
   for (size_t i = 0; i < Words; ++i) {
     uint64_t word;
@@ -34,10 +37,7 @@ std::string get_text(const host_table::TextWords<Words>& from) {
     const uint64_t word = load_relaxed(&from.words[i]);
     std::memcpy(bytes + i * 8, &word, 8);
   }
-  std::string text(bytes, ::strnlen(bytes, kBytes));
-  // For terminals and JSON, whatever somebody has put there.
-  std::replace_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return text;
+  return printable({bytes, ::strnlen(bytes, kBytes)});
 }
 
 }  // namespace canopy

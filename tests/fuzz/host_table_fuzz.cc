@@ -9,6 +9,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mapping.h"
+#include "runtime/base/printable.h"
 #include "runtime/driver/host_table_layout.h"
 #include "runtime/driver/sharing.h"
 #include "tests/fuzz/input.h"
@@ -75,9 +76,7 @@ void use(HostTable& table) {
     table.set_open(3, false);
   }
   for (const HostOwner& owner : table.owners()) {
-    for (const char c : owner.name) {
-      CHECK(c >= ' ' && c <= '~', "a program's name can be shown on a terminal");
-    }
+    CHECK(printable(owner.name) == owner.name, "a program's name can be shown on a terminal, and is UTF-8");
   }
   table.bell().take();
 }

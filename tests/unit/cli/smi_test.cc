@@ -102,6 +102,37 @@ TEST_F(SmiTest, ShowsDevicesAndWhoUsesThem) {
   EXPECT_EQ(found["devices"][4]["state"], "off");
 }
 
+TEST_F(SmiTest, NamesKeepTheirCharacters) {
+  struct Case {
+    std::string name, listed, in_event;
+  };
+  const std::string head = "\u00e9\u6f22\u5b57";  // 8 bytes
+  const auto umlauts = [](int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) {
+      text += "\u00fc";
+    }
+    return text;
+  };
+  for (const auto& [name, listed, in_event] :
+       {Case{"z\u00fcrich " + head, "z\u00fcrich " + head, "z\u00fcrich " + head},
+        Case{head + umlauts(30), head + umlauts(15) + "~", head + umlauts(23) + "~"},
+        Case{"\x1b[31m\xff\xc3.", "?[31m??.", "?[31m??."}}) {
+    ChildProcess user([&](Line& line) {
+      std::string own = name;
+      program_invocation_short_name = own.data();
+      auto driver = Driver::create();
+      line.say(driver && (*driver)->open_device(0) ? "open" : error_text::newest());
+      line.hear();
+    });
+    ASSERT_EQ(user.line().hear(), "open");
+    EXPECT_EQ(all()["processes"][0]["name"], listed);
+    EXPECT_TRUE(has(smi("").out, listed + " "));
+    EXPECT_TRUE(has(smi("--events").out, "open: " + in_event + "\n"));
+    EXPECT_EQ(json::parse(smi("--events --json").out)["events"].back()["text"], in_event);
+  }
+}
+
 TEST_F(SmiTest, OneDeviceHasDetailsAndAMissingOneIsAnError) {
   auto user = user_of(3);
   const Ran ran = smi("-i 3");

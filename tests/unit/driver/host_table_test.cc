@@ -18,6 +18,7 @@
 #include <cstring>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 namespace canopy {
 namespace {
@@ -266,6 +267,26 @@ TEST_F(HostTableTest, NamesOfProgramsCanBeShown) {
   overwrite(slot_at(*table) + static_cast<off_t>(offsetof(host_table::Slot, name)), "\x1b[2J\n\xff", 7);
   ASSERT_EQ(table->owners().size(), 1u);
   EXPECT_EQ(table->owners()[0].name, "?[2J??");
+}
+
+TEST_F(HostTableTest, LongNamesAreCutBetweenCharacters) {
+  const auto shown = [&](std::string name) {
+    char* own = std::exchange(program_invocation_short_name, name.data());
+    auto table = open();
+    program_invocation_short_name = own;
+    return table->owners()[0].name;
+  };
+  const auto umlauts = [](int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) {
+      text += "\u00fc";
+    }
+    return text;
+  };
+  EXPECT_EQ(shown("a" + umlauts(19)), "a" + umlauts(19)) << "39 bytes fit";
+  EXPECT_EQ(shown(umlauts(20)), umlauts(19) + "~");
+  EXPECT_EQ(shown("a" + umlauts(20)), "a" + umlauts(18) + "~");
+  EXPECT_EQ(shown(std::string(40, 'x')), std::string(38, 'x') + "~");
 }
 
 TEST_F(HostTableTest, MissingDirectoryMakesTheTablePrivate) {
