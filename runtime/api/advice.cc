@@ -143,7 +143,10 @@ constexpr Advice kAdvice[] = {
 
 }  // namespace
 
-const Advice* advice_for(int code) {
+const Advice* advice_for(int code, std::string_view sentence) {
+  if (sentence.starts_with("host table ")) {
+    return nullptr;
+  }
   const auto* found = std::find_if(std::begin(kAdvice), std::end(kAdvice),
                                    [&](const Advice& advice) { return advice.code == code; });
   return found == std::end(kAdvice) ? nullptr : found;

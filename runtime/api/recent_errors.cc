@@ -86,7 +86,7 @@ void publish_errors(int code) {
 std::string take_recent_error() {
   publish_errors(0);  // of libraries that only record sentences
   const Recent recent = with_list([](List& list) { return list.take(); });
-  const Advice* advice = advice_for(recent.code);
+  const Advice* advice = advice_for(recent.code, recent.sentence);
   if (recent.sentence.empty() || advice == nullptr) {
     return recent.sentence;
   }

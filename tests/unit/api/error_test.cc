@@ -7,8 +7,14 @@
 #include "acl/acl_tdt.h"
 #include "acl/acl_tdt_queue.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -108,6 +114,23 @@ TEST_F(RecentErrMsg, TellsWhatHappenedTheLikelyCauseAndWhatToDo) {
 TEST_F(RecentErrMsg, NamesTheCodeThatWasReturned) {
   EXPECT_EQ(aclInit("/there/is/none.json"), ACL_ERROR_INVALID_PARAM);
   EXPECT_NE(text().find("code 100000"), std::string::npos);
+}
+
+// The code is mostly given for something else, whose cause would be a wrong one here.
+TEST_F(RecentErrMsg, OfARefusedHostTableIsTheSentenceAlone) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a program of its own: a table is opened once
+  const auto refused = [] {
+    const std::string table = std::getenv("CANOPY_HOST_TABLE");
+    std::ofstream(table).close();
+    ::chmod(table.c_str(), 0666);
+    aclInit(nullptr);
+    const aclError code = aclrtSetDevice(0);
+    const std::string newest = text();
+    std::fputs(newest.c_str(), stderr);
+    const bool alone = newest == "host table " + table + " is open to other users (mode 666, not 600)";
+    ::_exit(code == ACL_ERROR_RT_NO_PERMISSION && alone ? 0 : 1);
+  };
+  EXPECT_EXIT(refused(), testing::ExitedWithCode(0), "is open to other users");
 }
 
 TEST_F(RecentErrMsg, KeepsTheNewestEightOfAThread) {

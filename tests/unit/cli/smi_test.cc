@@ -318,6 +318,15 @@ TEST_F(SmiTest, DamagedTableThatIsHeldIsAnError) {
   EXPECT_TRUE(has(ran.out, "is damaged or of another version")) << ran.out;
 }
 
+TEST_F(SmiTest, ARefusedTableIsOneSentence) {
+  const std::string table = (folder_ / "table").string();
+  std::ofstream(table).close();
+  ::chmod(table.c_str(), 0666);
+  const Ran ran = smi("");
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_EQ(ran.out, "canopy smi: host table " + table + " is open to other users (mode 666, not 600)\n");
+}
+
 // As another look holds it, which is over soon.
 TEST_F(SmiTest, ADamagedTableThatIsOnlyLookedAtIsNone) {
   std::ofstream(folder_ / "table") << "half";
