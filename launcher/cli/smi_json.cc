@@ -1,5 +1,6 @@
 // The JSON of `canopy smi`.
 #include "launcher/cli/smi_text.h"
+#include "runtime/base/printable.h"
 
 #include <nlohmann/json.hpp>
 
@@ -91,7 +92,7 @@ json smi_json(const SmiSnapshot& snapshot, std::optional<int> only) {
   return {{"canopy_smi", 1},
           {"time_ns", snapshot.time_ns},
           {"machine", snapshot.machine.name()},
-          {"table", snapshot.table.empty() ? json(nullptr) : json(snapshot.table)},
+          {"table", snapshot.table.empty() ? json(nullptr) : json(printable(snapshot.table))},
           {"devices", std::move(devices)},
           {"processes", std::move(processes)}};
 }

@@ -133,6 +133,13 @@ TEST_F(SmiTest, NamesKeepTheirCharacters) {
   }
 }
 
+// JSON is UTF-8, and a path need not be.
+TEST_F(SmiTest, ATableMayHaveAnyPath) {
+  ::setenv("CANOPY_HOST_TABLE", (folder_ / "t\xff").c_str(), 1);
+  auto user = user_of(0);
+  EXPECT_EQ(all()["table"], (folder_ / "t?").string());
+}
+
 TEST_F(SmiTest, OneDeviceHasDetailsAndAMissingOneIsAnError) {
   auto user = user_of(3);
   const Ran ran = smi("-i 3");
