@@ -5,8 +5,12 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <sys/uio.h>
+#include <unistd.h>
+
 #include <memory>
 #include <mutex>
+#include <new>
 
 namespace canopy {
 namespace {
@@ -66,6 +70,16 @@ std::string line(std::string_view level, std::string_view text) {
   return fmt::format("canopy {}{}{}: {}", who, space, level, rest);
 }
 
+// Without memory for more the text alone: it may be about that.
+void say(std::string_view level, std::string_view text) {
+  try {
+    sink().logger->info("{}", line(level, text));
+  } catch (const std::bad_alloc&) {
+    const iovec parts[] = {{const_cast<char*>("canopy: "), 8}, {const_cast<char*>(text.data()), text.size()}, {const_cast<char*>("\n"), 1}};
+    [[maybe_unused]] const ssize_t written = ::writev(STDERR_FILENO, parts, 3);
+  }
+}
+
 }  // namespace
 
 namespace log_detail {
@@ -74,7 +88,7 @@ std::atomic<int> threshold{initial_threshold()};
 
 void write(LogLevel level, std::string_view text) {
   static constexpr std::string_view kNames[] = {"debug", "info", "warning", "error", ""};
-  sink().logger->info("{}", line(kNames[static_cast<int>(level)], text));
+  say(kNames[static_cast<int>(level)], text);
 }
 
 }  // namespace log_detail
@@ -90,7 +104,7 @@ void set_log_identity(std::string identity) {
   s.identity = std::move(identity);
 }
 
-void report(std::string_view text) { sink().logger->info("{}", line("", text)); }
+void report(std::string_view text) { say("", text); }
 
 std::string_view after_speaker(std::string_view text, std::string_view who) {
   const bool says_who = text.starts_with(who) && text.substr(who.size()).starts_with(": ");

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <deque>
+#include <new>
 
 namespace canopy {
 
@@ -76,7 +77,8 @@ struct Sentences;
 std::deque<std::string>& sentences() { return thread_instance<Sentences, std::deque<std::string>>(); }
 }  // namespace
 
-void record(Errc code, int native, std::string sentence, const std::source_location& where) {
+// The error itself travels without memory: without any it has no sentence.
+void record(Errc code, int native, std::string sentence, const std::source_location& where) try {
   if (native != 0) {
     char buffer[128];
     sentence += fmt::format(" ({})", strerror_r(native, buffer, sizeof buffer));
@@ -87,6 +89,7 @@ void record(Errc code, int native, std::string sentence, const std::source_locat
   if (list.size() > kKept) {
     list.pop_front();
   }
+} catch (const std::bad_alloc&) {
 }
 
 std::string newest() { return sentences().empty() ? std::string() : sentences().back(); }
