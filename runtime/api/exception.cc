@@ -27,18 +27,12 @@ uint32_t number(const char* function, const aclrtExceptionInfo* info, Read&& rea
 extern "C" {
 
 aclError aclrtSetExceptionInfoCallback(aclrtExceptionInfoCallback callback) {
-  return guard([&]() -> Result<> {
-    runtime().exceptions().set_single(callback);
-    return {};
-  });
+  return guard([&] { return runtime().exceptions().set_single(callback); });
 }
 
 aclError aclrtExceptionInfoCallbackRegister(aclrtExceptionInfoCallback callback) {
   CANOPY_ACL_NOT_NULL(callback);
-  return guard([&]() -> Result<> {
-    runtime().exceptions().add(callback);
-    return {};
-  });
+  return guard([&] { return runtime().exceptions().add(callback); });
 }
 
 aclError aclrtExceptionInfoCallbackUnregister(aclrtExceptionInfoCallback callback) {
@@ -55,8 +49,7 @@ aclError aclrtBinarySetExceptionCallback(aclrtBinHandle binHandle, aclrtOpExcept
   CANOPY_ACL_NOT_NULL(binHandle);
   return guard([&]() -> Result<> {
     CANOPY_TRY(runtime().binary(binHandle));
-    runtime().exceptions().set_of_binary(binHandle, callback, userData);
-    return {};
+    return runtime().exceptions().set_of_binary(binHandle, callback, userData);
   });
 }
 

@@ -1,23 +1,22 @@
 #include "runtime/core/device_news.h"
 
 #include "runtime/base/log.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/core/callback_scope.h"
 #include "runtime/core/runtime.h"
 
 #include <pthread.h>
 
-#include <system_error>
 #include <thread>
 
 namespace canopy {
 
-void DeviceNews::begin(const DeviceReports& reports, int device) {
+Result<> DeviceNews::begin(const DeviceReports& reports, int device) {
   Known& known = known_[static_cast<size_t>(device)];
   known.resets.store(reports.resets(device), std::memory_order_relaxed);
   known.lost.store(false, std::memory_order_release);
   news_.store(reports.news_word(), std::memory_order_relaxed);  // the word stays, so any order will do
-  std::call_once(watched_, [&] { start_watching(reports); });
+  return start_watching(reports);
 }
 
 // A look that is under way may have passed the device by. Either it finds the count changed when it has written seen_, or
@@ -28,13 +27,15 @@ void DeviceNews::opened() {
 }
 
 // Never joined: it touches nothing but what stays for ever, and sleeps through the end of the process.
-void DeviceNews::start_watching(const DeviceReports& reports) {
-  const SignalsBlocked blocked;
-  try {
-    std::thread([this, &reports] { watch(reports); }).detach();
-  } catch (const std::system_error& error) {
-    log(LogLevel::warn, "no thread to watch for lost and reset devices ({}): they are noticed with the next call", error.what());
+Result<> DeviceNews::start_watching(const DeviceReports& reports) {
+  if (watched_) {
+    return {};
   }
+  std::thread thread;
+  CANOPY_TRY(start_thread(&thread, "news of lost and reset devices", [this, &reports] { watch(reports); }));
+  thread.detach();
+  watched_ = true;
+  return {};
 }
 
 void DeviceNews::watch(const DeviceReports& reports) {

@@ -39,8 +39,9 @@ class DeviceNews {
       look_closely();
     }
   }
-  // The device is about to be opened: what happened to it before is of no concern. `reports` stay for ever.
-  void begin(const DeviceReports& reports, int device);
+  // The device is about to be opened: what happened to it before is of no concern. `reports` stay for ever. Errc::limit: no
+  // thread to watch it. REQUIRES: one call at a time.
+  Result<> begin(const DeviceReports& reports, int device);
   // It is open: what has happened since begin(), while look() could not see the device, is looked at with the next call.
   void opened();
   // Errc::device_lost, as last looked.
@@ -54,7 +55,7 @@ class DeviceNews {
   };
   void look_closely();
   void compare(const DeviceReports& reports, int device);
-  void start_watching(const DeviceReports& reports);
+  Result<> start_watching(const DeviceReports& reports);
   void watch(const DeviceReports& reports);
 
   static constexpr uint32_t kNone = 0;
@@ -64,7 +65,7 @@ class DeviceNews {
   std::atomic<uint32_t> opens_{0};
   std::mutex mutex_;  // one thread brings the process up to date
   std::array<Known, kMaxDevices> known_;
-  std::once_flag watched_;
+  bool watched_ = false;
 };
 
 }  // namespace canopy

@@ -275,6 +275,9 @@ void Event::post_wait(Stream& stream, EventCell* cell, uint32_t number, uint32_t
 }
 
 Result<> Event::wait(Stream& stream, uint32_t limit_s) {
+  if (limit_s != 0) {
+    CANOPY_TRY(stream.strand().scheduler().wait_timer().start());
+  }
   if (shared_ != nullptr) [[unlikely]] {
     if (stream.stored()) {
       return not_between_processes("are not for streams of models");

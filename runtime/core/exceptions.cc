@@ -1,6 +1,6 @@
 #include "runtime/core/exceptions.h"
 
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/base/waiter.h"
 #include "runtime/device/abi/fault_code.h"
 #include "runtime/driver/driver.h"
@@ -48,12 +48,22 @@ void report_to_host(const TaskFault& fault) {
 
 }  // namespace
 
-void Exceptions::add(aclrtExceptionInfoCallback callback) {
+// Not with the first failure: that comes on an executor, which has nobody to tell that there is no thread.
+Result<> Exceptions::ensure_thread() {
+  if (thread_.joinable() || stopping_.load(std::memory_order_relaxed)) {
+    return {};
+  }
+  return start_thread(&thread_, "callbacks that tell of failed tasks", [this] { thread_main(); });
+}
+
+Result<> Exceptions::add(aclrtExceptionInfoCallback callback) {
   std::lock_guard lock(mutex_);
+  CANOPY_TRY(ensure_thread());
   if (std::find(registered_.begin(), registered_.end(), callback) == registered_.end()) {
     registered_.push_back(callback);
     listeners_.fetch_add(1, std::memory_order_relaxed);
   }
+  return {};
 }
 
 bool Exceptions::remove(aclrtExceptionInfoCallback callback) {
@@ -65,19 +75,27 @@ bool Exceptions::remove(aclrtExceptionInfoCallback callback) {
   return true;
 }
 
-void Exceptions::set_single(aclrtExceptionInfoCallback callback) {
+Result<> Exceptions::set_single(aclrtExceptionInfoCallback callback) {
   std::lock_guard lock(mutex_);
+  if (callback != nullptr) {
+    CANOPY_TRY(ensure_thread());
+  }
   listeners_.fetch_add((callback != nullptr) - (single_ != nullptr), std::memory_order_relaxed);
   single_ = callback;
+  return {};
 }
 
-void Exceptions::set_of_binary(void* binary, aclrtOpExceptionCallback callback, void* data) {
+Result<> Exceptions::set_of_binary(void* binary, aclrtOpExceptionCallback callback, void* data) {
   std::lock_guard lock(mutex_);
+  if (callback != nullptr) {
+    CANOPY_TRY(ensure_thread());
+  }
   const bool there = of_binaries_.erase(binary) != 0;
   if (callback != nullptr) {
     of_binaries_[binary] = {callback, data};
   }
   listeners_.fetch_add((callback != nullptr) - there, std::memory_order_relaxed);
+  return {};
 }
 
 void Exceptions::clear() {
@@ -101,10 +119,6 @@ void Exceptions::task_failed(TaskFault fault) {
     queue_.push_back(std::move(fault));
     // Release: pairs with await(), whose caller learns of the failure from the task's completion behind this.
     queued_.store(queued_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-    if (!thread_.joinable()) {
-      const SignalsBlocked blocked;
-      thread_ = std::jthread([this] { thread_main(); });
-    }
   }
   work_bell_.ring(BellScope::process);
 }

@@ -1,11 +1,12 @@
 // Exceptions: tells the program of tasks that failed, through the callbacks that it has registered.
 //
-// Any thread. Callbacks run one after the other on a thread that starts with the first failure and holds nothing
+// Any thread. Callbacks run one after the other on a thread that starts with the first of them and holds nothing
 // of the runtime's: they may call anything. Whoever synchronises and learns of a failure has its callbacks behind
 // him (await()), unless he is in one.
 #pragma once
 
 #include "runtime/base/doorbell.h"
+#include "runtime/base/result.h"
 #include "runtime/device/task_fault.h"
 
 #include "acl/rt/binary.h"
@@ -39,13 +40,14 @@ class Exceptions final : public FaultSink {
   // Never destroyed before stop(): the thread may be left in a callback.
   explicit Exceptions(FindOwner find_owner) : find_owner_(find_owner) {}
 
+  // Errc::limit, of all three: no thread to call it, and nothing has changed.
   // The same function twice counts once. False: remove() of one that is not there.
-  void add(aclrtExceptionInfoCallback callback);
+  Result<> add(aclrtExceptionInfoCallback callback);
   bool remove(aclrtExceptionInfoCallback callback);
   // One more place; null clears it.
-  void set_single(aclrtExceptionInfoCallback callback);
+  Result<> set_single(aclrtExceptionInfoCallback callback);
   // Of kernels of one binary; null clears it.
-  void set_of_binary(void* binary, aclrtOpExceptionCallback callback, void* data);
+  Result<> set_of_binary(void* binary, aclrtOpExceptionCallback callback, void* data);
   // Forgets all callbacks.
   void clear();
 
@@ -61,6 +63,8 @@ class Exceptions final : public FaultSink {
     void* data = nullptr;
   };
 
+  // REQUIRES: mutex_ held.
+  Result<> ensure_thread();
   void thread_main();
   void tell(TaskFault fault);
   bool take(TaskFault* fault);

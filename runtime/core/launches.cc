@@ -101,10 +101,14 @@ Result<> settle(const LaunchCall& call, const KernelImage& image, Stream& stream
   how.options.most_cores = limit < cores && blocks > limit ? limit : 0;
   how.options.saturates = stream.settings().saturates.load(std::memory_order_relaxed);
   how.options.detects_overflow = stream.settings().overflow_switch.load(std::memory_order_relaxed) != 0;
+  if (how.options.limit_us != 0) {
+    CANOPY_TRY(stream.context().scheduler().wait_timer().start());
+  }
   if (how.options != LaunchOptions()) {
     how.flags |= Sqe::kWithOptions;
   }
   if (on_aicpu) {
+    CANOPY_TRY(device.aicpu().prepare(blocks));
     how.flags |= Sqe::kOnAiCpu;
   }
   return {};

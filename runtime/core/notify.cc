@@ -39,6 +39,9 @@ Result<> Notify::wait(Stream& stream, NotifyTest test, uint32_t value, bool clea
     return fail(Errc::invalid_argument, "stream {}: wait for an imported notify: only the process that created it may wait",
                 stream.id());
   }
+  if (limit_s != 0) {
+    CANOPY_TRY(stream.strand().scheduler().wait_timer().start());
+  }
   const uint64_t limit_ns = uint64_t{limit_s} * 1'000'000'000;
   cell_->acquire_reference();  // the task's
   stream.post(0, [&](Sqe& sqe, std::byte*) {

@@ -50,7 +50,7 @@ Result<Device*> Runtime::open_device(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
   const bool opens = current->find_device(device) == nullptr;
   if (opens) {
-    device_news_.begin(current->reports(), device);
+    CANOPY_TRY(device_news_.begin(current->reports(), device));
   }
   CANOPY_ASSIGN(Device * opened, current->open_device(device));
   if (opens) {

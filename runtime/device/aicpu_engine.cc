@@ -2,10 +2,10 @@
 
 #include "runtime/base/check.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/log.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/device/abi/fault_code.h"
 #include "runtime/device/fault_handler.h"
-#include "runtime/device/fiber.h"
 #include "runtime/device/scheduler.h"
 #include "runtime/device/signal_stack.h"
 
@@ -57,29 +57,61 @@ AiCpuEngine::~AiCpuEngine() {
   bell_.ring(BellScope::process);
 }
 
+Result<> AiCpuEngine::prepare(uint32_t blocks) {
+  std::lock_guard lock(mutex_);
+  return start_threads(std::min(cores_, blocks));
+}
+
 void AiCpuEngine::open(Launch* launch) {
   launch->ended.store(0, std::memory_order_relaxed);
   launch->next_open = nullptr;
+  size_t too_few = 0;
   {
     std::lock_guard lock(mutex_);
     (last_ != nullptr ? last_->next_open : first_) = launch;
     last_ = launch;
     waiting_blocks_ += launch->blocks;
-    start_threads(std::min<uint64_t>(cores_, uint64_t{waiting_blocks_} + clock_.active()));
+    const auto wanted = static_cast<uint32_t>(std::min<uint64_t>(cores_, uint64_t{waiting_blocks_} + clock_.active()));
+    if (!start_threads(wanted) && !std::exchange(told_of_too_few_, true)) {
+      too_few = threads_.size();
+    }
   }
   bell_.ring(BellScope::process);
+  if (too_few != 0) [[unlikely]] {
+    report(fmt::format("device {}: {} of {} AI CPUs run kernels, others wait for them: {}", device_, too_few, cores_,
+                       error_text::take_newest()));
+  }
 }
 
 // REQUIRES: mutex_ held.
-void AiCpuEngine::start_threads(uint32_t wanted) {
-  if (threads_.size() >= wanted) {
-    return;
-  }
-  const SignalsBlocked blocked(kFaultSignals);
+Result<> AiCpuEngine::start_threads(uint32_t wanted) {
   while (threads_.size() < wanted) {
-    const auto index = static_cast<uint32_t>(threads_.size());
-    threads_.emplace_back([this, index] { thread_main(index); });
+    CANOPY_ASSIGN(std::unique_ptr<Thread> thread, make_thread(static_cast<uint32_t>(threads_.size())));
+    threads_.push_back(std::move(thread));
   }
+  return {};
+}
+
+// As Executor::start(): the stacks first.
+Result<std::unique_ptr<AiCpuEngine::Thread>> AiCpuEngine::make_thread(uint32_t index) {
+  const std::string what = fmt::format("AI CPU {} of device {}", index, device_);
+  const auto refuse = [&](const Error& error) {
+    error_text::take_newest();
+    return refuse_thread(what, error.native);
+  };
+  auto made = std::make_unique<Thread>();
+  auto signal_memory = SignalStack::reserve();
+  if (!signal_memory) {
+    return refuse(signal_memory.error());
+  }
+  auto fiber = Fiber::create(kStackBytes, &fiber_main);
+  if (!fiber) {
+    return refuse(fiber.error());
+  }
+  made->signal_memory = std::move(*signal_memory);
+  made->fiber = std::move(*fiber);
+  CANOPY_TRY(start_thread(&made->thread, what, [this, mine = made.get(), index] { thread_main(*mine, index); }, kFaultSignals));
+  return made;
 }
 
 bool AiCpuEngine::claim(Core& core, Block* block) {
@@ -107,12 +139,11 @@ void AiCpuEngine::note_ended(Core& core) {
   clock_.end(ticks());
 }
 
-void AiCpuEngine::thread_main(uint32_t index) {
+void AiCpuEngine::thread_main(Thread& mine, uint32_t index) {
   pthread_setname_np(pthread_self(), "canopy-aicpu");
-  const SignalStack signal_stack;
+  const SignalStack signal_stack(mine.signal_memory);
   Core core;
-  FiberPool stack(kStackBytes, &fiber_main);
-  core.fiber = stack.take();
+  core.fiber = mine.fiber.get();
   t_core = &core;
   while (!stopping_.load(std::memory_order_acquire)) {
     Block block;

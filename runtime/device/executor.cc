@@ -1,6 +1,6 @@
 #include "runtime/device/executor.h"
 
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/base/waiter.h"
 #include "runtime/device/abi/remote_bell.h"
 #include "runtime/device/fault_handler.h"
@@ -41,10 +41,32 @@ Executor::~Executor() {
   }
 }
 
-void Executor::start() {
-  const SignalsBlocked blocked(kFaultSignals);
+// What the thread cannot do without is there before it is: once it runs nobody can be told.
+Result<> Executor::start() {
+  const std::string what = spare_ ? std::string("a spare executor")
+                                  : fmt::format("executor {} of {} (CANOPY_EXECUTORS sets how many)", index_ + 1,
+                                                scheduler_.regular_count());
+  const auto refuse = [&](const Error& error) {
+    error_text::take_newest();
+    return refuse_thread(what, error.native);
+  };
+  auto signal_memory = SignalStack::reserve();
+  if (!signal_memory) {
+    return refuse(signal_memory.error());
+  }
+  auto first = pool_.try_take();
+  if (!first) {
+    return refuse(first.error());
+  }
+  signal_memory_ = std::move(*signal_memory);
+  running_ = *first;
+  running_->owner = this;
   scheduler_.running_threads_.fetch_add(1, std::memory_order_relaxed);
-  thread_ = std::jthread([this] { thread_main(); });
+  auto started = start_thread(&thread_, what, [this] { thread_main(); }, kFaultSignals);
+  if (!started) {
+    scheduler_.running_threads_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  return started;
 }
 
 void Executor::join() {
@@ -55,16 +77,13 @@ void Executor::join() {
 
 void Executor::thread_main() {
   pthread_setname_np(pthread_self(), spare_ ? "canopy-spare" : "canopy-exec");
-  const SignalStack signal_stack;
+  const SignalStack signal_stack(signal_memory_);
   Fiber root;  // made on the thread it stands for
-  Fiber* first = pool_.take();
-  first->owner = this;
-  running_ = first;
   thread_stack_ = &root;
   t_executor = this;
   // Relaxed: a number; who reads 0 finds no block here to interrupt.
   thread_id_.store(::gettid(), std::memory_order_relaxed);
-  Fiber::switch_to(root, *first);
+  Fiber::switch_to(root, *running_);
   // Back here either to run a host function on the thread's own stack, or to end.
   while (root_call_ != nullptr) {
     CallFunction call = std::exchange(root_call_, nullptr);

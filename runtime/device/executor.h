@@ -14,6 +14,7 @@
 #pragma once
 
 #include "runtime/base/doorbell.h"
+#include "runtime/base/mapping.h"
 #include "runtime/base/spin_lock.h"
 #include "runtime/device/abi/fault_code.h"
 #include "runtime/device/fault.h"
@@ -41,7 +42,8 @@ class Executor {
 
   Executor(Scheduler& scheduler, uint32_t index, bool spare);
   ~Executor();
-  void start();
+  // Errc::limit: no thread, or no address space for its stacks; then nothing is left to join.
+  Result<> start();
   void join();
 
   // The executor whose thread this is; null elsewhere. Never cache it across a switch.
@@ -197,6 +199,7 @@ class Executor {
   Scheduler& scheduler_;
   const uint32_t index_;
   const bool spare_;
+  Mapping signal_memory_;
   std::jthread thread_;
 
   CoreHand cores_;

@@ -169,15 +169,20 @@ void Fiber::switch_to(Fiber& from, Fiber& to) {
 FiberPool::~FiberPool() = default;
 
 Fiber* FiberPool::take() {
+  const auto fiber = try_take();
+  CHECK(fiber, "raise the address space limit (ulimit -v) or vm.max_map_count, or launch fewer blocks");
+  return *fiber;
+}
+
+Result<Fiber*> FiberPool::try_take() {
   if (free_ != nullptr) {
     Fiber* fiber = free_;
     free_ = fiber->next;
     fiber->next = nullptr;
     return fiber;
   }
-  auto fresh = Fiber::create(stack_bytes_, entry_);
-  CHECK(fresh, "raise the address space limit (ulimit -v) or vm.max_map_count, or launch fewer blocks");
-  all_.push_back(std::move(*fresh));
+  CANOPY_ASSIGN(std::unique_ptr<Fiber> fresh, Fiber::create(stack_bytes_, entry_));
+  all_.push_back(std::move(fresh));
   return all_.back().get();
 }
 

@@ -93,6 +93,7 @@ class FiberPool {
   FiberPool(size_t stack_bytes, Fiber::Entry entry) : stack_bytes_(stack_bytes), entry_(entry) {}
   ~FiberPool();
   Fiber* take();  // never null: running out of address space is a CHECK
+  Result<Fiber*> try_take();
   void give(Fiber* fiber);
 
  private:

@@ -3,7 +3,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/env.h"
 #include "runtime/base/log.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/base/waiter.h"
 #include "runtime/device/abi/remote_bell.h"
 #include "runtime/device/fault_handler.h"
@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <new>
 #include <utility>
 
 namespace canopy {
@@ -59,11 +60,19 @@ Scheduler::Scheduler(Options options)
   }
   // Release: the executors are whole before anybody counts them.
   count_.store(regular_, std::memory_order_release);
+}
+
+Result<std::unique_ptr<Scheduler>> Scheduler::create(Options options) {
+  std::unique_ptr<Scheduler> made(new Scheduler(options));
+  CANOPY_TRY(made->start());
+  return made;
+}
+
+Result<> Scheduler::start() {
   for (uint32_t i = 0; i < regular_; ++i) {
-    executors_[i]->start();
+    CANOPY_TRY(executors_[i]->start());
   }
-  const SignalsBlocked blocked;
-  watchdog_ = std::jthread([this] { watchdog_main(); });
+  return start_thread(&watchdog_, "the watchdog of the executors", [this] { watchdog_main(); });
 }
 
 Scheduler::~Scheduler() {
@@ -71,7 +80,7 @@ Scheduler::~Scheduler() {
   stopping_.store(true, std::memory_order_release);
   watchdog_bell_.ring(BellScope::process);
   if (watchdog_.joinable()) {
-    watchdog_.join();  // halt() may have done so
+    watchdog_.join();  // else halt() has done so, or start() did not come so far
   }
   for (uint32_t i = 0; i < executor_count(); ++i) {
     ring(*executors_[i]);
@@ -308,51 +317,60 @@ bool Scheduler::work_waits() const {
 void Scheduler::watchdog_main() {
   pthread_setname_np(pthread_self(), "canopy-watchdog");
   std::vector<uint64_t> last;
-  const auto tick = std::chrono::milliseconds(options_.stuck_ms);
   while (!stopping()) {
-    if (orders_.chase_wanted()) {
-      orders_.chase();
+    try {
+      watch(&last);
+    } catch (const std::bad_alloc&) {
+      // The host's memory, or this process's limit of addresses, is used up for now: the next tick looks again.
+      watchdog_bell_.sleep(BellScope::process, tick(), [this] { return !stopping(); });
     }
-    if (!watchdog_armed_.load(std::memory_order_acquire)) {
-      last.clear();
-      watchdog_bell_.sleep(BellScope::process, std::chrono::nanoseconds::max(), [this] {
-        return !watchdog_armed_.load(std::memory_order_acquire) && !stopping() && !orders_.chase_wanted();
-      });
-      continue;
+  }
+}
+
+void Scheduler::watch(std::vector<uint64_t>* last_progress) {
+  std::vector<uint64_t>& last = *last_progress;
+  if (orders_.chase_wanted()) {
+    orders_.chase();
+  }
+  if (!watchdog_armed_.load(std::memory_order_acquire)) {
+    last.clear();
+    watchdog_bell_.sleep(BellScope::process, std::chrono::nanoseconds::max(), [this] {
+      return !watchdog_armed_.load(std::memory_order_acquire) && !stopping() && !orders_.chase_wanted();
+    });
+    return;
+  }
+  watchdog_bell_.sleep(BellScope::process, tick(), [this] { return !stopping() && !orders_.chase_wanted(); });
+  if (orders_.chase_wanted()) {
+    return;  // the tick begins anew
+  }
+  const uint32_t count = executor_count();
+  const bool waits = work_waits();
+  std::vector<Executor*> stuck;
+  last.resize(count, ~0ull);
+  for (uint32_t i = 0; i < count; ++i) {
+    Executor& executor = *executors_[i];
+    const uint64_t now = executor.progress();
+    if (executor.state() == Executor::State::running && now == last[i]) {
+      stuck.push_back(&executor);
     }
-    watchdog_bell_.sleep(BellScope::process, tick, [this] { return !stopping() && !orders_.chase_wanted(); });
-    if (orders_.chase_wanted()) {
-      continue;  // the tick begins anew
+    last[i] = now;
+  }
+  // Relaxed, here and below: who counts a launch arms the watchdog behind it.
+  const bool failing = failing_.load(std::memory_order_relaxed) != 0 || orders_.hold_kernels();
+  if (failing) {
+    interrupt_failed_blocks();
+  }
+  if (!waits && !failing) {
+    watchdog_armed_.store(false, std::memory_order_release);
+    // Work that came between the look and the store armed nothing: look again.
+    store_load_fence();
+    if (work_waits() || failing_.load(std::memory_order_relaxed) != 0 || orders_.hold_kernels()) {
+      arm_watchdog();
     }
-    const uint32_t count = executor_count();
-    const bool waits = work_waits();
-    std::vector<Executor*> stuck;
-    last.resize(count, ~0ull);
-    for (uint32_t i = 0; i < count; ++i) {
-      Executor& executor = *executors_[i];
-      const uint64_t now = executor.progress();
-      if (executor.state() == Executor::State::running && now == last[i]) {
-        stuck.push_back(&executor);
-      }
-      last[i] = now;
-    }
-    // Relaxed, here and below: who counts a launch arms the watchdog behind it.
-    const bool failing = failing_.load(std::memory_order_relaxed) != 0 || orders_.hold_kernels();
-    if (failing) {
-      interrupt_failed_blocks();
-    }
-    if (!waits && !failing) {
-      watchdog_armed_.store(false, std::memory_order_release);
-      // Work that came between the look and the store armed nothing: look again.
-      store_load_fence();
-      if (work_waits() || failing_.load(std::memory_order_relaxed) != 0 || orders_.hold_kernels()) {
-        arm_watchdog();
-      }
-      continue;
-    }
-    if (waits && !stuck.empty()) {
-      relieve(stuck);
-    }
+    return;
+  }
+  if (waits && !stuck.empty()) {
+    relieve(stuck);
   }
 }
 
@@ -364,25 +382,40 @@ void Scheduler::relieve(const std::vector<Executor*>& stuck) {
       spares.push_back(executors_[i].get());
     }
   }
-  while (spares.size() < stuck.size() && executor_count() < kMaxExecutors) {
-    const uint32_t index = executor_count();
-    executors_[index] = std::make_unique<Executor>(*this, index, true);
-    executors_[index]->start();
-    spares.push_back(executors_[index].get());
-    // Release: pairs with executor_count().
-    count_.store(index + 1, std::memory_order_release);
+  while (spares.size() < stuck.size()) {
+    const auto spare = add_spare();
+    if (!spare) {
+      const std::string why = error_text::take_newest();
+      if (spares.empty() && !std::exchange(told_of_no_spare_, true)) {
+        report(fmt::format("{} executors are stuck in kernels that do not yield, other work waits for them, and no spare "
+                           "can be started: {}{}", stuck.size(), why, describe_waits()));
+      }
+      break;
+    }
+    spares.push_back(*spare);
   }
   if (spares.empty()) {
-    report(fmt::format("{} executors are stuck in kernels that do not yield and no spare can be started: {}",
-                       stuck.size(), describe_waits()));
-    return;
+    return;  // tried again with the next tick
   }
+  told_of_no_spare_ = false;
   for (size_t i = 0; i < stuck.size(); ++i) {
     Executor& spare = *spares[i % spares.size()];
     stuck[i]->hand_over_to(spare);
     ring(*stuck[i]);  // it may have got on meanwhile, and a fiber it was leaving has come back to it
     spare.revive();
   }
+}
+
+Result<Executor*> Scheduler::add_spare() {
+  const uint32_t index = executor_count();
+  if (index == kMaxExecutors) {
+    return fail(Errc::limit, "there are {} executors", index);
+  }
+  executors_[index] = std::make_unique<Executor>(*this, index, true);
+  CANOPY_TRY(executors_[index]->start());  // beyond the count nobody sees it, and the next try makes another one
+  // Release: pairs with executor_count().
+  count_.store(index + 1, std::memory_order_release);
+  return executors_[index].get();
 }
 
 }  // namespace canopy

@@ -17,6 +17,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -36,7 +37,8 @@ class Scheduler {
     uint32_t stuck_ms = 10;    // when an executor counts as stuck
   };
 
-  explicit Scheduler(Options options);
+  // All executors and the watchdog run, or none does: Errc::limit.
+  static Result<std::unique_ptr<Scheduler>> create(Options options);
   // What options.stack_bytes of 0 means.
   static size_t default_stack_bytes();
   // Stops the executors when they have nothing to run. REQUIRES: no strand is pending.
@@ -111,6 +113,8 @@ class Scheduler {
   void ring_pollers();
 
  private:
+  explicit Scheduler(Options options);
+  Result<> start();
   void make_ready(Fiber* first, Fiber* last);
   friend class Executor;
   friend class DropOrders;
@@ -123,10 +127,14 @@ class Scheduler {
   void wake_one_sleeper();
   void arm_watchdog();
   void watchdog_main();
+  // One look. `last_progress` of each executor: of the look before.
+  void watch(std::vector<uint64_t>* last_progress);
+  std::chrono::milliseconds tick() const { return std::chrono::milliseconds(options_.stuck_ms); }
   void end_limit(Launch& launch);
   void interrupt_failed_blocks();
   bool work_waits() const;
   void relieve(const std::vector<Executor*>& stuck);
+  Result<Executor*> add_spare();
   Strand* steal_for(const Executor& thief);
   bool can_steal(const Executor& thief) const;
   void ring(Executor& executor);
@@ -150,6 +158,7 @@ class Scheduler {
   std::mutex ending_mutex_;           // held while blocks are interrupted
   std::vector<const Launch*> ending_;  // these launches; guarded by ending_mutex_
   Doorbell watchdog_bell_;
+  bool told_of_no_spare_ = false;  // the watchdog's
   std::jthread watchdog_;
   PeerNews peer_news_;
   WaitTimer wait_timer_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/base/mapping.h"
+#include "runtime/base/result.h"
 
 #include <csignal>
 
@@ -10,14 +11,15 @@ namespace canopy {
 
 class SignalStack {
  public:
-  // For the calling thread, which also destroys it. Without memory for it the thread does without.
-  SignalStack();
+  // Memory for one, by whoever starts the thread: a thread that runs could only do without.
+  static Result<Mapping> reserve();
+  // For the calling thread, which also destroys it. REQUIRES: `memory` outlives it.
+  explicit SignalStack(const Mapping& memory);
   ~SignalStack();
   SignalStack(const SignalStack&) = delete;
   SignalStack& operator=(const SignalStack&) = delete;
 
  private:
-  Mapping memory_;
   stack_t before_{};  // sanitizers bring one of their own, and free what they find at the thread's end
 };
 

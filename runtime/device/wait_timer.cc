@@ -1,7 +1,7 @@
 #include "runtime/device/wait_timer.h"
 
 #include "runtime/base/clock.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/base/waiter.h"
 
 #include <pthread.h>
@@ -19,13 +19,18 @@ bool WaitTimer::arm(Node* node) {
   return node->slot == 0;  // the thread sleeps for a later one
 }
 
-void WaitTimer::wake() {
-  std::call_once(started_, [this] {
-    const SignalsBlocked blocked;
-    thread_ = std::jthread([this] { thread_main(); });
-  });
-  bell_.ring(BellScope::process);
+Result<> WaitTimer::start_now() {
+  std::lock_guard lock(start_mutex_);
+  // Relaxed: written under the lock, or before it was taken by stop().
+  if (started_.load(std::memory_order_relaxed) || stopping_.load(std::memory_order_relaxed)) {
+    return {};
+  }
+  CANOPY_TRY(start_thread(&thread_, "the time limits of tasks", [this] { thread_main(); }));
+  started_.store(true, std::memory_order_release);
+  return {};
 }
+
+void WaitTimer::wake() { bell_.ring(BellScope::process); }
 
 void WaitTimer::cancel(Node* node) {
   {
@@ -45,9 +50,7 @@ void WaitTimer::cancel(Node* node) {
 void WaitTimer::stop() {
   // Release: pairs with the loads of thread_main().
   stopping_.store(true, std::memory_order_release);
-  // Executors may still arm limits (Scheduler::halt()): a thread that one of them is starting is started
-  // now, and no other one will be.
-  std::call_once(started_, [] {});
+  { std::lock_guard lock(start_mutex_); }  // a thread that somebody is starting is started now, and no other one will be
   bell_.ring(BellScope::process);
   if (thread_.joinable()) {
     thread_.join();

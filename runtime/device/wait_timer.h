@@ -1,5 +1,5 @@
 // WaitTimer: ends waits of streams whose time limit has passed. One per scheduler. Its thread
-// starts with the first limit and sleeps until the earliest one, or without end while none is
+// starts before the first task with a limit is queued and sleeps until the earliest one, or without end while none is
 // armed.
 //
 // Thread-safe. A node belongs to its wait; it is the timer's while armed. Whoever ends a wait
@@ -8,6 +8,7 @@
 #pragma once
 
 #include "runtime/base/doorbell.h"
+#include "runtime/base/result.h"
 #include "runtime/base/spin_lock.h"
 
 #include <atomic>
@@ -35,7 +36,12 @@ class WaitTimer {
   WaitTimer(const WaitTimer&) = delete;
   WaitTimer& operator=(const WaitTimer&) = delete;
 
-  // True when the caller has to call wake() once it has let go of its locks. REQUIRES: not armed.
+  // For who queues a task with a limit: where the task runs nobody can be told that there is no thread. Errc::limit.
+  Result<> start() {
+    // Acquire: pairs with start_now().
+    return started_.load(std::memory_order_acquire) ? Result<>() : start_now();
+  }
+  // True when the caller has to call wake() once it has let go of its locks. REQUIRES: not armed; started.
   [[nodiscard]] bool arm(Node* node);
   void wake();
   // REQUIRES: the caller holds no lock that the node's function takes.
@@ -47,6 +53,7 @@ class WaitTimer {
  private:
   static constexpr uint32_t kIdle = ~0u;
 
+  Result<> start_now();
   void thread_main();
   // The node whose limit has passed, or null and the time of the next one.
   Node* take_due(uint64_t* next_ns);
@@ -59,7 +66,8 @@ class WaitTimer {
   std::vector<Node*> heap_;  // the earliest first
   std::atomic<Node*> firing_{nullptr};
   std::atomic<bool> stopping_{false};
-  std::once_flag started_;
+  std::mutex start_mutex_;  // one start at a time, and none behind stop()
+  std::atomic<bool> started_{false};
   Doorbell bell_;
   std::jthread thread_;
 };

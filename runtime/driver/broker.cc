@@ -5,7 +5,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mapping.h"
 #include "runtime/base/random_id.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/driver/broker_clients.h"
 #include "runtime/driver/broker_connection.h"
 #include "runtime/driver/fork_registry.h"
@@ -287,16 +287,7 @@ Result<std::unique_ptr<Broker>> Broker::start(Options options) {
     return fail_errno(Errc::limit, errno, "broker: no descriptor left to wait on");
   }
   state->fill_reserve();
-  const SignalsBlocked blocked;
-  int err = 0;
-  try {
-    state->thread = std::thread([raw = state.get()] { raw->run(); });
-  } catch (const std::system_error& failed) {
-    err = failed.code().value();
-  }
-  if (err != 0) {
-    return fail_errno(Errc::limit, err, "broker: no thread to be had");
-  }
+  CANOPY_TRY(start_thread(&state->thread, "the broker, which serves other processes", [raw = state.get()] { raw->run(); }));
   return std::unique_ptr<Broker>(new Broker(std::move(state)));
 }
 

@@ -138,12 +138,12 @@ Result<Device*> Driver::open_device(int id) {
   CANOPY_TRY(reports_.check_usable(id));
   std::unique_ptr<Device>& made = made_[static_cast<size_t>(id)];
   if (made == nullptr) {
-    reports_.starting(id);
     const topology::Npu& npu = machine_.npu(id);
     CANOPY_ASSIGN(std::unique_ptr<MemoryPool> memory, MemoryPool::create(*host_table_, id, npu.hbm_bytes));
     if (scheduler_ == nullptr) {
-      scheduler_ = std::make_unique<Scheduler>(Scheduler::Options{.stack_bytes = block_stack_.load(std::memory_order_relaxed)});
+      CANOPY_ASSIGN(scheduler_, Scheduler::create({.stack_bytes = block_stack_.load(std::memory_order_relaxed)}));
     }
+    reports_.starting(id);  // from here on nothing fails
     made = std::make_unique<Device>(npu, std::move(memory));
     made->cores().show_as(host_table_->host_id(id));
     host_table_->announce_stats(EngineStats::instance().fd(), EngineStats::instance().inode());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "canopy/kernel.h"
+#include "runtime/base/check.h"
 #include "runtime/base/log.h"
 #include "runtime/base/waiter.h"
 #include "runtime/device/abi/fault_code.h"
@@ -47,8 +48,9 @@ class Rig {
   };
   explicit Rig(Shape shape)
       : cores(0, shape.cube_cores, shape.vector_cores, 192 << 10),
-        scheduler(Scheduler::Options{shape.executors, 64 << 10, shape.stuck_ms}) {
+        owned_scheduler_(*Scheduler::create({shape.executors, 64 << 10, shape.stuck_ms})) {
     scheduler.add_device(&cores);
+    CHECK(scheduler.wait_timer().start(), "the tests need a thread for time limits");
   }
   Rig() : Rig(Shape{}) {}
 
@@ -63,7 +65,12 @@ class Rig {
   }
 
   DeviceCores cores;
-  Scheduler scheduler;
+
+ private:
+  std::unique_ptr<Scheduler> owned_scheduler_;
+
+ public:
+  Scheduler& scheduler{*owned_scheduler_};
 };
 
 class RigStream {

@@ -33,6 +33,7 @@ struct Limit : WaitTimer::Node {
 void arm(WaitTimer& timer, Limit& limit, uint64_t at_ns) {
   limit.at_ns = at_ns;
   limit.expire = &Limit::run;
+  ASSERT_TRUE(timer.start());
   if (timer.arm(&limit)) {
     timer.wake();
   }
