@@ -4,7 +4,7 @@
 #include "launcher/bootstrap/watch_engine.h"
 #include "runtime/base/env.h"
 #include "runtime/base/random_id.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/base/unique_fd.h"
 
 #include <cerrno>
@@ -97,12 +97,14 @@ class TcpHostWatch final : public HostWatch {
     }
     engine_.emplace(my_host, std::move(parsed), timeout_ns(), std::move(listener_),
                     std::move(callbacks), *inbox_);
-    const SignalsBlocked blocked;
-    thread_ = std::thread([this] {
+    auto started = start_thread(&thread_, "the watch over other hosts", [this] {
       pthread_setname_np(pthread_self(), "canopy-hosts");
       engine_->run();
     });
-    return {};
+    if (!started) {
+      engine_.reset();
+    }
+    return started;
   }
 
   Result<> tell_all(std::string_view notice) override {

@@ -1,7 +1,7 @@
 #include "launcher/bootstrap/launcher_watch.h"
 
 #include "runtime/base/log.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -24,9 +24,13 @@ std::unique_ptr<LauncherWatch> LauncherWatch::start(int launcher_pid, std::strin
     return nullptr;
   }
   watch->owner_ = ::getpid();
-  const SignalsBlocked blocked;
-  watch->thread_ = std::make_unique<std::thread>(
-      [w = watch.get(), launcher_pid, name = std::move(name)] { w->watch(launcher_pid, name); });
+  auto thread = std::make_unique<std::thread>();
+  if (!start_thread(thread.get(), "the watch over the launcher",
+                    [w = watch.get(), launcher_pid, name = std::move(name)] { w->watch(launcher_pid, name); })) {
+    log(LogLevel::warn, "the launcher (pid {}) cannot be watched: {}", launcher_pid, error_text::take_newest());
+    return nullptr;
+  }
+  watch->thread_ = std::move(thread);
   return watch;
 }
 

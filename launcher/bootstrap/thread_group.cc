@@ -4,6 +4,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/doorbell.h"
 #include "runtime/base/log.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/base/waiter.h"
 
 #include <mutex>
@@ -208,7 +209,16 @@ void ThreadGroup::run(const std::function<void(std::unique_ptr<Bootstrap>)>& bod
   std::vector<std::jthread> threads;
   threads.reserve(job_->n_pes);
   for (int pe = 0; pe < job_->n_pes; ++pe) {
-    threads.emplace_back([&body, me = bootstrap(pe)]() mutable { body(std::move(me)); });
+    std::jthread thread;
+    if (!start_thread(&thread, fmt::format("PE {} of {}", pe, job_->n_pes),
+                      [this, &body, pe] { body(bootstrap(pe)); })) {
+      const std::string why = error_text::take_newest();
+      for (int missing = pe; missing < job_->n_pes; ++missing) {
+        abandon(missing, why);  // else the others wait for them
+      }
+      return;
+    }
+    threads.push_back(std::move(thread));
   }
 }
 

@@ -1,7 +1,8 @@
 #include "shmem/device/kernel_requests.h"
 
 #include "runtime/base/env.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/log.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/base/waiter.h"
 #include "shmem/sync/wait.h"
 #include "shmem/world/far_paths.h"
@@ -80,14 +81,39 @@ Request& KernelRequests::reserve(RequestRing& ring, const char* routine) {
   return *entry;
 }
 
-void KernelRequests::publish(RequestRing& ring) {
-  std::call_once(started_, [this] {
-    const SignalsBlocked blocked;
-    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+bool KernelRequests::has_thread() {
+  if (started_.load(std::memory_order_acquire)) [[likely]] {
+    return true;
+  }
+  std::lock_guard lock(mutex_);
+  if (!thread_.joinable()) {
+    if (!start_thread(&thread_, "requests of kernels", [this](const std::stop_token& stop) { run(stop); })) {
+      const std::string why = error_text::take_newest();
+      if (!std::exchange(told_of_no_thread_, true)) {
+        log(LogLevel::warn, "{}; kernels wait until their requests have been posted", why);
+      }
+      return false;
+    }
     ::pthread_setname_np(thread_.native_handle(), "canopy-requests");
-  });
+    // Release: pairs with the load above.
+    started_.store(true, std::memory_order_release);
+  }
+  return true;
+}
+
+void KernelRequests::publish(RequestRing& ring) {
   ring.publish();
-  bell_.ring(BellScope::process);
+  if (has_thread()) [[likely]] {
+    bell_.ring(BellScope::process);
+    return;
+  }
+  const uint32_t count = ring.handed_over();
+  wait_in_kernel(
+      [&] {
+        far_.progress();
+        return ring.posted(count);
+      },
+      "a request to be posted");
 }
 
 void KernelRequests::publish_and_wait(RequestRing& ring, const Request& request) {

@@ -62,7 +62,9 @@ class KernelRequests {
  private:
   RequestRing& my_ring();
   Request& reserve(RequestRing& ring, const char* routine);
-  // Hands the entry over; somebody else has to post it when the block does not wait.
+  // False: none is to be had now.
+  bool has_thread();
+  // Hands the entry over; somebody else has to post it when the block does not wait. Without a thread that would, it waits.
   void publish(RequestRing& ring);
   // Hands it over and waits until it is settled.
   void publish_and_wait(RequestRing& ring, const Request& request);
@@ -76,13 +78,14 @@ class KernelRequests {
   FarPaths& far_;
   const uint64_t id_;  // tells a thread that its cached ring is another World's
   const uint32_t entries_;
-  std::mutex mutex_;  // guards rings_; each ring stays where it is
+  std::mutex mutex_;  // guards rings_ and the start of the thread; each ring stays where it is
   std::map<uint64_t, std::unique_ptr<RequestRing>> rings_;  // by core
   std::atomic<uint32_t> n_rings_{0};                        // how many are in rings_
   std::mutex draining_;                // held by the one that drains; only tried
   std::vector<RequestRing*> drained_;  // guarded by draining_
   Doorbell bell_;
-  std::once_flag started_;
+  bool told_of_no_thread_ = false;
+  std::atomic<bool> started_{false};
   std::jthread thread_;  // last: it uses the rest
 };
 

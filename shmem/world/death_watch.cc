@@ -2,7 +2,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 #include "shmem/world/world.h"
 
 #include <pthread.h>
@@ -155,7 +155,7 @@ std::chrono::nanoseconds DeathWatch::my_turn() const {
 // Ends the job `after` that time, with `sentence` unless somebody has spoken: its callers are
 // callbacks, which must not wait. Of several the earliest counts.
 void DeathWatch::end_later(const std::string& sentence, std::chrono::nanoseconds after, int status) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const uint64_t at = monotonic_ns() + static_cast<uint64_t>(after.count());
   if (ending_.joinable()) {
     if (at < end_at_ns_) {
@@ -169,8 +169,15 @@ void DeathWatch::end_later(const std::string& sentence, std::chrono::nanoseconds
   end_at_ns_ = at;
   last_words_ = sentence;
   end_status_ = status;
-  const SignalsBlocked blocked;
-  ending_ = std::jthread([this](const std::stop_token& stop) { wait_and_end(stop); });
+  if (start_thread(&ending_, "the end of the job", [this](const std::stop_token& stop) { wait_and_end(stop); })) {
+    return;
+  }
+  lock.unlock();
+  log(LogLevel::warn, "the job ends at once: {}", error_text::take_newest());
+  if (!known_.load(std::memory_order_acquire)) {
+    report_once(sentence, status);
+  }
+  end(status);
 }
 
 void DeathWatch::wait_and_end(const std::stop_token& stop) {

@@ -2,7 +2,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/random_id.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -97,8 +97,7 @@ Result<std::unique_ptr<Door>> Door::open(std::vector<HostAddress> hosts, DoorKee
   if (!self->stop_) {
     return fail_errno(Errc::limit, errno, "no eventfd for the door");
   }
-  const SignalsBlocked blocked;
-  self->thread_ = std::thread([&door = *self] { door.run(); });
+  CANOPY_TRY(start_thread(&self->thread_, "the door, at which other hosts knock", [&door = *self] { door.run(); }));
   ::pthread_setname_np(self->thread_.native_handle(), "canopy-door");
   return self;
 }

@@ -208,7 +208,7 @@ Result<Transport*> FarTransport::network_to(int peer) {
     case State::introduced:
       return network();
     case State::stranger:
-      request_introduction(peer, *entry);
+      CANOPY_TRY(request_introduction(peer, *entry));
       [[fallthrough]];
     case State::waiting:
       return tl::unexpected(Error{Errc::again, 0, std::source_location::current()});

@@ -127,7 +127,8 @@ class FarTransport final : public Transport {
   Peer* find(int peer) const;
   // network(), or why there is none.
   Result<Transport*> opened_network() const;
-  void request_introduction(int number, Peer& peer);
+  // Errc::limit: no thread that could.
+  Result<> request_introduction(int number, Peer& peer);
   Welcome answer(const Knock& knock, const HostAddress& at);
   Result<Introduction> knock(Peer& peer, bool has_questions);
   // The provider of the network transport, which is opened if it is not yet.

@@ -4,7 +4,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -19,22 +19,27 @@ constexpr std::chrono::milliseconds kRetry{100};
 
 }  // namespace
 
-void FarTransport::request_introduction(int number, Peer& peer) {
+Result<> FarTransport::request_introduction(int number, Peer& peer) {
   State expected = State::stranger;
   // The winner asks. Acquire and release: as network_to() and adopt().
   if (!peer.state.compare_exchange_strong(expected, State::waiting, std::memory_order_acq_rel)) {
-    return;
+    return {};
   }
   std::lock_guard lock(mutex_);
+  if (!introducer_.joinable() && !stopping_) {
+    auto started = start_thread(&introducer_, "introductions to other hosts", [this] { run_introducer(); });
+    if (!started) {
+      // The next one asks again. Release: as the exchange above.
+      peer.state.store(State::stranger, std::memory_order_release);
+      return started;
+    }
+    ::pthread_setname_np(introducer_.native_handle(), "canopy-intro");
+  }
   peer.give_up_at_ns =
       monotonic_ns() + static_cast<uint64_t>(options_.host_timeout.count()) * 1'000'000;
   to_introduce_.push_back(number);
-  if (!introducer_.joinable() && !stopping_) {
-    const SignalsBlocked blocked;
-    introducer_ = std::thread([this] { run_introducer(); });
-    ::pthread_setname_np(introducer_.native_handle(), "canopy-intro");
-  }
   changed_.notify_all();
+  return {};
 }
 
 void FarTransport::run_introducer() {

@@ -3,7 +3,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/random_id.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 
 #include <pthread.h>
 
@@ -48,8 +48,11 @@ RailKeeper::~RailKeeper() {
   }
 }
 
-std::unique_ptr<rails::RailedTransport> RailKeeper::wrap(std::unique_ptr<Transport> first,
-                                                         const rails::StripeOptions& options) {
+// The thread starts here, and not with the first task: who has that cannot be told that there is none.
+Result<std::unique_ptr<rails::RailedTransport>> RailKeeper::wrap(std::unique_ptr<Transport> first,
+                                                                 const rails::StripeOptions& options) {
+  CANOPY_TRY(start_thread(&thread_, "the keeper of further rails", [this] { run(); }));
+  ::pthread_setname_np(thread_.native_handle(), "canopy-keeper");
   rails::RailedTransport::Keeper keeper;
   keeper.wanted = [this](int peer) { add({.kind = Task::Kind::look, .peer = peer}); };
   keeper.failed = [this](const RailPtr& rail) { add({.kind = Task::Kind::close, .rail = rail}); };
@@ -65,11 +68,6 @@ void RailKeeper::add(Task task) {
     return;
   }
   tasks_.push_back(std::move(task));
-  if (!thread_.joinable()) {
-    const SignalsBlocked blocked;
-    thread_ = std::thread([this] { run(); });
-    ::pthread_setname_np(thread_.native_handle(), "canopy-keeper");
-  }
   changed_.notify_all();
 }
 
@@ -182,8 +180,7 @@ Result<> RailKeeper::meet(int peer, const Place& place, const HostAddress& host,
   for (const PeerRegion& region : welcome.regions) {
     regions.push_back(region.id);
   }
-  railed_->add_way(peer, rail, std::move(regions));
-  return {};
+  return railed_->add_way(peer, rail, std::move(regions));
 }
 
 Result<RailKeeper::Opened*> RailKeeper::ensure(const HostAddress& at) {

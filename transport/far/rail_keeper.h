@@ -57,8 +57,8 @@ class RailKeeper {
   ~RailKeeper();
 
   // Makes `first` one that stripes; the keeper goes before it.
-  std::unique_ptr<rails::RailedTransport> wrap(std::unique_ptr<Transport> first,
-                                               const rails::StripeOptions& options);
+  Result<std::unique_ptr<rails::RailedTransport>> wrap(std::unique_ptr<Transport> first,
+                                                       const rails::StripeOptions& options);
   Result<> register_region(RegionId id, std::span<std::byte> memory);
   // On the door's thread: somebody wants to meet over a rail, or to have one halted.
   Welcome answer(const Knock& knock, const HostAddress& at);

@@ -1,6 +1,7 @@
 #include "transport/faulty/faulty_transport.h"
 
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/log.h"
+#include "runtime/base/start_thread.h"
 
 #include <signal.h>
 
@@ -56,8 +57,9 @@ FaultyTransport::FaultyTransport(std::unique_ptr<Transport> inner, const FaultPl
       default_(faults_, *inner_) {
   enlist(&default_);
   if (plan.holds()) {
-    const SignalsBlocked blocked;
-    pump_ = std::jthread([this](const std::stop_token& stop) { pump(stop); });
+    if (!start_thread(&pump_, "what is held back", [this](const std::stop_token& stop) { pump(stop); })) {
+      log(LogLevel::warn, "faulty: {}; it goes on while somebody polls", error_text::take_newest());
+    }
   }
 }
 

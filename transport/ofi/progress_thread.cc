@@ -1,7 +1,7 @@
 #include "transport/ofi/progress_thread.h"
 
 #include "runtime/base/clock.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 #include "runtime/base/waiter.h"
 
 #include <poll.h>
@@ -40,8 +40,7 @@ Result<std::unique_ptr<ProgressThread>> ProgressThread::start(Served& served) {
   if (!self->event_) {
     return fail_errno(Errc::limit, errno, "ofi: no eventfd for the progress thread");
   }
-  const SignalsBlocked blocked;
-  self->thread_ = std::thread([&thread = *self] { thread.run(); });
+  CANOPY_TRY(start_thread(&self->thread_, "progress of the network", [&thread = *self] { thread.run(); }));
   ::pthread_setname_np(self->thread_.native_handle(), "canopy-ofi");
   return self;
 }

@@ -2,7 +2,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
-#include "runtime/base/signals_blocked.h"
+#include "runtime/base/start_thread.h"
 
 #include <pthread.h>
 
@@ -174,19 +174,19 @@ std::shared_ptr<const std::vector<Way>> RailedTransport::ways_to(int peer) {
   return ways;
 }
 
-void RailedTransport::add_way(int peer, const RailPtr& rail, std::vector<RegionId> regions) {
-  std::call_once(started_, [this] {
-    const SignalsBlocked blocked;
-    thread_ = std::thread([this] { run(); });
-    ::pthread_setname_np(thread_.native_handle(), "canopy-rails");
-  });
+Result<> RailedTransport::add_way(int peer, const RailPtr& rail, std::vector<RegionId> regions) {
   std::sort(regions.begin(), regions.end());
   std::lock_guard lock(peers_mutex_);
+  if (!thread_.joinable()) {
+    CANOPY_TRY(start_thread(&thread_, "progress of further rails", [this] { run(); }));
+    ::pthread_setname_np(thread_.native_handle(), "canopy-rails");
+  }
   Peer& known = peers_[peer];
   auto ways = known.ways == nullptr ? std::vector<Way>() : *known.ways;
   std::erase_if(ways, [&](const Way& way) { return way.rail == rail; });
   ways.push_back({rail, std::move(regions)});
   known.ways = std::make_shared<const std::vector<Way>>(std::move(ways));
+  return {};
 }
 
 void RailedTransport::look_again_at(int peer, uint64_t at_ns) {

@@ -77,7 +77,8 @@ class RailedTransport final : public Transport {
 
   // ---- the keeper's
   // From now on the rail reaches these regions of the peer: its transport is connected to it.
-  void add_way(int peer, const RailPtr& rail, std::vector<RegionId> regions);
+  // Errc::limit: no thread for what the rails do.
+  Result<> add_way(int peer, const RailPtr& rail, std::vector<RegionId> regions);
   // After `at_ns` the next large transfer to the peer asks for rails again.
   void look_again_at(int peer, uint64_t at_ns);
   // Sets `failed`, and returns when no context uses the rail any more: its transport may go.
@@ -135,7 +136,6 @@ class RailedTransport final : public Transport {
   std::atomic<bool> stopping_{false};
   Doorbell idle_bell_;  // ends the thread's sleep
   Doorbell nap_bell_;   // ends its naps while something is striped; only at the end
-  std::once_flag started_;
   RailedContext main_;
   std::thread thread_;
 };
