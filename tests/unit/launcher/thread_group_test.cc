@@ -1,5 +1,7 @@
 #include "launcher/bootstrap/thread_group.h"
 
+#include "tests/unit/base/thread_limit.h"
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -88,6 +90,19 @@ TEST(ThreadGroup, APeThatNeverComesCanBeDeclaredLost) {
   auto me = group.bootstrap(0);
   std::jthread other([&] { group.abandon(1, "could not start"); });
   EXPECT_EQ(me->barrier().error().code, Errc::peer_lost);
+}
+
+TEST(ThreadGroup, APeThatCannotStartIsLostForTheOthers) {
+  ThreadGroup group(4);
+  std::atomic<int> failed{0};
+  test::ThreadLimit::refuse_from(3);
+  group.run([&](std::unique_ptr<Bootstrap> me) {
+    EXPECT_EQ(me->barrier().error().code, Errc::peer_lost);
+    EXPECT_NE(error_text::newest().find("no thread for PE 2 of 4"), std::string::npos) << error_text::newest();
+    ++failed;
+  });
+  test::ThreadLimit::lift();
+  EXPECT_EQ(failed, 2);
 }
 
 TEST(ThreadGroup, AbortFailsTheOthersAndKeepsStatusAndReason) {

@@ -7,6 +7,7 @@
 #include "shmem/sync/compare.h"
 #include "shmem/world/far_paths.h"
 #include "tests/support/thread_world.h"
+#include "tests/unit/base/thread_limit.h"
 
 #include <gtest/gtest.h>
 
@@ -90,6 +91,30 @@ TEST_P(KernelRequestsOver, DoWhatTheirHostFormsDo) {
           world.barrier_all();
         }
         world.barrier_all();
+      },
+      posted(GetParam()));
+}
+
+TEST_P(KernelRequestsOver, AreThereWithoutAThreadForThem) {
+  thread_world(
+      2,
+      [](World& world) {
+        uint64_t* base = words(world, 201);
+        world.barrier_all();
+        test::ThreadLimit::refuse_from(1);
+        if (world.my_pe() == 0) {
+          const FakeKernel kernel;
+          for (uint64_t round = 1; round <= 200; ++round) {
+            p<FromHere>(base + round, round, 1, "p");
+          }
+          quiet("quiet");
+          for (uint64_t round = 1; round <= 200; ++round) {
+            EXPECT_EQ(g<FromHere>(base + round, 1, "g"), round);
+          }
+          EXPECT_GE(test::ThreadLimit::asked(), 1);
+        }
+        world.barrier_all();
+        test::ThreadLimit::lift();
       },
       posted(GetParam()));
 }
