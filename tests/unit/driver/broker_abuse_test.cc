@@ -171,7 +171,10 @@ TEST(Broker, ServerRunningOutOfDescriptorsServesAgainLater) {
     line.hear();
   });
   const std::string address = child.line().hear();
-  UniqueFd waiting = stranger(address);
+  std::vector<UniqueFd> waiting;  // more than it keeps descriptors for
+  for (int i = 0; i < 32; ++i) {
+    waiting.push_back(stranger(address));
+  }
   char text[512] = {};
   ASSERT_GT(::read(log_out.get(), text, sizeof text - 1), 0);
   EXPECT_NE(std::strstr(text, "cannot accept connections"), nullptr) << text;
