@@ -96,6 +96,7 @@ void Notifies::close_device(int device) {
           notify != nullptr && notify->device() == device) {
         std::unique_ptr<Notify> ended = table->remove(handle);
         if (ended != nullptr && !ended->imported()) {  // an imported one is given back at once: others may wait for it
+          ended->give_number_back();
           keep_for_calls(std::move(ended));
         }
       }

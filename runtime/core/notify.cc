@@ -14,10 +14,14 @@ Notify::Notify(int device, uint32_t id, NotifyCell* cell)
     : device_(device), kind_(Kind::flag), id_(id), ids_(nullptr), cell_(cell) {}
 
 Notify::~Notify() {
-  if (ids_ != nullptr) {
+  give_number_back();
+  cell_->drop_reference();
+}
+
+void Notify::give_number_back() {
+  if (ids_ != nullptr && numbered_.exchange(false, std::memory_order_relaxed)) {  // relaxed: it orders nothing
     ids_->give(id_);
   }
-  cell_->drop_reference();
 }
 
 Result<> Notify::record(Stream& stream, NotifyChange change, uint32_t value) {

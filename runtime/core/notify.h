@@ -11,6 +11,7 @@
 #include "runtime/core/id_pool.h"
 #include "runtime/device/abi/sqe.h"
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <span>
@@ -34,6 +35,8 @@ class Notify {
   // Another process's, which has the number `id` there; `cell` with its NotifyImport.
   Notify(int device, uint32_t id, NotifyCell* cell);
   ~Notify();
+  // Its number is another's to have; what others still call does no harm.
+  void give_number_back();
   Notify(const Notify&) = delete;
   Notify& operator=(const Notify&) = delete;
 
@@ -61,6 +64,7 @@ class Notify {
   const int device_;
   const Kind kind_;
   const uint32_t id_;
+  std::atomic<bool> numbered_{true};
   IdPool* const ids_;  // null: the number is another process's
   NotifyCell* const cell_;
   std::mutex exporting_;  // held while the notify is exported
