@@ -101,8 +101,8 @@ TEST_P(KernelRequestsOver, AreThereWithoutAThreadForThem) {
       [](World& world) {
         uint64_t* base = words(world, 201);
         world.barrier_all();
-        test::ThreadLimit::refuse_from(1);
-        if (world.my_pe() == 0) {
+        if (world.my_pe() == 0) {  // the limit is the process's
+          test::ThreadLimit::refuse_from(1);
           const FakeKernel kernel;
           for (uint64_t round = 1; round <= 200; ++round) {
             p<FromHere>(base + round, round, 1, "p");
@@ -112,9 +112,9 @@ TEST_P(KernelRequestsOver, AreThereWithoutAThreadForThem) {
             EXPECT_EQ(g<FromHere>(base + round, 1, "g"), round);
           }
           EXPECT_GE(test::ThreadLimit::asked(), 1);
+          test::ThreadLimit::lift();
         }
         world.barrier_all();
-        test::ThreadLimit::lift();
       },
       posted(GetParam()));
 }
