@@ -3,6 +3,7 @@
 #include "runtime/base/thread_instance.h"
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -15,10 +16,11 @@ struct RunningCall {
   uint64_t seen;
   // Acquire: all that the call did lies before what comes next here; pairs with its end.
   bool is_over() const { return turn->turn.load(std::memory_order_acquire) != seen; }
+  bool operator==(const RunningCall&) const = default;
 };
 
 struct Kept {
-  std::shared_ptr<void> object;
+  std::vector<std::shared_ptr<void>> objects;
   std::vector<RunningCall> calls;
 };
 
@@ -44,17 +46,20 @@ class Calls {
     take_free(&free);
     // Whoever has not begun by now finds the object no more; whoever has is seen below.
     membarrier(BellScope::process);
-    Kept kept{std::move(object), {}};
+    std::vector<RunningCall> calls;
     for (const auto& turn : turns_) {
       const uint64_t seen = turn->turn.load(std::memory_order_acquire);
       if (seen % 2 != 0 && turn.get() != mine) {
-        kept.calls.push_back({turn, seen});
+        calls.push_back({turn, seen});
       }
     }
-    if (kept.calls.empty()) {
-      free.push_back(std::move(kept.object));
+    if (calls.empty()) {
+      free.push_back(std::move(object));
+    } else if (!kept_.empty() && kept_.back().calls == calls) {  // of a reset with thousands, under one call that blocks
+      kept_.back().objects.push_back(std::move(object));
     } else {
-      kept_.push_back(std::move(kept));
+      kept_.emplace_back().objects.push_back(std::move(object));
+      kept_.back().calls = std::move(calls);
     }
   }
 
@@ -63,10 +68,11 @@ class Calls {
   void take_free(std::vector<std::shared_ptr<void>>* free) {
     std::erase_if(kept_, [&](Kept& kept) {
       std::erase_if(kept.calls, [](const RunningCall& call) { return call.is_over(); });
-      if (kept.calls.empty()) {
-        free->push_back(std::move(kept.object));
+      if (!kept.calls.empty()) {
+        return false;
       }
-      return kept.calls.empty();
+      std::move(kept.objects.begin(), kept.objects.end(), std::back_inserter(*free));
+      return true;
     });
   }
 

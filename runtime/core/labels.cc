@@ -3,6 +3,7 @@
 #include "runtime/core/call_scope.h"
 
 #include <memory>
+#include <utility>
 
 namespace canopy {
 Result<void*> Labels::create(void* context) {
@@ -17,9 +18,11 @@ Result<void*> Labels::create(void* context) {
 }
 
 Result<> Labels::destroy(void* label) {
-  if (labels_.remove(label) == nullptr) {
+  std::unique_ptr<Label> ended = labels_.remove(label);
+  if (ended == nullptr) {
     return fail(Errc::stale_handle, "{} is not a live label", fmt::ptr(label));
   }
+  keep_for_calls(std::move(ended));  // close_context() may be looking at it
   return {};
 }
 
@@ -51,9 +54,11 @@ Result<void*> Labels::create_list(std::span<void* const> labels, void* context) 
 }
 
 Result<> Labels::destroy_list(void* list) {
-  if (lists_.remove(list) == nullptr) {
+  std::unique_ptr<List> ended = lists_.remove(list);
+  if (ended == nullptr) {
     return fail(Errc::stale_handle, "{} is not a live list of labels", fmt::ptr(list));
   }
+  keep_for_calls(std::move(ended));
   return {};
 }
 

@@ -58,7 +58,12 @@ Result<Notify*> Notifies::find(void* handle, Notify::Kind kind) const {
 }
 
 Result<> Notifies::destroy(void* handle, Notify::Kind kind) {
-  if (table(kind).remove(handle) == nullptr) {
+  std::unique_ptr<Notify> ended;
+  {
+    std::lock_guard lock(mutex_);  // close_device() looks at what is there
+    ended = table(kind).remove(handle);
+  }
+  if (ended == nullptr) {
     return fail(Errc::stale_handle, "{} is not a live {}", fmt::ptr(handle), Notify::name_of(kind));
   }
   return {};
@@ -83,8 +88,10 @@ Result<> Notifies::clear(std::span<void* const> handles) {
 
 void Notifies::close_imports(int device) {
   for (void* handle : flags_.handles()) {
+    std::unique_ptr<Notify> ended;
+    std::lock_guard lock(mutex_);
     if (const Notify* notify = flags_.find(handle); notify != nullptr && notify->imported() && notify->device() == device) {
-      flags_.remove(handle);
+      ended = flags_.remove(handle);
     }
   }
 }
@@ -92,13 +99,16 @@ void Notifies::close_imports(int device) {
 void Notifies::close_device(int device) {
   for (HandleTable<Notify>* table : {&flags_, &counters_}) {
     for (void* handle : table->handles()) {
-      if (const Notify* notify = table->find(handle);
-          notify != nullptr && notify->device() == device) {
-        std::unique_ptr<Notify> ended = table->remove(handle);
-        if (ended != nullptr && !ended->imported()) {  // an imported one is given back at once: others may wait for it
-          ended->give_number_back();
-          keep_for_calls(std::move(ended));
+      std::unique_ptr<Notify> ended;
+      {
+        std::lock_guard lock(mutex_);
+        if (const Notify* notify = table->find(handle); notify != nullptr && notify->device() == device) {
+          ended = table->remove(handle);
         }
+      }
+      if (ended != nullptr && !ended->imported()) {  // an imported one is given back at once: others may wait for it
+        ended->give_number_back();
+        keep_for_calls(std::move(ended));
       }
     }
   }

@@ -147,9 +147,14 @@ void Runtime::close_unused_device(int device) {
     return;
   }
   for (void* handle : events_.handles()) {
-    if (const Event* event = events_.find(handle); event != nullptr && event->device() == device) {
-      end_event(handle);
+    {
+      std::lock_guard lock(holds_mutex_);  // nobody destroys it while we look
+      const Event* event = events_.find(handle);
+      if (event == nullptr || event->device() != device) {
+        continue;
+      }
     }
+    end_event(handle);
   }
   notifies_.close_device(device);
   std::vector<MemorySpan> spans = pools_.memory_spans(device);
@@ -372,7 +377,12 @@ Result<void*> Runtime::keep_shared_event(int device, uint32_t flags, std::shared
 }
 
 Result<> Runtime::destroy_event(void* handle) {
-  if (events_.remove(handle) == nullptr) {
+  std::unique_ptr<Event> ended;
+  {
+    std::lock_guard lock(holds_mutex_);  // close_unused_device() looks at what is there
+    ended = events_.remove(handle);
+  }
+  if (ended == nullptr) {
     return fail(Errc::stale_handle, "{} is not a live event", fmt::ptr(handle));
   }
   return {};
