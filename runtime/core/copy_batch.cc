@@ -32,7 +32,11 @@ static_assert(sizeof(ItemList) % alignof(Item) == 0);
 
 void run_items(void* argument) {
   auto* list = static_cast<ItemList*>(argument);
-  const DmaScope engine(list->strand->device());
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < list->count; ++i) {
+    bytes += list->items()[i].bytes;
+  }
+  const DmaScope engine(list->strand->device(), bytes);
   for (size_t i = 0; i < list->count; ++i) {
     const Item& item = list->items()[i];
     TouchScope use(list->watch, list->frees, {item.dst, item.bytes, item.src, item.bytes});

@@ -4,6 +4,8 @@
 #include "runtime/core/runtime.h"
 #include "runtime/device/dma_scope.h"
 
+#include <algorithm>
+
 namespace canopy {
 namespace {
 
@@ -58,7 +60,7 @@ Result<CopyWay> way_between(Runtime& runtime, const CopyEnds& ends) {
 // Ordinary memory of the caller may be freed by who it belongs to; all else is kept until move() is done.
 template <class Move>
 Result<> touch_ends(Runtime& runtime, const CopyEnds& ends, TouchedRanges ranges, Move&& move) {
-  const DmaScope engine(engine_of(runtime, ends));
+  const DmaScope engine(engine_of(runtime, ends, std::max(ranges.dst_bytes, ranges.src_bytes)));
   ranges.dst = pageable(ends.dst) ? nullptr : ranges.dst;
   ranges.src = pageable(ends.src) ? nullptr : ranges.src;
   return use_memory(runtime.task_memory(), ends.frees, ranges, move);
@@ -163,8 +165,8 @@ Result<> count_copy(Runtime& runtime, const CopyEnds& ends, uint64_t bytes, Resu
   return done;
 }
 
-DeviceCores* engine_of(Runtime& runtime, const CopyEnds& ends) {
-  const auto driver = TraceBuffer::cores_watched() ? runtime.driver() : Result<Driver*>(nullptr);
+DeviceCores* engine_of(Runtime& runtime, const CopyEnds& ends, uint64_t bytes) {
+  const auto driver = DmaScope::counts(bytes) ? runtime.driver() : Result<Driver*>(nullptr);
   if (!driver || *driver == nullptr) [[likely]] {
     return nullptr;
   }

@@ -64,8 +64,8 @@ Result<> make_fill(Runtime& runtime, const CopyEnds& ends, void* dst, size_t byt
 // Errc::invalid_argument: memory of ours was freed meanwhile.
 Result<> make_copy(Runtime& runtime, const CopyEnds& ends, void* dst, const void* src, size_t bytes);
 Result<> make_copy(Runtime& runtime, const CopyEnds& ends, const Copy2d& copy);
-// That device, if anybody wants to know how busy it is; else null.
-DeviceCores* engine_of(Runtime& runtime, const CopyEnds& ends);
+// That device, if a copy of so many bytes counts (device/dma_scope.h); else null.
+DeviceCores* engine_of(Runtime& runtime, const CopyEnds& ends, uint64_t bytes);
 // For the host's counts of traffic: `bytes` of a checked copy that has been made, or queued, unless `done` is a failure.
 // Returns `done`.
 Result<> count_copy(Runtime& runtime, const CopyEnds& ends, uint64_t bytes, Result<> done = {});

@@ -178,12 +178,15 @@ Result<> SharedEvent::record(Stream& stream) {
                 "called cannot wait for their end", stream.id(), Page::kRecords);
   }
   const Stream::Held held(stream);
+  const uint32_t aborts = stream.aborts();
   Result<> usable;
   // wait_until() may ask again after a yes. Any process's records may be in the way, so nobody rings.
   const auto settled = [&] {
     const bool some_end = own_pending_.load(std::memory_order_acquire) != 0 || records_.others_pending();
     return posted || !usable || (posted = post_record(stream)) || !some_end ||
-           !(usable = check_creator().and_then([&] { return stream.check_accepts(); }));
+           !(usable = check_creator().and_then([&] { return stream.check_accepts(); }).and_then([&] {
+             return stream.check_aborts(aborts);
+           }));
   };
   wait_until(settled, nullptr, BellScope::host, Deadline::never(), [&] {
     return fmt::format("stream {}: one of {} pending records of an event between processes to be made", stream.id(), Page::kRecords);

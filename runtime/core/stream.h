@@ -146,6 +146,9 @@ class Stream {
   // Drops all tasks and waits until the one that runs has ended; who synchronises meanwhile hears of it. After
   // Errc::stream_timeout what was submitted before is still dropped, as soon as that one ends.
   Result<> abort(AbortReason reason, Deadline deadline);
+  // For who blocks: whether there was one since, or was one then. Errc: stream_aborted, device_aborted.
+  uint32_t aborts() const { return aborts_.load(std::memory_order_acquire); }
+  Result<> check_aborts(uint32_t before) const;
   // The two halves of abort(), so that many streams can begin before one is waited for. Of one thread: other aborts
   // of the stream wait from the first to the second.
   void begin_abort(AbortReason reason);
@@ -187,7 +190,6 @@ class Stream {
   bool take_args(size_t bytes, Sqe* sqe, std::byte** args);
   void wait_for_room();
   std::string describe_wait(uint64_t target) const;
-  Result<> check_aborts(uint32_t before) const;
   Result<> await_dropped(uint64_t ticket, Deadline deadline);
   Result<> stop_in_turn(Deadline deadline);
   void leave_model();

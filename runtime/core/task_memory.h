@@ -7,6 +7,7 @@
 #include "runtime/device/dma_scope.h"
 #include "runtime/device/memory_watch.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <new>
 #include <utility>
@@ -60,7 +61,7 @@ void post_on_memory(Stream& stream, const MemoryWatch& watch, uint64_t frees,
         task.strand->record_error(kCopyFault, std::move(use.why()));
         return;
       }
-      const DmaScope engine(task.strand->device());
+      const DmaScope engine(task.strand->device(), std::max(task.ranges.dst_bytes, task.ranges.src_bytes));
       task.run(task.argument);
     }
   };

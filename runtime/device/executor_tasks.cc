@@ -221,16 +221,16 @@ bool Executor::run_rare_task(Executor*& self, Strand* strand, Sqe* sqe) {
     case SqeKind::copy: {
       self->give_core_back();
       TraceScope span("copy", strand->device().device(), strand->device().dma_track(), -1);
-      const DmaScope busy(strand->device());
       const auto& copy = sqe->body.copy;
+      const DmaScope busy(strand->device(), copy.bytes);
       touch(*strand, copy, copy.src, [&] { copy_bytes(copy.dst, copy.src, copy.bytes); });
       return true;
     }
     case SqeKind::fill: {
       self->give_core_back();
       TraceScope span("fill", strand->device().device(), strand->device().dma_track(), -1);
-      const DmaScope busy(strand->device());
       const auto& fill = sqe->body.fill;
+      const DmaScope busy(strand->device(), fill.bytes);
       touch(*strand, fill, nullptr, [&] { fill_bytes(fill.dst, fill.value, fill.bytes); });
       return true;
     }

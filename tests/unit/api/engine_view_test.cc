@@ -91,6 +91,20 @@ TEST_F(EngineViewTest, CopiesOfStreamsCount) {
   EXPECT_LE(shares.dma, 1);
 }
 
+// Also without anybody who looked when it began.
+TEST_F(EngineViewTest, ACopyThatRunsAlreadyCounts) {
+  constexpr size_t kBytes = size_t{112} << 20;  // 7 ms at 16 GB/s
+  void* from = zeroed_memory(kBytes);
+  void* to = zeroed_memory(kBytes);
+  const aclrtStream stream = make_stream();
+  ACL_OK(aclrtSynchronizeDevice());
+  ACL_OK(aclrtMemcpyAsync(to, kBytes, from, kBytes, ACL_MEMCPY_DEVICE_TO_DEVICE, stream));
+  pass_ms(1);
+  const EngineShares shares = shares_while([] { pass_ms(2); });
+  EXPECT_GT(shares.dma, 0.9);
+  ACL_OK(aclrtSynchronizeStream(stream));
+}
+
 // Whoever makes a copy, and of whatever form, a copy engine is busy with it.
 class CopyLoad : public EngineViewTest {
  protected:

@@ -87,77 +87,89 @@ TEST_F(FreeBesideCopy, ManagedMemory) {
   expect_whole_copy(memory, [&] { return aclrtFree(memory); });
 }
 
-TEST_F(FreeBesideCopy, MappedMemory) {
-  aclrtPhysicalMemProp prop{};
-  prop.handleType = ACL_MEM_HANDLE_TYPE_NONE;
-  prop.allocationType = ACL_MEM_ALLOCATION_TYPE_PINNED;
-  prop.location = {0, ACL_MEM_LOCATION_TYPE_DEVICE};
-  prop.memAttr = ACL_HBM_MEM_HUGE;
-  aclrtDrvMemHandle handle = nullptr;
-  ACL_OK(aclrtMallocPhysical(&handle, kBytes, &prop, 0));
-  void* at = nullptr;
-  ACL_OK(aclrtReserveMemAddress(&at, kBytes, 0, nullptr, 1));
-  ACL_OK(aclrtMapMem(at, kBytes, 0, handle, 0));
-  const auto allow = [&](aclrtMemAccessFlags flags) {
-    aclrtMemAccessDesc device{};
-    device.flags = flags;
-    device.location = {0, ACL_MEM_LOCATION_TYPE_DEVICE};
-    aclrtMemAccessDesc both[2] = {device, device};
-    both[1].location.type = ACL_MEM_LOCATION_TYPE_HOST;
-    return aclrtMemSetAccess(at, kBytes, both, 2);
-  };
-  ACL_OK(allow(ACL_RT_MEM_ACCESS_FLAGS_READWRITE));
-  expect_whole_copy(at, [&] { return allow(ACL_RT_MEM_ACCESS_FLAGS_NONE); });
-  ACL_OK(allow(ACL_RT_MEM_ACCESS_FLAGS_READWRITE));
-  first_word(to_) = 0;
-  expect_whole_copy(at, [&] { return aclrtUnmapMem(at); });
-  ACL_OK(aclrtReleaseMemAddress(at));
-  ACL_OK(aclrtFreePhysical(handle));
-}
-
-// One takes the rights away and waits for the copy; another gives back some of them, which are less than the copy has.
-TEST_F(FreeBesideCopy, RightsThatTwoThreadsChange) {
-  aclrtPhysicalMemProp prop{};
-  prop.allocationType = ACL_MEM_ALLOCATION_TYPE_PINNED;
-  prop.location = {0, ACL_MEM_LOCATION_TYPE_DEVICE};
-  prop.memAttr = ACL_HBM_MEM_HUGE;
-  aclrtDrvMemHandle handle = nullptr;
-  ACL_OK(aclrtMallocPhysical(&handle, kBytes, &prop, 0));
-  void* at = nullptr;
-  ACL_OK(aclrtReserveMemAddress(&at, kBytes, 0, nullptr, 1));
-  ACL_OK(aclrtMapMem(at, kBytes, 0, handle, 0));
-  const auto allow = [&](aclrtMemAccessFlags flags) {
+// Device memory at reserved addresses.
+class MappedBesideCopy : public FreeBesideCopy {
+ protected:
+  void SetUp() override {
+    FreeBesideCopy::SetUp();
+    aclrtPhysicalMemProp prop{};
+    prop.handleType = ACL_MEM_HANDLE_TYPE_NONE;
+    prop.allocationType = ACL_MEM_ALLOCATION_TYPE_PINNED;
+    prop.location = {0, ACL_MEM_LOCATION_TYPE_DEVICE};
+    prop.memAttr = ACL_HBM_MEM_HUGE;
+    ACL_OK(aclrtMallocPhysical(&handle_, kBytes, &prop, 0));
+    ACL_OK(aclrtReserveMemAddress(&at_, kBytes, 0, nullptr, 1));
+    ACL_OK(aclrtMapMem(at_, kBytes, 0, handle_, 0));
+  }
+  void TearDown() override {
+    ACL_OK(aclrtReleaseMemAddress(at_));
+    ACL_OK(aclrtFreePhysical(handle_));
+    FreeBesideCopy::TearDown();
+  }
+  // What device 0 and the host may do with it.
+  aclError allow(aclrtMemAccessFlags flags) {
     aclrtMemAccessDesc both[2] = {};
     both[0] = {flags, {0, ACL_MEM_LOCATION_TYPE_DEVICE}, {}};
     both[1] = {flags, {0, ACL_MEM_LOCATION_TYPE_HOST}, {}};
-    return aclrtMemSetAccess(at, kBytes, both, 2);
-  };
+    return aclrtMemSetAccess(at_, kBytes, both, 2);
+  }
+  aclrtDrvMemHandle handle_ = nullptr;
+  void* at_ = nullptr;
+};
+
+TEST_F(MappedBesideCopy, TakenAwayAndUnmapped) {
+  ACL_OK(allow(ACL_RT_MEM_ACCESS_FLAGS_READWRITE));
+  expect_whole_copy(at_, [&] { return allow(ACL_RT_MEM_ACCESS_FLAGS_NONE); });
+  ACL_OK(allow(ACL_RT_MEM_ACCESS_FLAGS_READWRITE));
+  first_word(to_) = 0;
+  expect_whole_copy(at_, [&] { return aclrtUnmapMem(at_); });
+}
+
+// One takes the rights away and waits for the copy; another gives back some of them, which are less than the copy has.
+TEST_F(MappedBesideCopy, RightsThatTwoThreadsChange) {
   for (int round = 0; round < 10; ++round) {
     ACL_OK(allow(ACL_RT_MEM_ACCESS_FLAGS_READWRITE));
-    first_word(at) = 0;
-    last_word(at) = 0;
+    first_word(at_) = 0;
+    last_word(at_) = 0;
     first_word(to_) = kMark;
     last_word(to_) = kMark;
-    ACL_OK(aclrtMemcpyAsync(at, kBytes, to_, kBytes, ACL_MEMCPY_DEFAULT, stream_));
-    wait_for_mark(at);
+    ACL_OK(aclrtMemcpyAsync(at_, kBytes, to_, kBytes, ACL_MEMCPY_DEFAULT, stream_));
+    wait_for_mark(at_);
     std::thread takes([&] { EXPECT_EQ(allow(ACL_RT_MEM_ACCESS_FLAGS_NONE), ACL_SUCCESS) << why(); });
     aclrtMemAccessFlags now = ACL_RT_MEM_ACCESS_FLAGS_READWRITE;
     while (now != ACL_RT_MEM_ACCESS_FLAGS_NONE) {
       aclrtMemLocation device = {0, ACL_MEM_LOCATION_TYPE_DEVICE};
       uint64_t flags = 0;
-      ACL_OK(aclrtMemGetAccess(at, &device, &flags));
+      ACL_OK(aclrtMemGetAccess(at_, &device, &flags));
       now = static_cast<aclrtMemAccessFlags>(flags);
     }
     EXPECT_EQ(allow(ACL_RT_MEM_ACCESS_FLAGS_READ), ACL_SUCCESS) << why();
-    EXPECT_EQ(last_word(at), kMark) << "the copy was at it";
+    EXPECT_EQ(last_word(at_), kMark) << "the copy was at it";
     takes.join();
     ACL_OK(aclrtSynchronizeStream(stream_));
-    EXPECT_NE(aclrtMemcpy(at, kBytes, to_, kBytes, ACL_MEMCPY_DEFAULT), ACL_SUCCESS) << "may only be read";
-    ACL_OK(aclrtMemcpy(to_, kBytes, at, kBytes, ACL_MEMCPY_DEFAULT));
+    EXPECT_NE(aclrtMemcpy(at_, kBytes, to_, kBytes, ACL_MEMCPY_DEFAULT), ACL_SUCCESS) << "may only be read";
+    ACL_OK(aclrtMemcpy(to_, kBytes, at_, kBytes, ACL_MEMCPY_DEFAULT));
   }
-  ACL_OK(aclrtUnmapMem(at));
-  ACL_OK(aclrtReleaseMemAddress(at));
-  ACL_OK(aclrtFreePhysical(handle));
+  ACL_OK(aclrtUnmapMem(at_));
+}
+
+// Whoever the stream's device is, its tasks ask: not only copies.
+TEST_F(MappedBesideCopy, TasksOfAStreamAskForItsDevicesRights) {
+  constexpr size_t kSmall = 4096;
+  ACL_OK(allow(ACL_RT_MEM_ACCESS_FLAGS_READWRITE));
+  const auto fill = [&] { return aclrtMemsetAsync(at_, kSmall, 1, kSmall, stream_); };
+  const auto reduce = [&] {
+    return aclrtReduceAsync(at_, to_, kSmall, ACL_RT_MEMCPY_SDMA_AUTOMATIC_SUM, ACL_INT32, stream_, nullptr);
+  };
+  EXPECT_EQ(fill(), ACL_SUCCESS) << why();
+  EXPECT_EQ(reduce(), ACL_SUCCESS) << why();
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  ACL_OK(allow(ACL_RT_MEM_ACCESS_FLAGS_READ));
+  EXPECT_NE(fill(), ACL_SUCCESS);
+  EXPECT_NE(reduce(), ACL_SUCCESS);
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  EXPECT_EQ(*static_cast<uint32_t*>(at_), 0x01010101u + *static_cast<uint32_t*>(to_));
+  ACL_OK(aclrtUnmapMem(at_));
 }
 
 TEST_F(FreeBesideCopy, AChunkOfAPool) {

@@ -270,6 +270,28 @@ TEST_F(IpcEvent, ARecordThatWaitsForOthersFailsWithTheirLoss) {
   ASSERT_EQ(here("let go"), kOk);
 }
 
+TEST_F(IpcEvent, ARecordThatWaitsEndsWithAnAbortOfItsStream) {
+  ASSERT_EQ(here("record held"), kOk);
+  for (int i = 1; i < 480; ++i) {
+    ASSERT_EQ(aclrtRecordEvent(here_.event, here_.held), ACL_SUCCESS) << i;
+  }
+  aclrtStream mine = nullptr;
+  ASSERT_EQ(aclrtCreateStream(&mine), ACL_SUCCESS);
+  std::atomic<aclError> code{-1};
+  std::thread records([&] {
+    (void)aclrtSetDevice(0);
+    code = aclrtRecordEvent(here_.event, mine);
+  });
+  while (code.load() == -1) {  // it may not have begun with the first
+    ASSERT_EQ(aclrtStreamAbort(mine), ACL_SUCCESS);
+    std::this_thread::yield();
+  }
+  records.join();
+  EXPECT_EQ(code.load(), ACL_ERROR_RT_STREAM_ABORT);
+  EXPECT_EQ(aclrtDestroyStream(mine), ACL_SUCCESS);
+  ASSERT_EQ(here("let go"), kOk);
+}
+
 // A record whose word another one still holds takes the next number.
 TEST_F(IpcEvent, OnePendingRecordHoldsUpNoOther) {
   auto other = opener();
