@@ -87,6 +87,8 @@ struct CallTurnOfThread {
   std::shared_ptr<CallTurn> turn = Calls::instance().add();
   ~CallTurnOfThread() {
     CallScope::t_turn_ = nullptr;
+    // A thread that ends within a call (a callback's pthread_exit()) is in none any more.
+    turn->turn.fetch_add(2, std::memory_order_release);
     Calls::instance().remove(turn.get());
   }
 };
