@@ -2,10 +2,12 @@
 // stream to the start of the task behind the wait in another.
 //
 // Same executor: the process is bound to one core, and two streams hand over to each other by
-// events, so that the only executor goes from one to the other. Other core: the recording stream
-// goes on with a task that keeps its executor until the waiting task has started, so another
-// executor must have taken it. The stamps say which thread ran each task, and only pairs that were
-// what they should be count.
+// events, so that the only executor goes from one to the other. It is the mean of a chain, and the clock is
+// read at both ends only: a reading takes 10 ns and more, some machines' clocks go by steps of 10 ns.
+//
+// Other core: the recording stream goes on with a task that keeps its executor until the waiting task
+// has started, so another executor must have taken it. The stamps say which thread ran each task, and
+// only pairs that were what they should be count.
 #include "tests/bench/device/bench.h"
 #include "tests/bench/device/stamp.h"
 
@@ -28,6 +30,13 @@ __global__ __aicore__ void event_stamp(GM_ADDR stamp) {
   canopy::bench::take_stamp(reinterpret_cast<__gm__ Stamp*>(stamp));
 }
 CANOPY_KERNEL(event_stamp)
+
+__global__ __aicore__ void event_mark(GM_ADDR stamp) {
+  auto* mark = reinterpret_cast<__gm__ Stamp*>(stamp);
+  mark->thread = canopy::bench::thread_id();
+  ++mark->runs;
+}
+CANOPY_KERNEL(event_mark)
 
 // Keeps its executor, without yielding, until the task that owns `stamp` has run `runs` times.
 __global__ __aicore__ void event_hold(GM_ADDR stamp, uint64_t runs) {
@@ -88,15 +97,14 @@ struct Rig {
   }
 };
 
-// Adds the hand-overs of a round that ran on the same thread, or on two, as wanted.
-void collect(Rig& rig, uint64_t round, bool same_thread, double ns_per_tick,
-             std::vector<double>& samples) {
+// Adds the hand-overs of a round that went to another thread.
+void collect(Rig& rig, uint64_t round, double ns_per_tick, std::vector<double>& samples) {
   for (size_t i = 0; i < kPairs; ++i) {
     expect_equal(rig.before[i].runs, round, "event_sync: runs of a recording task");
     expect_equal(rig.after[i].runs, round, "event_sync: runs of a waiting task");
     const auto ticks = static_cast<int64_t>(rig.after[i].start - rig.before[i].end);
     expect_equal(ticks < 0, 0, "event_sync: waiting tasks that did not wait");
-    if ((rig.before[i].thread == rig.after[i].thread) == same_thread) {
+    if (rig.before[i].thread != rig.after[i].thread) {
       samples.push_back(static_cast<double>(ticks) * ns_per_tick);
     }
   }
@@ -162,15 +170,24 @@ void event_sync_same_ns(double ns_per_tick) {
   for (uint64_t round = 1; round <= rounds; ++round) {
     rig.close_gate(round);
     for (size_t i = 0; i < kPairs; ++i) {
-      rig.stamp(rig.a, rig.before, i);
+      const auto first = i == 0 ? event_stamp : event_mark;
+      must(canopy::launch(first, 1, rig.a, rig.before.address(i)), "launch of a recording task");
       there[i].hand_over(rig.a, rig.b);
-      rig.stamp(rig.b, rig.after, i);
+      const auto last = i + 1 == kPairs ? event_stamp : event_mark;
+      must(canopy::launch(last, 1, rig.b, rig.after.address(i)), "launch of a waiting task");
       back[i].hand_over(rig.b, rig.a);  // else a would go on with its next task first
     }
     rig.open_and_finish(round);
-    collect(rig, round, true, ns_per_tick, samples);
+    for (size_t i = 0; i < kPairs; ++i) {
+      for (const Stamp& stamp : {rig.before[i], rig.after[i]}) {
+        expect_equal(stamp.runs, round, "event_sync_same_ns: runs of a task");
+        expect_equal(stamp.thread, rig.before[0].thread, "event_sync_same_ns: the thread of a task");
+      }
+    }
+    constexpr double kHandOvers = 2 * kPairs - 1;
+    samples.push_back(static_cast<double>(rig.after[kPairs - 1].start - rig.before[0].end) * ns_per_tick / kHandOvers);
   }
-  finish("event_sync_same_ns", samples, rounds);
+  report("event_sync_same_ns", samples);
 }
 
 namespace {
@@ -196,7 +213,7 @@ void hand_over_to_other_core(const char* name, bool less_line_way, double ns_per
            "launch of event_hold");
     }
     rig.open_and_finish(round);
-    collect(rig, round, false, ns_per_tick, samples);
+    collect(rig, round, ns_per_tick, samples);
     for (size_t i = known; i < samples.size(); ++i) {
       samples[i] -= way_ns;
     }
