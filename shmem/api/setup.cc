@@ -69,6 +69,9 @@ void* pshmem_ptr(const void* dest, int pe) {
   if (offset >= hot.bytes || static_cast<uint32_t>(pe) >= hot.n_pes || hot.peers[pe].base == 0) {
     return nullptr;
   }
+  if (pe == hot.my_pe) {
+    return const_cast<void*>(dest);  // a global's own address, not where the slot shows it once more
+  }
   return reinterpret_cast<void*>(hot.peers[pe].base + offset);
 }
 

@@ -67,6 +67,8 @@ static void rma(void) {
   EXPECT(!shmem_addr_accessible(&constant, next) && !shmem_addr_accessible(stdout, next));
   long* there = (long*)shmem_ptr(&data, next);
   if (there) EXPECT(*there == 1000 + me);
+  const void* own = shmem_ptr(&data, me);
+  EXPECT(own == NULL || own == &data);
   shmem_barrier_all();
 }
 
