@@ -1,10 +1,12 @@
 // canopy cluster: fake hosts on one machine. What each command means is in launcher/cluster.
 #include "launcher/cli/cluster_command.h"
+#include "launcher/cli/number.h"
 
 #include "launcher/cluster/faults.h"
 #include "launcher/cluster/namespaces.h"
 #include "runtime/base/env.h"
 
+#include <limits>
 #include <memory>
 
 namespace canopy::cli {
@@ -134,7 +136,8 @@ void add_life(CLI::App* parent, const Shared& options, int& code) {
   command->add_option("N", options->hosts, "Number of hosts")->required();
   command->add_option("--rails", options->rails, "Networks that join all hosts (1)");
   command->add_option("--while", options->while_pid,
-                      "End the cluster with this process; in a script: --while $$");
+                      "End the cluster with this process; in a script: --while $$")
+      ->check(number_from(1, std::numeric_limits<pid_t>::max()));
   command->callback([options, &code] { code = answer(up(*options)); });
 
   command = add(parent, options, "down", "End it, with everything that runs on it");

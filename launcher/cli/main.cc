@@ -3,6 +3,7 @@
 #include "topology/discover/discover.h"
 
 #include <algorithm>
+#include <csignal>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -31,6 +32,18 @@ int explain(const CLI::App& app, const CLI::ParseError& error, const std::string
   return complain(known ? first : "", fmt::format("{} (see canopy --help)", error.what()));
 }
 
+// A flag is given or not: "--json=false" is an error, as "--events=0".
+void take_flags_without_values(CLI::App& command) {
+  for (CLI::Option* option : command.get_options()) {
+    if (option->get_items_expected_max() == 0) {
+      option->disable_flag_override();
+    }
+  }
+  for (CLI::App* inner : command.get_subcommands({})) {
+    take_flags_without_values(*inner);
+  }
+}
+
 // What the commands do. Their exit code; of `app`, what was chosen.
 int run(CLI::App& app, int argc, char** argv) {
   app.set_version_flag("--version", CANOPY_VERSION);
@@ -43,6 +56,9 @@ int run(CLI::App& app, int argc, char** argv) {
   add_cluster(app, code);
   add_bench(app, code);
   add_smi(app, code);
+  for (CLI::App* command : app.get_subcommands({})) {
+    take_flags_without_values(*command);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -77,6 +93,7 @@ int run_and_write(int argc, char** argv) {
 }  // namespace canopy::cli
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // beyond ulimit -f a write is an error, not the end
   canopy::cli::hold_standard_streams();
   canopy::topology::register_hwloc_discovery();
   return canopy::cli::run_and_write(argc, argv);

@@ -149,15 +149,18 @@ Result<P2pPair> measure_pair(const topology::Machine& machine, const P2pPlan& pl
   return pair;
 }
 
-Result<> choose_devices(const topology::Machine& machine, std::vector<int>& devices) {
+Result<> choose_devices(const Driver& driver, std::vector<int>& devices) {
+  const topology::Machine& machine = driver.machine();
+  if (machine.count() == 0) {
+    return fail(Errc::out_of_range, "there is no device to measure: {}", driver.describe_machine());
+  }
   if (devices.empty()) {
     devices.resize(static_cast<size_t>(machine.count()));
     std::iota(devices.begin(), devices.end(), 0);
   }
   for (size_t i = 0; i < devices.size(); ++i) {
     if (devices[i] < 0 || devices[i] >= machine.count()) {
-      return fail(Errc::out_of_range, "device {}: machine '{}' has {}", devices[i], machine.name(),
-                  machine.count());
+      return fail(Errc::out_of_range, "device {}: there are {}, of {}", devices[i], machine.count(), driver.describe_machine());
     }
     if (std::count(devices.begin(), devices.end(), devices[i]) > 1) {
       return fail(Errc::out_of_range, "device {} is named twice", devices[i]);
@@ -172,7 +175,7 @@ Result<P2pMatrix> measure_p2p(P2pPlan plan, const std::function<void(size_t, siz
   CANOPY_ASSIGN(const AclSession session, AclSession::open());
   CANOPY_ASSIGN(Driver * driver, Driver::current());
   const topology::Machine& machine = driver->machine();
-  CANOPY_TRY(choose_devices(machine, plan.devices));
+  CANOPY_TRY(choose_devices(*driver, plan.devices));
   uint64_t most = kLatencyBytes;
   for (const uint64_t bytes : plan.sizes) {
     most = std::max(most, bytes);

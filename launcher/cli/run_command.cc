@@ -153,10 +153,14 @@ void add_run(CLI::App& app, int& code) {
   command
       ->add_option("-x", options->exports, "Environment variable for the PEs, NAME or NAME=VALUE")
       ->take_all()
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->check([](const std::string& text) {
+        return std::string(text.empty() || text.front() == '=' ? "the name of a variable is wanted" : "");
+      });
   command->add_option("--spec", options->spec, "The NPUs of each host (sets CANOPY_SOC_SPEC)");
-  command->add_option("--host", options->hosts, "Hosts, as mpirun takes them: h0:2,h1:2");
-  command->add_option("--hostfile", options->hostfile, "A file with one host a line");
+  const auto not_empty = [](const std::string& text) { return std::string(text.empty() ? "it is empty" : ""); };
+  command->add_option("--host", options->hosts, "Hosts, as mpirun takes them: h0:2,h1:2")->check(not_empty);
+  command->add_option("--hostfile", options->hostfile, "A file with one host a line")->check(CLI::ExistingFile);
   command->add_flag("--dry-run", options->dry_run, "Print the mpirun command and stop");
   command->prefix_command();  // from the program on, everything is the program's
   command->callback([options, command, &code] { code = run(*options, command->remaining()); });

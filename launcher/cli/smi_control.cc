@@ -37,7 +37,7 @@ std::vector<std::string> users_of(const HostView& view, int device) {
   std::vector<std::string> users;
   for (const HostOwner& owner : view.owners()) {
     if (owner.uses(device)) {
-      users.push_back(fmt::format("{} ({})", owner.pid, owner.name));
+      users.push_back(fmt::format("{} ({})", pid_text(owner.pid, owner.pid_namespace), owner.name));
     }
   }
   return users;

@@ -85,6 +85,7 @@ json smi_json(const SmiSnapshot& snapshot, std::optional<int> only) {
     if (!only || process.device == *only) {
       processes.push_back({{"device", process.device},
                            {"pid", process.pid},
+                           {"pid_namespace", process.pid_namespace == 0 ? json(nullptr) : json(process.pid_namespace)},
                            {"name", process.name},
                            {"hbm_used_bytes", process.used_bytes}});
     }

@@ -1,8 +1,8 @@
 #include "launcher/cli/smi_options.h"
 
 #include "launcher/cli/command.h"
+#include "launcher/cli/number.h"
 
-#include <charconv>
 #include <limits>
 
 namespace canopy::cli {
@@ -10,23 +10,6 @@ namespace {
 
 constexpr uint64_t kMostLooks = 1'000'000'000;
 constexpr const char* kTopo = "topo";
-
-template <class T>
-std::optional<T> number(const std::string& text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
-}
-
-// A check of CLI11: the sentence about a text that is wrong.
-template <class T>
-auto number_from(T low, T high) {
-  return [low, high](const std::string& text) {
-    const auto value = number<T>(text);
-    return value && *value >= low && *value <= high ? std::string()
-                                                    : fmt::format("'{}' is no number from {} to {}", text, low, high);
-  };
-}
 
 std::string seconds_or_view(const std::string& text) {
   return text == kTopo ? "" : number_from(0.01, 86400.)(text);
@@ -99,6 +82,14 @@ int check_smi_options(const SmiOptions& options) {
                                                      : "";
   if (!action.empty() && !look.empty()) {
     return complain("smi", fmt::format("{} changes a device, and goes with no {}", action, look));
+  }
+  const std::string part = options.json                ? "--json"
+                           : options.events          ? "--events"
+                           : options.device          ? "-i"
+                           : !options.view.empty() ? options.view
+                                                     : "";
+  if (options.export_folder && !part.empty()) {
+    return complain("smi", fmt::format("--export-log writes all there is, of all devices, and goes with no {}", part));
   }
   if (options.events && !options.view.empty()) {
     return complain("smi", fmt::format("{} and --events are two views: one at a time", options.view));

@@ -43,7 +43,7 @@ void add_owner(SmiSnapshot* snapshot, const HostOwner& owner) {
     const uint64_t used = owner.used_bytes[static_cast<size_t>(device.id)];
     device.used_bytes += used;
     if (owner.uses(device.id)) {
-      snapshot->processes.push_back({device.id, owner.pid, owner.name, used});
+      snapshot->processes.push_back({device.id, owner.pid, owner.pid_namespace, owner.name, used});
     }
   }
 }

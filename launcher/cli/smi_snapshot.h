@@ -35,7 +35,8 @@ struct SmiDevice {
 
 struct SmiProcess {
   int device = 0;
-  pid_t pid = 0;  // as it sees itself
+  pid_t pid = 0;  // as HostOwner's, and
+  uint64_t pid_namespace = 0;
   std::string name;
   uint64_t used_bytes = 0;
 };

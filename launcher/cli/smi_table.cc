@@ -47,7 +47,7 @@ std::string process_rows(const SmiSnapshot& snapshot, std::optional<int> only) {
   Rows rows = {{"NPU", "pid", "process", "HBM used"}};
   for (const SmiProcess& process : snapshot.processes) {
     if (!only || process.device == *only) {
-      rows.push_back({std::to_string(process.device), std::to_string(process.pid), process.name,
+      rows.push_back({std::to_string(process.device), pid_text(process.pid, process.pid_namespace), process.name,
                       readable_bytes(process.used_bytes)});
     }
   }
@@ -151,6 +151,10 @@ std::string links_of(const SmiSnapshot& snapshot, int id) {
 std::string time_text(uint64_t ns) {
   const auto seconds = static_cast<time_t>(ns / 1'000'000'000);
   return fmt::format("{:%Y-%m-%d %H:%M:%S}.{:03}", fmt::localtime(seconds), ns / 1'000'000 % 1000);
+}
+
+std::string pid_text(pid_t pid, uint64_t pid_namespace) {
+  return pid_namespace == 0 ? std::to_string(pid) : fmt::format("{}@{}", pid, pid_namespace);
 }
 
 std::string smi_table(const SmiSnapshot& snapshot, std::optional<int> only) {

@@ -19,6 +19,8 @@ std::string smi_events(const EventLog::Reading& all, std::optional<int> only);
 nlohmann::json smi_json(const SmiSnapshot& snapshot, std::optional<int> only);
 nlohmann::json smi_events_json(const EventLog::Reading& all, std::optional<int> only);
 
+// "1", or "1@4026532281": of a pid namespace that cannot be seen from here, as lsns numbers them.
+std::string pid_text(pid_t pid, uint64_t pid_namespace);
 // "2026-11-22 13:30:01.123", local time.
 std::string time_text(uint64_t ns_since_1970);
 

@@ -85,6 +85,12 @@ int explain_path(const Machine& machine, const Options& options) {
 }
 
 int topo(const Options& options) {
+  if (options.list && (options.json || !options.why.empty() || !options.force.empty() || !options.svg_path.empty())) {
+    return complain("topo", "--list goes with no other option");
+  }
+  if (options.json && !options.why.empty()) {
+    return complain("topo", "--why explains in a sentence, and goes with no --json");
+  }
   if (options.list) {
     say("auto\n{}\n", fmt::join(topology::installed_specs(), "\n"));
     return 0;
@@ -120,7 +126,8 @@ void add_topo(CLI::App& app, int& code) {
   command->add_option("--spec", options->spec,
                       "auto, an installed spec, a spec file, hwloc, or hwloc:FILE");
   command->add_flag("--json", options->json, "Print the machine as a spec file");
-  command->add_option("--svg", options->svg_path, "Write a picture to this file");
+  command->add_option("--svg", options->svg_path, "Write a picture to this file")
+      ->check([](const std::string& path) { return std::string(path.empty() ? "the name of a file is wanted" : ""); });
   command->add_option("--why", options->why, "Explain the path from NPU A to NPU B")->expected(2);
   command->add_option("--force", options->force, "With --why: direct, staged or refused");
   command->add_flag("--list", options->list, "List the specs that have a name");

@@ -1,5 +1,6 @@
 // canopy trace: what a timeline says, in numbers and as a picture, without a browser.
 #include "launcher/cli/command.h"
+#include "launcher/cli/number.h"
 #include "launcher/cli/trace_file.h"
 #include "launcher/cli/trace_svg.h"
 
@@ -105,7 +106,7 @@ void add_trace(CLI::App& app, int& code) {
   command
       ->add_option("--pause", options->pause_us,
                    "how long a window's spans may pause, in microseconds")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number_from(0.0, 1e17))
       ->capture_default_str();
   command->callback([&code, options] { code = trace(*options); });
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <fstream>
 #include <limits>
 #include <map>
@@ -12,6 +13,8 @@
 namespace canopy::cli {
 namespace {
 using nlohmann::json;
+
+constexpr double kMostUs = 1e17;  // 3,000 years
 
 class Reader {
  public:
@@ -22,7 +25,12 @@ class Reader {
     if (!in) {
       return fail_errno(Errc::io, errno, "{} cannot be read", path_);
     }
-    json all = json::parse(in, nullptr, false);
+    json all;
+    try {
+      all = json::parse(in, nullptr, false);
+    } catch (const std::ios_base::failure&) {  // of the file itself: a folder, a device
+      return fail(Errc::io, "{} cannot be read: it is no file with text", path_);
+    }
     if (all.is_object() && all.contains("traceEvents")) {
       all = std::move(all["traceEvents"]);
     }
@@ -52,6 +60,10 @@ class Reader {
       }
       const double begin = event.at("ts").get<double>();
       const double length = event.at("dur").get<double>();
+      if (!(std::abs(begin) <= kMostUs && length >= 0 && length <= kMostUs)) {
+        return fail(Errc::parse, "{}: event {} begins at {} us and lasts {}: such times are no timeline's", path_, index, begin,
+                    length);
+      }
       Track& track = processes_[pid].tracks[event.at("tid").get<int64_t>()];
       track.spans.push_back(
           {{begin, begin + length}, number_of(event.at("name").get<std::string>()), 0});

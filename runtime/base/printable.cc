@@ -28,10 +28,18 @@ size_t character_bytes(std::string_view text) {
   return whole ? bytes : 0;
 }
 
-// U+0000 to U+001F, and U+007F to U+009F.
+// U+0000 to U+001F, U+007F to U+009F, and what changes the direction of the text around it: U+061C, U+200E, U+200F, U+202A to
+// U+202E, U+2066 to U+2069.
 bool is_control(std::string_view character) {
   const uint8_t lead = byte_at(character, 0);
-  return lead < ' ' || lead == 0x7f || (lead == 0xc2 && byte_at(character, 1) < 0xa0);
+  if (lead == 0xe2) {
+    const uint8_t second = byte_at(character, 1);
+    const uint8_t third = byte_at(character, 2);
+    return (second == 0x80 && (third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae))) ||
+           (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+  }
+  return lead < ' ' || lead == 0x7f || (lead == 0xc2 && byte_at(character, 1) < 0xa0) ||
+         (lead == 0xd8 && byte_at(character, 1) == 0x9c);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 namespace canopy {
 
-// The text in UTF-8: '?' stands for each control character, and for each byte that is part of no character.
+// The text in UTF-8: '?' stands for each control character, also of a text's direction, and for each byte that is part of no character.
 std::string printable(std::string_view text);
 
 // How many of its first `most` bytes are whole characters, where it is UTF-8.

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace canopy {
@@ -32,6 +33,8 @@ class Context final : public FailureSink {
   int device_id() const { return device_.id(); }
   Scheduler& scheduler() const { return scheduler_; }
   bool primary() const { return primary_; }
+  // Who destroys it asks first; one may. Under the lock that it is removed under.
+  bool claim_end() { return !std::exchange(end_claimed_, true); }
   // Win over those of the process.
   SystemParameters& system_parameters() { return system_parameters_; }
 
@@ -67,6 +70,7 @@ class Context final : public FailureSink {
   Device& device_;
   Scheduler& scheduler_;
   const bool primary_;
+  bool end_claimed_ = false;
   SystemParameters system_parameters_;
   void* default_stream_ = nullptr;
   Stream* default_object_ = nullptr;

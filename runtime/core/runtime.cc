@@ -304,6 +304,9 @@ Result<> Runtime::destroy_context(void* handle) {
     return fail(Errc::invalid_argument, "the primary context of device {} goes with aclrtResetDevice",
                 context->device_id());
   }
+  if (!context->claim_end()) {
+    return fail(Errc::stale_handle, "{} is not a live context any more: another call is destroying it", fmt::ptr(handle));
+  }
   release_context(handle, lock);
   if (t_context_ == handle) {
     t_context_ = nullptr;

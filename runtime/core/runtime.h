@@ -114,6 +114,7 @@ class Runtime {
   NamedCallbacks<aclrtStreamStateCallback>& stream_callbacks() { return stream_callbacks_; }
   // The stream of a handle (null: the default stream), if it belongs to the current context.
   Result<Stream*> live_stream(void* handle);
+  Result<Stream*> live_stream_of(Context& context, void* handle);
   // The same, if it takes tasks.
   Result<Stream*> stream(void* handle) {
     // Two look-ups, no lock: this is on the launch path.

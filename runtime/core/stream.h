@@ -165,6 +165,9 @@ class Stream {
   void seal(const char* because) { sealed_.store(because, std::memory_order_relaxed); }
   // Errc::bound. `what` it cannot be.
   Result<> check_unbound(const char* what) const;
+  // Who destroys the stream asks first; one may. REQUIRES: it is found, under the lock that it is removed under.
+  bool claim_end() { return !end_claimed_.exchange(true, std::memory_order_relaxed); }
+  void forgo_end() { end_claimed_.store(false, std::memory_order_relaxed); }  // it stays; by who may
   // ---- Order across streams, for who hands memory from one to another. Kept of those streams only that ask.
   // From here on the events that this stream records tell who waits for them how far it had got.
   void note_followers() { followed_.store(true, std::memory_order_relaxed); }
@@ -202,6 +205,7 @@ class Stream {
   StreamSettings settings_;
   std::atomic<void*> model_{nullptr};
   std::atomic<const char*> sealed_{nullptr};
+  std::atomic<bool> end_claimed_{false};  // relaxed: a claim, nothing else
   // One abort() or stop() at a time. Not a mutex: an abort of the device holds those of all its streams.
   std::binary_semaphore abort_turn_{1};
   std::atomic<uint32_t> aborts_{0};    // begun and finished; odd while one is under way

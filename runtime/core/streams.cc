@@ -65,15 +65,25 @@ Result<uint32_t> Runtime::streams_available() {
 
 Result<> Runtime::destroy_stream(void* handle, bool drop_work) {
   CANOPY_TRY(CallbackScope::refuse("destroying a stream"));
-  CANOPY_ASSIGN(Stream * found, live_stream(handle));
-  if (found->is_default()) {
-    return fail(Errc::invalid_argument,
-                "a default stream goes with its context and cannot be destroyed");
+  CANOPY_ASSIGN(Context * context, current_context());
+  Stream* found = nullptr;
+  {
+    std::lock_guard lock(holds_mutex_);  // of two who destroy it, or one whose callback does, the second finds it taken
+    CANOPY_ASSIGN(found, live_stream_of(*context, handle));
+    if (found->is_default()) {
+      return fail(Errc::invalid_argument, "a default stream goes with its context and cannot be destroyed");
+    }
+    CANOPY_TRY(found->check_unbound("destroyed"));
+    if (!found->claim_end()) {
+      return fail(Errc::stale_handle, "{} is not a live stream any more: another call is destroying it", fmt::ptr(handle));
+    }
   }
-  CANOPY_TRY(found->check_unbound("destroyed"));
   stream_callbacks_.call(handle, ACL_RT_STREAM_STATE_DESTROY_PRE);
   if (drop_work && !found->stored()) {
-    CANOPY_TRY(found->abort(AbortReason::stream, Deadline::never()));
+    if (auto aborted = found->abort(AbortReason::stream, Deadline::never()); !aborted) {
+      found->forgo_end();
+      return aborted;
+    }
   }
   found->context().remove_stream(handle);
   retire_stream(handle, false);
@@ -141,23 +151,28 @@ Result<Stream*> Runtime::stream_slow(void* handle) {
 
 Result<Stream*> Runtime::live_stream(void* handle) {
   CANOPY_ASSIGN(Context * context, current_context());
+  return live_stream_of(*context, handle);
+}
+
+Result<Stream*> Runtime::live_stream_of(Context& context, void* handle) {
   if (handle == nullptr) {
-    return context->default_stream_object();
+    return context.default_stream_object();
   }
   Stream* found = streams_.find(handle);
   if (found == nullptr) {
     return fail(Errc::stale_handle, "{} is not a live stream", fmt::ptr(handle));
   }
-  if (&found->context() != context) {
+  if (&found->context() != &context) {
     return fail(
         Errc::wrong_context,
         "stream {} belongs to another context of device {}, the current one is of device {}",
-        found->id(), found->context().device_id(), context->device_id());
+        found->id(), found->context().device_id(), context.device_id());
   }
   return found;
 }
 
 Result<> Runtime::synchronize_stream(void* handle, Deadline deadline) {
+  CANOPY_TRY(CallbackScope::refuse("synchronising a stream"));  // first: such a thread has no context, which is not what is wrong
   CANOPY_ASSIGN(Stream * found, live_stream(handle));
   device_news_.look();
   CANOPY_TRY(device_news_.check(found->context().device_id()));
@@ -197,6 +212,7 @@ Result<> Runtime::order_after(Stream& later, void* earlier) {
 }
 
 Result<> Runtime::synchronize_device(Deadline deadline) {
+  CANOPY_TRY(CallbackScope::refuse("synchronising a device"));
   CANOPY_ASSIGN(Context * context, current_context());
   device_news_.look();
   CANOPY_TRY(device_news_.check(context->device_id()));

@@ -15,6 +15,7 @@
 #include "runtime/driver/complaints.h"
 #include "runtime/driver/listed_processes.h"
 #include "runtime/driver/process_list.h"
+#include "runtime/driver/same_user.h"
 
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -215,8 +216,9 @@ inline size_t BrokerClients::leases(uint64_t id) const {
 }
 
 inline broker_protocol::Status BrokerClients::judge(const broker_socket::Credentials& who) {
-  if (who.uid != ::geteuid()) {
-    complaints_.tell("refused", who.pid, "it belongs to uid {}", who.uid);
+  if (!is_our_user(who.uid, who.pid)) {
+    complaints_.tell("refused", who.pid, "it belongs to uid {}{}", who.uid,
+                     who.uid == ::geteuid() ? ", which stands for all users that this user namespace does not map" : "");
     return broker_protocol::Status::foreign_user;
   }
   if (const auto its = connections_of_.find(who.pid); its != connections_of_.end() && its->second >= limit_of_client()) {

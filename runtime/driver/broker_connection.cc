@@ -2,6 +2,7 @@
 
 #include "runtime/base/descriptor_limit.h"
 #include "runtime/base/mapping.h"
+#include "runtime/driver/same_user.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -249,10 +250,10 @@ Result<UniqueFd> dial(const std::string& address, Deadline deadline) {
                       address);
   }
   // Anybody can take the name of a dead process.
-  const uid_t uid = broker_socket::peer_credentials(socket).uid;
-  if (uid != ::geteuid()) {
-    return fail(Errc::no_permission, "broker '{}' belongs to uid {}, we are uid {}", address, uid,
-                ::geteuid());
+  const auto who = broker_socket::peer_credentials(socket);
+  if (!is_our_user(who.uid, who.pid)) {
+    return fail(Errc::no_permission, "broker '{}' belongs to uid {}{}, we are uid {}", address, who.uid,
+                who.uid == ::geteuid() ? " (which stands for all users that this user namespace does not map)" : "", ::geteuid());
   }
   return socket;
 }

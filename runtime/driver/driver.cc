@@ -2,6 +2,7 @@
 
 #include "runtime/base/check.h"
 #include "runtime/base/env.h"
+#include "runtime/base/printable.h"
 #include "runtime/device/engine_stats.h"
 #include "runtime/device/scheduler.h"
 #include "topology/model/spec_file.h"
@@ -14,18 +15,21 @@
 
 namespace canopy {
 
-Driver::Driver(topology::Machine machine, std::unique_ptr<HostTable> table)
-    : machine_(std::move(machine)), host_table_(std::move(table)) {}
+Driver::Driver(topology::Machine machine, std::unique_ptr<HostTable> table, std::string seen)
+    : machine_(std::move(machine)), seen_(std::move(seen)), host_table_(std::move(table)) {}
 
 Result<std::unique_ptr<Driver>> Driver::create() {
   CANOPY_ASSIGN(topology::Machine machine, topology::machine_from_environment());
   CANOPY_ASSIGN(std::unique_ptr<HostTable> table, HostTable::open());
   if (const auto list = env::text("ASCEND_RT_VISIBLE_DEVICES")) {
     const std::vector<int> ids = topology::parse_visible(*list, machine.count());
+    std::string seen = fmt::format(", of whose {} devices ASCEND_RT_VISIBLE_DEVICES={} leaves {}", machine.count(),
+                                   printable(*list), ids.size());
     machine = topology::visible_part(machine, ids);
     table->number_devices(ids);
+    return std::unique_ptr<Driver>(new Driver(std::move(machine), std::move(table), std::move(seen)));
   }
-  return std::unique_ptr<Driver>(new Driver(std::move(machine), std::move(table)));
+  return std::unique_ptr<Driver>(new Driver(std::move(machine), std::move(table), ""));
 }
 
 Result<Driver*> Driver::current() {
@@ -71,13 +75,17 @@ void Driver::halt_at_exit() {
   }
 }
 
+std::string Driver::describe_machine() const {
+  return fmt::format("machine '{}' ({}){}", machine_.name(), machine_.source(), seen_);
+}
+
 Result<> Driver::check_device(int device) const {
   if (machine_.count() == 0) {
-    return fail(Errc::no_device, "the machine '{}' ({}) has no device", machine_.name(), machine_.source());
+    return fail(Errc::no_device, "no device: {}", describe_machine());
   }
   if (device < 0 || device >= machine_.count()) {
-    return fail(Errc::bad_device, "device {} does not exist: the machine '{}' has devices 0 to {}", device,
-                machine_.name(), machine_.count() - 1);
+    return fail(Errc::bad_device, "device {} does not exist: there are 0 to {} of {}", device, machine_.count() - 1,
+                describe_machine());
   }
   return {};
 }

@@ -38,6 +38,8 @@ class Driver {
   ~Driver();
 
   const topology::Machine& machine() const { return machine_; }
+  // For sentences about devices that are not there: its name, where it comes from, and what hides devices.
+  std::string describe_machine() const;
   HostTable& host_table() { return *host_table_; }
   AddressSpace& address_space() { return address_space_; }
   // What this process and the host tell each other of devices.
@@ -105,9 +107,10 @@ class Driver {
   static bool halted() { return halted_.load(std::memory_order_relaxed); }
 
  private:
-  Driver(topology::Machine machine, std::unique_ptr<HostTable> table);
+  Driver(topology::Machine machine, std::unique_ptr<HostTable> table, std::string seen);
 
   topology::Machine machine_;
+  const std::string seen_;  // for sentences: what of it this process sees; "": all
   std::unique_ptr<HostTable> host_table_;
   const DeviceReports reports_{*host_table_};
   SyncPages sync_pages_;  // before what leases its pages

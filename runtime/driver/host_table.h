@@ -30,7 +30,8 @@ namespace canopy {
 inline constexpr int kMaxDevices = 64;
 
 struct HostOwner {
-  pid_t pid = 0;  // as the owner itself sees it
+  pid_t pid = 0;  // as the owner itself sees it; from a HostView as the viewer does, unless
+  uint64_t pid_namespace = 0;  // this is not 0: then of that namespace, by its inode, into which the viewer cannot see
   std::string name;  // of the program
   std::vector<uint64_t> used_bytes;  // per device
   uint64_t open_devices = 0;         // bit d: device d is open

@@ -11,6 +11,7 @@
 #include "runtime/base/waiter.h"
 #include "runtime/driver/host_table_layout.h"
 #include "runtime/driver/range_lock.h"
+#include "runtime/driver/same_user.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -37,6 +38,9 @@ inline tl::unexpected<Error> cannot_open(const std::string& path, int err) {
     return fail_errno(Errc::no_permission, err, "host table {} is a symbolic link; not followed",
                       path);
   }
+  if (err == EISDIR || err == ENXIO) {  // anybody may have made it: what is no file is refused as a stranger's file is
+    return fail_errno(Errc::no_permission, err, "host table {} is a {}, not a file", path, err == EISDIR ? "directory" : "socket");
+  }
   // fs.protected_regular answers EACCES even to root for a stranger's file in a sticky directory.
   if (err == EACCES && ::lstat(path.c_str(), &found) == 0) {
     return fail_errno(Errc::no_permission, err,
@@ -60,7 +64,7 @@ inline Result<struct stat> check_ownership(const UniqueFd& fd, const std::string
     return fail(Errc::no_permission, "host table {} is not a regular file (mode {:o})", path,
                 found.st_mode);
   }
-  if (found.st_uid != ::geteuid()) {
+  if (!is_our_file(fd, found)) {
     return fail(Errc::no_permission, "host table {} belongs to uid {}, not to uid {}; refused",
                 path, found.st_uid, ::geteuid());
   }

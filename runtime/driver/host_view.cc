@@ -2,6 +2,7 @@
 
 #include "runtime/base/waiter.h"
 #include "runtime/driver/host_table_file.h"
+#include "runtime/driver/slot_claim.h"
 
 #include <algorithm>
 #include <chrono>
@@ -84,6 +85,22 @@ Result<std::optional<HostView>> HostView::look() {
   return std::optional(HostView(path, std::move(*fd), std::move(map)));
 }
 
+namespace {
+
+// Of a process of `pid_namespace`; 0: not known.
+void translate_pid(HostOwner* owner, uint64_t pid_namespace) {
+  if (pid_namespace == 0) {
+    return;
+  }
+  if (const pid_t here = pid_from_here(owner->pid, pid_namespace); here != 0) {
+    owner->pid = here;
+  } else {
+    owner->pid_namespace = pid_namespace;
+  }
+}
+
+}  // namespace
+
 std::vector<HostOwner> HostView::owners() const {
   const auto* header = reinterpret_cast<const host_table::Header*>(map_.base());
   host_table::Slot* slots = host_table::slots_of(map_);
@@ -101,6 +118,7 @@ std::vector<HostOwner> HostView::owners() const {
     // read is the last one's.
     const bool held = range_lock::held_by_other(fd_, host_table::slot_byte(i));
     if (held && load_relaxed(&slots[i].pid) == owner.pid) {
+      translate_pid(&owner, load_relaxed(&slots[i].pid_namespace));
       list.push_back(std::move(owner));
       continue;
     }

@@ -262,6 +262,10 @@ Result<std::shared_ptr<Sharing::Peer>> Sharing::peer_at(uint32_t slot) {
       forget_unmet(std::move(peer));
       if (tag.error().code == Errc::not_found) {
         error_text::take_newest();
+        if (const auto holder = table_.holder_of(slot); holder && lives_in_another_network(holder->pid, holder->pid_namespace)) {
+          return fail(Errc::not_supported, "the process that exported it, {}, lives in another network namespace, where its broker "
+                      "cannot be reached from here", holder->pid);
+        }
         return fail(Errc::peer_lost, "the process that exported it is gone");
       }
       return tl::unexpected(tag.error());

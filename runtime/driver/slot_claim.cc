@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 namespace canopy {
 namespace {
@@ -44,6 +46,29 @@ pid_t own_view_of(pid_t pid) {
 }  // namespace
 
 uint64_t own_pid_namespace() { return namespace_at("/proc/self/ns/pid"); }
+
+pid_t pid_from_here(pid_t pid, uint64_t pid_namespace) {
+  if (pid_namespace == own_pid_namespace()) {
+    return pid;
+  }
+  if (!proc_is_of_our_namespace()) {
+    return 0;
+  }
+  std::error_code failed;
+  for (std::filesystem::directory_iterator each("/proc", failed), end; !failed && each != end; each.increment(failed)) {
+    const pid_t here = std::atoi(each->path().filename().c_str());
+    if (here > 0 && namespace_at(each->path() / "ns/pid") == pid_namespace && own_view_of(here) == pid) {
+      return here;
+    }
+  }
+  return 0;
+}
+
+bool lives_in_another_network(pid_t pid, uint64_t pid_namespace) {
+  const pid_t here = pid_from_here(pid, pid_namespace);
+  const uint64_t its = here == 0 ? 0 : namespace_at(fmt::format("/proc/{}/ns/net", here));
+  return its != 0 && its != namespace_at("/proc/self/ns/net");
+}
 
 std::string doubt_claim(const HostTable& table, uint32_t slot, uint8_t age, pid_t pid) {
   const auto holder = table.holder_of(slot);

@@ -20,6 +20,13 @@ class HostTable;
 // Why the process `pid` cannot be who holds `slot` for the time that `age` tells; "": it is, or nobody can tell.
 std::string doubt_claim(const HostTable& table, uint32_t slot, uint8_t age, pid_t pid);
 
+// The number here of who is `pid` in that namespace; 0: nobody to be seen is.
+pid_t pid_from_here(pid_t pid, uint64_t pid_namespace);
+
+// Whether that process lives, and brokers of its network namespace cannot be reached from ours. False also where /proc does
+// not tell.
+bool lives_in_another_network(pid_t pid, uint64_t pid_namespace);
+
 // The calling process's pid namespace, as a number; 0: not known.
 uint64_t own_pid_namespace();
 

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <string>
 #include <vector>
 
 namespace {
@@ -155,7 +156,7 @@ TEST_F(HostFunc, KernelsMayNotWaitForStreams) {
   ACL_OK(aclrtSynchronizeStreamWithTimeout(stream_, 20'000));
   EXPECT_EQ(answers.to_set_context, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
   EXPECT_EQ(answers.to_set_device, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
-  EXPECT_EQ(answers.to_synchronize, ACL_ERROR_RT_CONTEXT_NULL);
+  EXPECT_EQ(answers.to_synchronize, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
   EXPECT_EQ(answers.to_destroy, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
 }
 
@@ -202,6 +203,26 @@ TEST_F(HostFunc, HasNoCurrentDevice) {
   }, &code));
   ACL_OK(aclrtSynchronizeStream(stream_));
   EXPECT_EQ(code, ACL_ERROR_RT_CONTEXT_NULL);
+}
+
+// What is wrong is the place, not that its thread has no context.
+TEST_F(HostFunc, IsToldWhyItMayNotWait) {
+  struct Answers {
+    aclrtStream stream;
+    aclError of_stream;
+    aclError of_device;
+    std::string why;
+  } answers{stream_, ACL_SUCCESS, ACL_SUCCESS, ""};
+  ACL_OK(aclrtLaunchHostFunc(stream_, [](void* p) {
+    auto* const answers = static_cast<Answers*>(p);
+    answers->of_device = aclrtSynchronizeDevice();
+    answers->of_stream = aclrtSynchronizeStream(answers->stream);
+    answers->why = aclGetRecentErrMsg();
+  }, &answers));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  EXPECT_EQ(answers.of_stream, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
+  EXPECT_EQ(answers.of_device, ACL_ERROR_RT_FEATURE_NOT_SUPPORT);
+  EXPECT_NE(answers.why.find("it might wait for itself"), std::string::npos) << answers.why;
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 #include "tests/unit/api/gate.h"
 
 #include <atomic>
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace canopy::test {
@@ -289,6 +291,61 @@ TEST_F(StreamSettings, StateCallbacksHaveNamesOfTheirOwn) {
   ACL_OK(aclrtRegStreamStateCallback("a", nullptr, nullptr));
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtRegStreamStateCallback("a", nullptr, nullptr));
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtRegStreamStateCallback(nullptr, &note, nullptr));
+}
+
+// Of two who destroy a stream or a context at a time, or of a callback that destroys what is being destroyed, one does it.
+TEST_F(StreamSettings, AStreamIsDestroyedOnceAlsoByItsCallback) {
+  static aclError inner;
+  inner = ACL_SUCCESS;
+  ACL_OK(aclrtRegStreamStateCallback("again", [](aclrtStream stream, aclrtStreamState state, void*) {
+    if (state == ACL_RT_STREAM_STATE_DESTROY_PRE) {
+      inner = aclrtDestroyStream(stream);
+    }
+  }, nullptr));
+  for (const auto destroy : {&aclrtDestroyStream, &aclrtDestroyStreamForce}) {
+    ACL_OK(destroy(make()));
+    EXPECT_EQ(inner, ACL_ERROR_RT_INVALID_HANDLE);
+  }
+  ACL_OK(aclrtRegStreamStateCallback("again", nullptr, nullptr));
+  EXPECT_EQ(available(), 1984u);
+}
+
+int successes_of_two(const std::function<aclError()>& destroy) {
+  std::atomic<int> ready{0};
+  std::atomic<int> successes{0};
+  const auto run = [&] {
+    ++ready;
+    while (ready.load() < 2) {
+      std::this_thread::yield();
+    }
+    const aclError code = destroy();
+    successes += code == ACL_SUCCESS;
+    EXPECT_TRUE(code == ACL_SUCCESS || code == ACL_ERROR_RT_INVALID_HANDLE) << code << why();
+  };
+  std::thread other(run);
+  run();
+  other.join();
+  return successes.load();
+}
+
+TEST_F(StreamSettings, OfTwoWhoDestroyOneSucceeds) {
+  aclrtContext current = nullptr;
+  ACL_OK(aclrtGetCurrentContext(&current));
+  ACL_OK(aclrtRegStreamStateCallback("slow", [](aclrtStream, aclrtStreamState, void*) { std::this_thread::yield(); }, nullptr));
+  for (int round = 0; round < 200; ++round) {
+    aclrtStream stream = make();
+    EXPECT_EQ(successes_of_two([&] {
+      EXPECT_EQ(aclrtSetCurrentContext(current), ACL_SUCCESS) << why();
+      return round % 2 == 0 ? aclrtDestroyStream(stream) : aclrtDestroyStreamForce(stream);
+    }), 1);
+    aclrtContext context = nullptr;
+    ACL_OK(aclrtCreateContext(&context, 0));
+    make();
+    EXPECT_EQ(successes_of_two([&] { return aclrtDestroyContext(context); }), 1);
+    ACL_OK(aclrtSetCurrentContext(current));
+  }
+  ACL_OK(aclrtRegStreamStateCallback("slow", nullptr, nullptr));
+  EXPECT_EQ(available(), 1984u);
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ TEST(Printable, KeepsCharactersOfAllLengths) {
 TEST(Printable, ReplacesControlCharacters) {
   EXPECT_EQ(printable("\x1b[2J\n\t\x7f\0."s), "?[2J????.");
   EXPECT_EQ(printable("a\u0080\u009b\u009fb"), "a???b");
+  EXPECT_EQ(printable("\u061c\u200e\u200f\u202a\u202e\u2066\u2069"), "???????");
+  EXPECT_EQ(printable("\u200d\u2029\u202f\u2065\u206a\u061b"), "\u200d\u2029\u202f\u2065\u206a\u061b");
 }
 
 TEST(Printable, ReplacesEachByteOfNoCharacter) {

@@ -196,6 +196,14 @@ TEST_F(SmiTest, AnOptionThatWouldBeIgnoredIsAnError) {
   }
   EXPECT_EQ(smi("topo -i 1 --clear").code, 2);
   EXPECT_TRUE(has(smi("topo --events").out, "two views"));
+  for (const char* part : {"--json", "--events", "-i 1", "topo"}) {
+    const Ran ran = smi(fmt::format("{} --export-log {}", part, logs));
+    EXPECT_EQ(ran.code, 2) << ran.out;
+    EXPECT_TRUE(has(ran.out, "goes with no ")) << ran.out;
+  }
+  for (const char* flag : {"--json=false", "--events=0", "--reset=1"}) {
+    EXPECT_EQ(smi(flag).code, 2) << flag;
+  }
   EXPECT_FALSE(std::filesystem::exists(logs));
   EXPECT_EQ(device(1)["errors"]["ecc"], 0);
   EXPECT_EQ(device(1)["resets"], 0);

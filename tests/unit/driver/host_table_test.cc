@@ -12,7 +12,9 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -323,6 +325,27 @@ TEST_F(HostTableTest, FileOfAnotherUserIsRefused) {
   ASSERT_FALSE(table);
   EXPECT_EQ(table.error().code, Errc::no_permission);
   EXPECT_NE(error_text::newest().find("65534"), std::string::npos) << error_text::newest();
+}
+
+// Anybody may make a directory in /dev/shm: it must not cost this user the common account.
+TEST_F(HostTableTest, DirectoriesAndSocketsAreRefused) {
+  ::unlink(path_.c_str());
+  ASSERT_EQ(::mkdir(path_.c_str(), 0700), 0);
+  auto table = HostTable::open();
+  ASSERT_FALSE(table);
+  EXPECT_EQ(table.error().code, Errc::no_permission);
+  EXPECT_NE(error_text::newest().find("a directory"), std::string::npos) << error_text::newest();
+  ASSERT_EQ(::rmdir(path_.c_str()), 0);
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  ASSERT_LT(path_.size(), sizeof address.sun_path);
+  path_.copy(address.sun_path, path_.size());
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0) << std::strerror(errno);
+  table = HostTable::open();
+  ASSERT_FALSE(table);
+  EXPECT_EQ(table.error().code, Errc::no_permission);
+  EXPECT_NE(error_text::newest().find("a socket"), std::string::npos) << error_text::newest();
+  ::unlink(path_.c_str());
 }
 
 TEST_F(HostTableTest, SymbolicLinksAndHardLinksAreRefused) {

@@ -68,7 +68,7 @@ ACL_FUNC_VISIBILITY aclError aclrtStreamWaitEventWithTimeout(aclrtStream stream,
 /* EXTERNAL only on a stream that is being captured, with `timeout` 0. */
 ACL_FUNC_VISIBILITY aclError aclrtStreamWaitEventWithFlag(aclrtStream stream, aclrtEvent event,
                                                           uint32_t timeout, uint32_t flag);
-/* In seconds, for waits queued later in this process; 0 for none. */
+/* In seconds, for waits for events that are queued later in this process; 0 for none. */
 ACL_FUNC_VISIBILITY aclError aclrtSetOpWaitTimeout(uint32_t timeout);
 
 /* ---- On the host; they look at the newest record. */
@@ -90,7 +90,7 @@ ACL_FUNC_VISIBILITY aclError aclrtEventElapsedTime(float* ms, aclrtEvent startEv
 /* Microseconds. Errors as above. */
 ACL_FUNC_VISIBILITY aclError aclrtEventGetTimestamp(aclrtEvent event, uint64_t* timestamp);
 ACL_FUNC_VISIBILITY aclError aclrtGetEventId(aclrtEvent event, uint32_t* eventId);
-/* How many events can still be made on the thread's device. */
+/* How many more events of the thread's device can be recorded: an event takes its place with its first record. */
 ACL_FUNC_VISIBILITY aclError aclrtGetEventAvailNum(uint32_t* eventCount);
 
 /* ---- Between processes: events of the new family with the IPC flag. */

@@ -70,7 +70,8 @@ ACL_FUNC_VISIBILITY aclError aclInitCallbackRegister(aclRegisterCallbackType typ
 ACL_FUNC_VISIBILITY aclError aclInitCallbackUnRegister(aclRegisterCallbackType type,
                                                        aclInitCallbackFunc cbFunc);
 /* `cbFunc` runs when the last reference goes, before anything is torn down; the newest registration
- * first. A code that is not 0 becomes that of the call, which goes on all the same. */
+ * first. A code that is not 0 becomes that of the call, which goes on all the same. It may call anything; what it
+ * initialises once more is torn down with the rest. */
 ACL_FUNC_VISIBILITY aclError aclFinalizeCallbackRegister(aclRegisterCallbackType type,
                                                          aclFinalizeCallbackFunc cbFunc,
                                                          void* userData);
