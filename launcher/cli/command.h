@@ -18,7 +18,8 @@ namespace canopy::cli {
 inline constexpr int kExitUsage = 2;
 
 void add_topo(CLI::App& app, int& code);
-void add_run(CLI::App& app, int& code);
+// `behind_mark`: the arguments from "--" on.
+void add_run(CLI::App& app, const std::vector<std::string>& behind_mark, int& code);
 void add_info(CLI::App& app, int& code);
 void add_trace(CLI::App& app, int& code);
 void add_cluster(CLI::App& app, int& code);

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -50,7 +51,10 @@ int run(CLI::App& app, int argc, char** argv) {
   app.require_subcommand(0, 1);  // none is our own error sentence below
   int code = 0;
   add_topo(app, code);
-  add_run(app, code);
+  // From "--" on nothing is ours; CLI11 would turn the order of what stands there round.
+  char** const end = argc > 1 && std::string_view(argv[1]) == "run" ? std::find(argv + 2, argv + argc, std::string_view("--"))
+                                                                    : argv + argc;
+  add_run(app, {end, argv + argc}, code);
   add_info(app, code);
   add_trace(app, code);
   add_cluster(app, code);
@@ -60,7 +64,7 @@ int run(CLI::App& app, int argc, char** argv) {
     take_flags_without_values(*command);
   }
   try {
-    app.parse(argc, argv);
+    app.parse(static_cast<int>(end - argv), argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) {
       return explain(app, error, argc > 1 ? argv[1] : "");

@@ -146,7 +146,7 @@ int run(const Options& options, std::vector<std::string> program) {
 
 }  // namespace
 
-void add_run(CLI::App& app, int& code) {
+void add_run(CLI::App& app, const std::vector<std::string>& behind_mark, int& code) {
   auto options = std::make_shared<Options>();  // lives as long as the callback below
   CLI::App* command = app.add_subcommand("run", "Start a program on N PEs (through mpirun)");
   command->add_option("-n,--np", options->ranks, "Number of PEs")->required();
@@ -163,7 +163,11 @@ void add_run(CLI::App& app, int& code) {
   command->add_option("--hostfile", options->hostfile, "A file with one host a line")->check(CLI::ExistingFile);
   command->add_flag("--dry-run", options->dry_run, "Print the mpirun command and stop");
   command->prefix_command();  // from the program on, everything is the program's
-  command->callback([options, command, &code] { code = run(*options, command->remaining()); });
+  command->callback([options, command, behind_mark, &code] {
+    std::vector<std::string> program = command->remaining();
+    program.insert(program.end(), behind_mark.begin(), behind_mark.end());
+    code = run(*options, std::move(program));
+  });
 }
 
 }  // namespace canopy::cli

@@ -40,6 +40,14 @@ Handle* new_handle() noexcept {
 // A timeout of the interface: ms, -1 no limit (then CANOPY_TIMEOUT holds), others must be positive.
 Result<Deadline> deadline_of(int32_t timeout_ms);
 
+// Of an array of the caller's with so many entries: more than `most` cannot be meant.
+inline Result<> check_count(const char* function, size_t count, size_t most, const char* of_what) {
+  if (count > most) {
+    return fail(Errc::invalid_argument, "{}: {} {}, there are {} at most", function, count, of_what, most);
+  }
+  return {};
+}
+
 inline Runtime& runtime() { return Runtime::instance(); }
 
 // The code of a function that has its own for some error.
@@ -47,7 +55,7 @@ using OwnCode = aclError (*)(aclError code);
 
 // body() returns a Result<...>.
 template <class Body>
-aclError guard(Body&& body, OwnCode own = [](aclError code) { return code; }) noexcept {
+aclError guard(Body&& body, OwnCode own = [](aclError code) { return code; }) {
   if (executors_are_gone()) [[unlikely]] {
     return refuse_without_executors();
   }
@@ -67,7 +75,7 @@ aclError guard(Body&& body, OwnCode own = [](aclError code) { return code; }) no
 
 // The same, and stores the value in *out on success.
 template <class Out, class Body>
-aclError guard_into(Out* out, Body&& body, OwnCode own = [](aclError code) { return code; }) noexcept {
+aclError guard_into(Out* out, Body&& body, OwnCode own = [](aclError code) { return code; }) {
   return guard(
       [&]() -> Result<> { return body().map([&](auto&& value) { *out = std::forward<decltype(value)>(value); }); }, own);
 }

@@ -68,6 +68,7 @@ aclError aclrtNotifyBatchReset(aclrtNotify* notifies, size_t num) {
     if (num == 0) {
       return fail(Errc::invalid_argument, "aclrtNotifyBatchReset: 0 notifies");
     }
+    CANOPY_TRY(acl::check_count("aclrtNotifyBatchReset", num, size_t{kMaxDevices} * Notifies::kPerDevice, "notifies"));
     return runtime().notifies().clear(std::span<void* const>(notifies, num));
   });
 }

@@ -220,6 +220,7 @@ aclError aclrtMemSetAccess(void* virPtr, size_t size, aclrtMemAccessDesc* desc, 
     if (count == 0) {
       return fail(Errc::invalid_argument, "aclrtMemSetAccess: 0 descriptions; at least one is wanted");
     }
+    CANOPY_TRY(acl::check_count("aclrtMemSetAccess", count, kMaxDevices, "descriptions, one per device"));
     std::vector<Grant> grants;
     for (size_t i = 0; i < count; ++i) {
       CANOPY_ASSIGN(const Access access, access_of(desc[i].flags));

@@ -3,6 +3,7 @@
 #include "runtime/core/memory.h"
 #include "runtime/core/runtime.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace canopy {
@@ -63,7 +64,8 @@ Result<std::string> IpcMemory::export_key(const void* address, uint64_t bytes, b
                                                                   .owner = backing.memory}));
   std::string key = SharedKey{id, secret}.text(ObjectKind::memory);
   std::lock_guard lock(mutex_);
-  exports_.emplace(key, Exported{backing.allocation.base, id, device});
+  const auto at = exports_.emplace(key, Exported{backing.allocation.base, id, device}).first;
+  live_exports_.emplace(at->second.address, &at->second);
   return key;
 }
 
@@ -94,6 +96,14 @@ Result<> IpcMemory::check_exported(std::string_view key) {
   return {};
 }
 
+void IpcMemory::forget_address(const Exported& exported) {
+  const auto [first, end] = live_exports_.equal_range(exported.address);
+  const auto mine = std::find_if(first, end, [&](const auto& each) { return each.second == &exported; });
+  if (mine != end) {
+    live_exports_.erase(mine);
+  }
+}
+
 void IpcMemory::before_free(const void* address) {
   // Acquire: who exports and frees does both in order, so that the flag is up by then.
   if (!any_exports_.load(std::memory_order_acquire)) {
@@ -102,11 +112,11 @@ void IpcMemory::before_free(const void* address) {
   std::vector<uint64_t> ended;
   {
     std::lock_guard lock(mutex_);
-    for (auto& [key, exported] : exports_) {
-      if (exported.address == address && exported.id != 0) {
-        ended.push_back(std::exchange(exported.id, 0));
-      }
+    const auto [first, end] = live_exports_.equal_range(address);
+    for (auto at = first; at != end; ++at) {
+      ended.push_back(std::exchange(at->second->id, 0));
     }
+    live_exports_.erase(first, end);
   }
   if (auto driver = runtime_.driver(); driver && !ended.empty()) {
     for (const uint64_t id : ended) {
@@ -192,6 +202,7 @@ Result<> IpcMemory::close(std::string_view key) {
     return fail(Errc::invalid_argument, "'{}' is no key that this process has exported or imported, or it was closed", key);
   }
   const uint64_t id = found->second.id;
+  forget_address(found->second);
   exports_.erase(found);
   lock.unlock();
   if (id != 0) {
@@ -209,6 +220,7 @@ void IpcMemory::close_device(int device) {
       const bool goes = each.second.device == device;
       if (goes && each.second.id != 0) {
         ended.push_back(each.second.id);
+        forget_address(each.second);
       }
       return goes;
     });

@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace canopy {
@@ -69,13 +70,16 @@ class IpcMemory {
   using Imports = std::map<std::string, Imported, std::less<>>;
 
   Result<> enter(Driver& driver, int owner, int user, bool enable_peer_access);
+  // REQUIRES: mutex_ held. Its memory is freed, or it is closed.
+  void forget_address(const Exported& exported);
   // Unmaps; when it returns, nobody finds the address any more.
   void let_go(void* address);
 
   Runtime& runtime_;
   std::atomic<bool> any_exports_{false};  // ever; a free costs nothing more until then
   std::mutex mutex_;                      // guards all below
-  Exports exports_;                       // by key
+  Exports exports_;                       // by key; one stays until it is closed, also when its memory has been freed
+  std::unordered_multimap<const void*, Exported*> live_exports_;  // by address: those whose memory is there
   Imports imports_;                       // by key
 };
 

@@ -1,6 +1,7 @@
 #include "runtime/core/report_threads.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/core/callback_scope.h"
 #include "runtime/core/context.h"
 #include "runtime/core/stream.h"
@@ -68,7 +69,9 @@ struct ReportThreads::StreamRecord : std::enable_shared_from_this<StreamRecord> 
     }
   }
   void refuse(uint32_t number, const char* what) {
-    std::string sentence = fmt::format("a {} has no thread: its subscription was taken away", what);
+    refuse(number, fmt::format("a {} has no thread: its subscription was taken away", what));
+  }
+  void refuse(uint32_t number, std::string sentence) {
     if (number == 0) {
       strand.adopt_error(kNoReportThread, std::move(sentence));  // no task of the stream waits for it
       return;
@@ -283,13 +286,28 @@ void ReportThreads::push(void* task) {
 }
 
 void ReportThreads::run(const Item& item) const {
-  {
-    CallbackScope scope(what_);
-    item.function(item.data);
-  }
-  if (item.number != 0) {
-    item.record->finish(item.number);
-  }
+  struct Turn {
+    const Item& item;
+    const char* what;
+    bool returned = false;
+    ~Turn() {
+      if (returned) {
+        if (item.number != 0) {
+          item.record->finish(item.number);
+        }
+        return;
+      }
+      std::string sentence = fmt::format("a {} did not return: it has ended its thread, or thrown an exception", what);
+      if (item.number != 0) {
+        item.record->refuse(item.number, std::move(sentence));
+      } else {
+        log(LogLevel::error, "{}", sentence);  // its stream may be gone
+      }
+    }
+  } turn{item, what_};
+  const CallbackScope scope(what_);
+  item.function(item.data);
+  turn.returned = true;
 }
 
 // False at the deadline. A thread that has nothing to do is no hang to report, and neither is one

@@ -33,6 +33,19 @@ Result<> read_when_running(Runtime& runtime, const char* what, const void* addre
   });
 }
 
+bool TaskMemory::owner_is_gone(const TouchedRanges& ranges) const {
+  const auto gone = [&](const void* address, uint64_t bytes) {
+    const auto range = address == nullptr ? Result<MemoryRange>(MemoryRange{})
+                                          : check_copy_end(runtime_, "", address, bytes, Access::read, LookUp::running);
+    if (range) {
+      return false;
+    }
+    error_text::take_newest();
+    return range.error().code == Errc::peer_lost;
+  };
+  return gone(ranges.dst, ranges.dst_bytes) || gone(ranges.src, ranges.src_bytes);
+}
+
 std::string TaskMemory::refuse_unknown(const TouchedRanges& ranges) const {
   std::string why;
   if (ranges.dst != nullptr) {

@@ -22,17 +22,18 @@ class TaskMemory : public MemoryWatch {
 
  private:
   std::string refuse_unknown(const TouchedRanges& ranges) const override;
+  bool owner_is_gone(const TouchedRanges& ranges) const override;
 
   Runtime& runtime_;
 };
 
-// use(), while the ranges are there. Errc::invalid_argument: they are not any more. `frees`: of `watch`, from before
+// use(), while the ranges are there. Errc::invalid_argument: they are not any more; peer_lost: as their owner is gone. `frees`: of `watch`, from before
 // they were checked.
 template <class Use>
 Result<> use_memory(const MemoryWatch& watch, uint64_t frees, const TouchedRanges& ranges, Use&& use) {
   TouchScope held(&watch, frees, ranges);
   if (!held.allowed()) [[unlikely]] {
-    return fail(Errc::invalid_argument, "{}", held.why());
+    return fail(watch.owner_is_gone(ranges) ? Errc::peer_lost : Errc::invalid_argument, "{}", held.why());
   }
   return use();
 }

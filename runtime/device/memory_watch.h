@@ -43,6 +43,8 @@ class MemoryWatch {
   void note_free() { state_.fetch_add(kOneFree, std::memory_order_seq_cst); }
   // "" when all of it may be touched; else why not.
   std::string refuse(const TouchedRanges& ranges) const;
+  // Of what is refused: whether it is another process's, which is gone. Asked when there is time.
+  virtual bool owner_is_gone(const TouchedRanges& /*ranges*/) const { return false; }
 
  private:
   friend class FreeNote;

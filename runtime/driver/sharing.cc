@@ -150,6 +150,10 @@ Result<uint64_t> Sharing::share(Export object, ImporterLost on_importer_lost, st
 }
 
 Result<> Sharing::allow(uint64_t id, std::span<const int32_t> pids) {
+  constexpr size_t kMostProcesses = 4'194'304;  // of a Linux system
+  if (pids.size() > kMostProcesses) {
+    return fail(Errc::invalid_argument, "a list of {} processes: there are {} at most", pids.size(), kMostProcesses);
+  }
   const auto wrong = std::find_if(pids.begin(), pids.end(), [](int32_t pid) { return pid <= 0; });
   if (pids.empty() || wrong != pids.end()) {
     return fail(Errc::invalid_argument, "a list of {} processes{}: at least one, and numbers above 0, are wanted", pids.size(),

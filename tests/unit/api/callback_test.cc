@@ -85,6 +85,24 @@ TEST_F(Callback, ThatNobodyWaitsForFailsItsIdleStreamWhenTheSubscriptionGoes) {
   EXPECT_FALSE(ran.load());
 }
 
+// The thread of the program ends inside of it; the stream hears of that, and goes on.
+TEST_F(Callback, ThatEndsItsThreadFailsItsStream) {
+  std::thread server([&] {
+    EXPECT_EQ(aclrtSetDevice(0), ACL_SUCCESS) << why();
+    EXPECT_EQ(aclrtSubscribeReport(self(), stream_), ACL_SUCCESS) << why();
+    EXPECT_EQ(aclrtLaunchCallback([](void*) { ::pthread_exit(nullptr); }, nullptr, ACL_CALLBACK_BLOCK, stream_), ACL_SUCCESS);
+    aclrtProcessReport(20'000);
+    ADD_FAILURE() << "the thread goes on";
+  });
+  server.join();
+  ACL_CODE(ACL_ERROR_RT_STREAM_NO_CB_REG, aclrtSynchronizeStreamWithTimeout(stream_, 20'000));
+  std::vector<int> log;
+  ACL_OK(append(stream_, &log, 1));
+  ACL_OK(aclrtSynchronizeStream(stream_));
+  EXPECT_EQ(log.size(), 1u);
+  ACL_OK(aclrtDestroyStream(stream_));
+}
+
 TEST_F(Callback, RefusesWrongArguments) {
   ACL_CODE(ACL_ERROR_INVALID_PARAM,
            aclrtLaunchCallback(nullptr, nullptr, ACL_CALLBACK_BLOCK, stream_));

@@ -1,9 +1,11 @@
 // Faults that are not a kernel's own: they end the process, or go to the handlers that the program had.
 #include "tests/unit/api/faults.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <stdexcept>
 
 namespace canopy::test {
 namespace {
@@ -51,6 +53,16 @@ TEST_F(FaultDeath, OutsideOfKernelsEndsTheProcessIfNoHandlerWasThere) {
     GTEST_SKIP() << "sanitizer: it has a handler of its own";
   }
   EXPECT_EXIT(::raise(SIGFPE), testing::KilledBySignal(SIGFPE), "");
+}
+
+// They run on a thread of the runtime, which would be lost in the middle of a task.
+TEST_F(FaultDeath, AHostFunctionThatDoesNotReturnEndsTheProcessWithASentence) {
+  const auto run = [&](aclrtHostFunc function) {
+    static_cast<void>(aclrtLaunchHostFunc(stream_, function, nullptr));
+    static_cast<void>(aclrtSynchronizeStream(stream_));
+  };
+  EXPECT_DEATH(run([](void*) { ::pthread_exit(nullptr); }), "aclrtLaunchHostFunc has ended its thread.* must return");
+  EXPECT_DEATH(run([](void*) { throw std::runtime_error("no"); }), "aclrtLaunchHostFunc has thrown an exception: no;");
 }
 
 }  // namespace

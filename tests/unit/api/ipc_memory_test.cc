@@ -181,6 +181,9 @@ TEST_F(IpcMemoryTest, ListsOfNobodyAreRefused) {
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtIpcMemSetImportPid(key.c_str(), pids, 0));
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtIpcMemSetImportPid(key.c_str(), pids, 2));
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtIpcMemSetImportPid(key.c_str(), nullptr, 1));
+  for (const size_t many : {size_t{5'000'000}, size_t{1} << 62, SIZE_MAX / 4, SIZE_MAX}) {
+    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtIpcMemSetImportPid(key.c_str(), pids, many));
+  }
   ACL_OK(aclrtIpcMemSetImportPid(key.c_str(), pids, 1));
   const std::string open_to_all = key_of(memory_, kBytes);
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtIpcMemSetImportPid(open_to_all.c_str(), pids, 1)) << "there is no list";
@@ -337,6 +340,51 @@ TEST_F(IpcMemoryTest, MemoryOfADeadExporterIs507899AndCanBeClosed) {
   ACL_CODE(ACL_ERROR_RT_DRV_INTERNAL_ERROR, aclrtIpcMemImportByKey(&again, key.c_str(), 0));
   MemoryProcess third;  // in the dead one's place in the host table
   EXPECT_EQ(third.ask("import {} 0", key), std::to_string(ACL_ERROR_RT_INVALID_HANDLE));
+}
+
+// A copy that needs pageable memory waits for its stream, and meanwhile the exporter dies.
+TEST_F(IpcMemoryTest, MemoryOfAnExporterThatDiesWhileACopyWaitsIs507899) {
+  MemoryProcess other;
+  const std::string key = export_of(other);
+  std::byte* there = import(key);
+  std::vector<std::byte> mine(kBytes);
+  Gate gate;
+  aclrtStream stream = make_stream();
+  ACL_OK(gate.close(stream));
+  std::thread killer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // likely behind the copy's first look; else it is its first
+    other.process.kill();
+    EXPECT_TRUE(soon([&] {
+      return aclrtSetDevice(0) == ACL_SUCCESS &&
+             aclrtMemcpy(memory_, 1, there, 1, ACL_MEMCPY_DEVICE_TO_DEVICE) == ACL_ERROR_RT_DRV_INTERNAL_ERROR;
+    }));
+    gate.open();
+  });
+  ACL_CODE(ACL_ERROR_RT_DRV_INTERNAL_ERROR, aclrtMemcpyAsync(mine.data(), kBytes, there, kBytes, ACL_MEMCPY_DEVICE_TO_HOST, stream));
+  killer.join();
+  ACL_OK(aclrtSynchronizeStream(stream));
+  ACL_OK(aclrtIpcMemClose(key.c_str()));
+}
+
+TEST_F(IpcMemoryTest, ManyKeysOfFreedMemoryCostNoSearch) {
+  constexpr int kKeys = 30'000;  // seconds if each free looked at all of them
+  std::string last;
+  for (int i = 0; i < kKeys; ++i) {
+    void* memory = nullptr;
+    ACL_OK(aclrtMalloc(&memory, kGranule, ACL_MEM_MALLOC_HUGE_FIRST));
+    last = key_of(memory, kGranule);
+    ACL_OK(aclrtFree(memory));
+  }
+  int32_t pid = ::getpid();
+  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtIpcMemSetImportPid(last.c_str(), &pid, 1)) << "freed";
+  ACL_OK(aclrtIpcMemClose(last.c_str()));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtIpcMemClose(last.c_str())) << "closed";
+  for (int round = 0; round < 2; ++round) {  // closed before it is freed, and two keys of one allocation
+    const std::string first = key_of(memory_, kBytes);
+    const std::string second = key_of(memory_, kGranule);
+    ACL_OK(aclrtIpcMemClose(first.c_str()));
+    ACL_OK(aclrtIpcMemClose(second.c_str()));
+  }
 }
 
 // Once, however many hold it and in whatever order they let go or die.

@@ -186,8 +186,11 @@ TEST_F(Notifies, BatchResetClearsAllOrNone) {
     ACL_OK(aclrtSynchronizeStream(second_));
   }
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtNotifyBatchReset(both, 0));
-  aclrtNotify then_none[] = {notify_, nullptr};  // which is looked at before a count without end is believed
-  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtNotifyBatchReset(then_none, ~size_t{0}));
+  for (const size_t more_than_there_are : {size_t{1} << 62, ~size_t{0}}) {
+    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtNotifyBatchReset(both, more_than_there_are));
+  }
+  aclrtNotify then_none[] = {notify_, nullptr};
+  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtNotifyBatchReset(then_none, 2));
 }
 
 TEST_F(Notifies, DestroyWhileTasksArePendingIsLegal) {
