@@ -8,6 +8,7 @@
 #include "runtime/core/call_scope.h"
 #include "runtime/core/runtime.h"
 
+#include <cxxabi.h>
 #include <exception>
 #include <new>
 #include <utility>
@@ -70,6 +71,10 @@ aclError guard(Body&& body, OwnCode own = [](aclError code) { return code; }) {
     return out_of_host_memory();
   } catch (const std::exception& thrown) {
     return refuse_exception(thrown.what());
+  } catch (const abi::__forced_unwind&) {
+    throw;  // a function of the program's has ended this thread of its
+  } catch (...) {
+    return refuse_exception("not a std::exception");
   }
 }
 

@@ -1,12 +1,9 @@
 // acl_rt.h: functions of the host in stream order.
 #include "runtime/api/guard.h"
-#include "runtime/base/log.h"
 #include "runtime/core/callback_scope.h"
+#include "runtime/core/must_return.h"
 
-#include <cstdlib>
-#include <exception>
 #include <new>
-#include <string>
 
 using namespace canopy;  // NOLINT: the C boundary
 using acl::guard;
@@ -22,22 +19,8 @@ struct HostFunction {
   static void call(void* task) {
     const auto& [function, data] = *static_cast<const HostFunction*>(task);
     CallbackScope scope(kHostFunction);
-    try {
-      function(data);
-    } catch (const std::exception& thrown) {
-      end_process(fmt::format("has thrown an exception: {}", thrown.what()));
-    } catch (...) {  // also what pthread_exit() unwinds by
-      end_process("has ended its thread, or thrown what is no std::exception");
-    }
+    must_return("a host function of aclrtLaunchHostFunc", [&] { function(data); });
     Runtime::forget_choice();  // the next function here may be another stream's
-  }
-
- private:
-  // The thread is an executor's, in the middle of a task.
-  [[noreturn]] static void end_process(const std::string& what) {
-    log(LogLevel::error, "a {} of aclrtLaunchHostFunc {}; such functions run on a thread of the runtime and must return. The process ends",
-        kHostFunction, what);
-    std::abort();
   }
 };
 

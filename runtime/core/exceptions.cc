@@ -2,6 +2,7 @@
 
 #include "runtime/base/start_thread.h"
 #include "runtime/base/waiter.h"
+#include "runtime/core/must_return.h"
 #include "runtime/device/abi/fault_code.h"
 #include "runtime/driver/driver.h"
 
@@ -129,10 +130,11 @@ void Exceptions::await() {
     return;
   }
   // Acquire: what the callbacks did is visible; pairs with thread_main().
-  wait_until(
-      [&] { return told_.load(std::memory_order_acquire) >= target || stopping_.load(std::memory_order_acquire); },
-      &told_bell_, BellScope::process, Deadline::never(),
-      [] { return std::string("the exception callbacks of a task that has failed"); });
+  const auto told = [&] { return told_.load(std::memory_order_acquire) >= target || stopping_.load(std::memory_order_acquire); };
+  if (wait_until(told, &told_bell_, BellScope::process, Deadline::user_default(),
+                 [] { return std::string("the exception callbacks of a task that has failed"); }) == WaitEnd::deadline) {
+    log(LogLevel::error, "CANOPY_TIMEOUT: the exception callbacks of a task that has failed have not returned; nobody waits for them");
+  }
 }
 
 void Exceptions::stop() {
@@ -207,12 +209,14 @@ void Exceptions::tell(TaskFault fault) {
     }
   }
   auto* opaque = reinterpret_cast<aclrtExceptionInfo*>(&info);
-  for (const auto callback : callbacks) {
-    callback(opaque);
-  }
-  if (of_binary.callback != nullptr) {
-    of_binary.callback(opaque, of_binary.data);
-  }
+  must_return("an exception callback", [&] {
+    for (const auto callback : callbacks) {
+      callback(opaque);
+    }
+    if (of_binary.callback != nullptr) {
+      of_binary.callback(opaque, of_binary.data);
+    }
+  });
 }
 
 }  // namespace canopy

@@ -52,7 +52,8 @@ class Exceptions final : public FaultSink {
   void clear();
 
   void task_failed(TaskFault fault) override;
-  // Returns when the callbacks of all failures so far have returned; at once in a callback.
+  // Returns when the callbacks of all failures so far have returned, or at the user's limit with a line in the log; at once in a
+  // callback. Who calls it holds nothing that a callback may end.
   void await();
   // Ends the thread behind the callback it is in, or leaves it there after 2 s. For the end of the process.
   void stop();

@@ -76,7 +76,7 @@ struct ReportThreads::StreamRecord : std::enable_shared_from_this<StreamRecord> 
       strand.adopt_error(kNoReportThread, std::move(sentence));  // no task of the stream waits for it
       return;
     }
-    strand.record_error(kNoReportThread, std::move(sentence));
+    strand.record_error_from_outside(kNoReportThread, std::move(sentence));
     finish(number);
   }
 };

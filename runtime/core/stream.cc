@@ -95,7 +95,7 @@ std::string Stream::describe_wait(uint64_t target) const {
                      describe_waits());
 }
 
-Result<> Stream::synchronize(Deadline deadline) {
+Result<> Stream::synchronize(Deadline deadline, Callbacks callbacks) {
   CANOPY_TRY(CallbackScope::refuse("synchronising with a stream"));
   if ((flags_ & kNotWaitedFor) != 0) [[unlikely]] {
     return {};
@@ -115,8 +115,12 @@ Result<> Stream::synchronize(Deadline deadline) {
   CANOPY_TRY(check_aborts(aborts));
   std::string sentence;
   if (const int32_t code = strand_.take_error(&sentence); code != 0) [[unlikely]] {
-    Runtime::instance().exceptions().await();
-    return task_error(code, strand_.device().device(), id(), sentence);
+    auto failed = task_error(code, strand_.device().device(), id(), sentence);
+    held.reset();  // a callback may end the stream
+    if (callbacks == Callbacks::awaited) {
+      Runtime::instance().exceptions().await();
+    }
+    return failed;
   }
   return context_.check_running();
 }

@@ -135,7 +135,10 @@ class Stream {
   Result<> synchronize_to_copy();
   // Returns when everything submitted before the call has completed; then the first task error since
   // the last call, as a Result. Errc::stream_timeout at the deadline.
-  Result<> synchronize(Deadline deadline);
+  // With a failure, its exception callbacks have been called by then, unless they are left to the caller: who holds the
+  // stream otherwise too, which a callback may end.
+  enum class Callbacks : uint8_t { awaited, left };
+  Result<> synchronize(Deadline deadline, Callbacks callbacks = Callbacks::awaited);
   // Waits until nothing of the stream is left with the device. Stored tasks are dropped.
   void drain();
   // For a stream that goes away: from here on it does not wait for what cannot come any more (records that were dropped, and

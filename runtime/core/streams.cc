@@ -220,7 +220,7 @@ Result<> Runtime::synchronize_device(Deadline deadline) {
   bool in_time = true;  // what there is to say of all waits is said once
   for (void* handle : context->streams()) {
     with_stream(handle, [&](Stream& stream) {
-      auto done = stream.synchronize(deadline);
+      auto done = stream.synchronize(deadline, Stream::Callbacks::left);
       in_time = done || done.error().code != Errc::stream_timeout;
       if (!done && first) {
         first = std::move(done);
@@ -230,8 +230,12 @@ Result<> Runtime::synchronize_device(Deadline deadline) {
       break;
     }
   }
+  const int device = context->device_id();
+  if (!first) {
+    exceptions_.await();  // a callback may end the streams, and the context
+  }
   if (pools_.any()) [[unlikely]] {
-    pools_.after_synchronize(context->device_id());
+    pools_.after_synchronize(device);
   }
   return first;
 }

@@ -7,6 +7,7 @@
 #include <boost/context/detail/fcontext.hpp>
 #include <cxxabi.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -26,7 +27,19 @@ namespace canopy {
 namespace context = boost::context::detail;
 
 namespace {
-constexpr size_t kGuardBytes = 64 << 10;
+// A function with large arrays touches the lowest first: it is not to step over the guard into another block's stack.
+// Addresses cost nothing, but where they are limited (ulimit -v), or a sanitizer keeps a shadow of them.
+size_t guard_bytes() {
+  constexpr size_t kWide = 16u << 20;
+  constexpr size_t kNarrow = 64u << 10;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  return kNarrow;
+#else
+  rlimit addresses{};
+  const bool limited = ::getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY;
+  return limited ? kNarrow : kWide;
+#endif
+}
 }  // namespace
 
 // Out of line and opaque: the thread is another one after a switch.
@@ -95,19 +108,17 @@ Fiber::Fiber(std::byte* mapping, size_t mapping_bytes, std::byte* stack, size_t 
 Result<std::unique_ptr<Fiber>> Fiber::create(size_t stack_bytes, Entry entry) {
   const size_t page = page_size();
   stack_bytes = (stack_bytes + page - 1) / page * page;
-  // Wide, so that a function with large arrays does not step over it: address space costs nothing.
-  const size_t guard = std::max(kGuardBytes, page);
+  const size_t guard = std::max(guard_bytes(), page);
   const size_t total = stack_bytes + guard;
-  void* raw = ::mmap(nullptr, total, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  void* raw = ::mmap(nullptr, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
   if (raw == MAP_FAILED) {
     return fail_errno(Errc::no_memory, errno, "cannot map a block's stack of {} bytes", stack_bytes);
   }
   auto* low = static_cast<std::byte*>(raw);
-  if (::mprotect(low, guard, PROT_NONE) != 0) {
+  if (::mprotect(low + guard, stack_bytes, PROT_READ | PROT_WRITE) != 0) {
     const int err = errno;
     ::munmap(raw, total);
-    return fail_errno(Errc::no_memory, err, "cannot guard a block's stack");
+    return fail_errno(Errc::no_memory, err, "cannot open a block's stack of {} bytes", stack_bytes);
   }
   return std::unique_ptr<Fiber>(new Fiber(low, total, low + guard, stack_bytes, entry));
 }

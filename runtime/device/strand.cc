@@ -79,11 +79,15 @@ bool Strand::ask_for(uint64_t target, uint64_t now) {
   return completed() >= target;
 }
 
-void Strand::record_error(int32_t code, std::string sentence) {
+void Strand::record_error(int32_t code, std::string sentence) { record_error(code, std::move(sentence), true); }
+
+void Strand::record_error_from_outside(int32_t code, std::string sentence) { record_error(code, std::move(sentence), false); }
+
+void Strand::record_error(int32_t code, std::string sentence, bool head_is_ours) {
   if (stored_) {
     std::lock_guard lock(error_lock_);
     if (replayer_ != nullptr) {
-      replayer_->record_error(code, std::move(sentence));
+      replayer_->record_error(code, std::move(sentence), head_is_ours);
     }
     return;
   }
@@ -94,7 +98,7 @@ void Strand::record_error(int32_t code, std::string sentence) {
     sink->task_failed(*this, code, sentence);
   }
   if (FaultSink* sink = fault_sink()) {
-    tell_of_fault(*sink, code);
+    tell_of_fault(*sink, code, head_is_ours ? front() : nullptr);
   }
   keep_error(code, std::move(sentence));
 }
@@ -113,15 +117,15 @@ void Strand::keep_error(int32_t code, std::string sentence) {
   }
 }
 
-void Strand::tell_of_fault(FaultSink& sink, int32_t code) {
-  const Sqe& sqe = *front();
+void Strand::tell_of_fault(FaultSink& sink, int32_t code, const Sqe* head) {
   TaskFault fault;
   fault.code = code;
   fault.device = device_.device();
   fault.stream = stream_id_;
   fault.task = completed() + number_offset_;
-  fault.submitter = sqe.submitter;
-  if (sqe.kind == SqeKind::kernel) {
+  fault.submitter = head != nullptr ? head->submitter : 0;
+  if (head != nullptr && head->kind == SqeKind::kernel) {
+    const Sqe& sqe = *head;
     const auto& kernel = sqe.body.kernel;
     fault.image = kernel.image;
     fault.args_bytes = kernel.image->args_bytes;

@@ -153,6 +153,9 @@ class Strand {
   // dropped. REQUIRES: the task cannot complete meanwhile (the caller owns the strand, or runs a block of the task,
   // or its limit).
   void record_error(int32_t code, std::string sentence = {});
+  // The same by somebody else, of a task that is no kernel's and cannot complete before it is told to: the task ahead of it may
+  // not have been retired. Who submitted it is not told.
+  void record_error_from_outside(int32_t code, std::string sentence);
   // The failure of what another strand ran for the oldest task, and has told. REQUIRES: as above.
   void adopt_error(int32_t code, std::string sentence);
   // Tells of failures under numbers of their own: that of the next task to be appended is `number`. Producer.
@@ -202,7 +205,8 @@ class Strand {
   void linger();
   bool ask_for(uint64_t target, uint64_t now);
   int32_t take_error_slow(std::string* sentence);
-  void tell_of_fault(FaultSink& sink, int32_t code);
+  void record_error(int32_t code, std::string sentence, bool head_is_ours);
+  void tell_of_fault(FaultSink& sink, int32_t code, const Sqe* head);
   void keep_error(int32_t code, std::string sentence);
 
   Scheduler& scheduler_;

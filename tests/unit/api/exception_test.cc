@@ -151,6 +151,38 @@ TEST_F(ExceptionInfoTest, CallbacksMayCallTheRuntime) {
   EXPECT_EQ(after_fault().size(), 1u);
 }
 
+// While the thread that learns of the failure waits for it.
+TEST_F(ExceptionInfoTest, ACallbackMayEndTheStreamThatIsSynchronised) {
+  static aclrtStream stream;
+  static aclrtContext context;
+  static std::atomic<aclError> code;
+  ACL_OK(aclrtGetCurrentContext(&context));
+  ACL_OK(aclrtExceptionInfoCallbackRegister([](aclrtExceptionInfo*) {
+    aclrtSetCurrentContext(context);
+    code = aclrtDestroyStreamForce(stream);
+  }));
+  for (const bool of_device : {false, true}) {
+    code = ACL_ERROR_UNINITIALIZE;
+    ACL_OK(aclrtCreateStream(&stream));
+    ACL_OK(launch({.wrong = Wrong::write_null}, 1, stream));
+    ACL_CODE(ACL_ERROR_RT_VECTOR_CORE_EXCEPTION, of_device ? aclrtSynchronizeDevice() : aclrtSynchronizeStream(stream));
+    EXPECT_EQ(code.load(), ACL_SUCCESS);
+    ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtSynchronizeStream(stream));
+  }
+}
+
+TEST_F(ExceptionInfoTest, ACallbackMayResetTheDeviceThatIsSynchronised) {
+  static std::atomic<aclError> code;
+  code = ACL_ERROR_UNINITIALIZE;
+  ACL_OK(aclrtExceptionInfoCallbackRegister([](aclrtExceptionInfo*) {
+    aclrtSetDevice(0);
+    code = aclrtResetDeviceForce(0);
+  }));
+  ACL_OK(launch(Wrong::write_null));
+  ACL_CODE(ACL_ERROR_RT_VECTOR_CORE_EXCEPTION, aclrtSynchronizeDevice());
+  EXPECT_EQ(code.load(), ACL_SUCCESS);
+}
+
 TEST_F(ExceptionInfoTest, OfATaskThatIsNoKernelHasNoArguments) {
   ACL_OK(aclrtExceptionInfoCallbackRegister(&first));
   aclrtNotify notify = nullptr;

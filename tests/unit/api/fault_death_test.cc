@@ -63,6 +63,13 @@ TEST_F(FaultDeath, AHostFunctionThatDoesNotReturnEndsTheProcessWithASentence) {
   };
   EXPECT_DEATH(run([](void*) { ::pthread_exit(nullptr); }), "aclrtLaunchHostFunc has ended its thread.* must return");
   EXPECT_DEATH(run([](void*) { throw std::runtime_error("no"); }), "aclrtLaunchHostFunc has thrown an exception: no;");
+  const auto fail = [&](aclrtExceptionInfoCallback callback) {
+    static_cast<void>(aclrtExceptionInfoCallbackRegister(callback));
+    static_cast<void>(launch(Wrong::write_null));
+    static_cast<void>(aclrtSynchronizeStream(stream_));
+  };
+  EXPECT_DEATH(fail([](aclrtExceptionInfo*) { ::pthread_exit(nullptr); }), "an exception callback has ended its thread.* must return");
+  EXPECT_DEATH(fail([](aclrtExceptionInfo*) { throw 1; }), "an exception callback has ended its thread, or thrown what is no std::exc");
 }
 
 }  // namespace

@@ -34,8 +34,14 @@ volatile bool always = true;
   return always ? recurse(depth + 1) + frame[0] : 0;
 }
 
+// More than a block's stack; and many times that, where the guard is wide.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr size_t kLargeArray = 300u << 10;
+#else
+constexpr size_t kLargeArray = 12u << 20;
+#endif
 [[gnu::noinline]] int use_large_array() {
-  volatile char large[300 << 10];  // more than a block's stack
+  volatile char large[kLargeArray];
   large[0] = 1;
   return large[0];
 }
