@@ -8,7 +8,6 @@
 #include "runtime/core/call_scope.h"
 #include "runtime/core/runtime.h"
 
-#include <cxxabi.h>
 #include <exception>
 #include <new>
 #include <utility>
@@ -71,9 +70,10 @@ aclError guard(Body&& body, OwnCode own = [](aclError code) { return code; }) {
     return out_of_host_memory();
   } catch (const std::exception& thrown) {
     return refuse_exception(thrown.what());
-  } catch (const abi::__forced_unwind&) {
-    throw;  // a function of the program's has ended this thread of its
   } catch (...) {
+    if (!std::current_exception()) {
+      throw;  // no exception of C++'s: a function of the program's has ended this thread of its (pthread_exit)
+    }
     return refuse_exception("not a std::exception");
   }
 }
