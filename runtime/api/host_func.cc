@@ -24,7 +24,16 @@ struct HostFunction {
   }
 };
 
+// As pthread_self() tells it, which is never 0.
+Result<> check_thread(uint64_t thread) {
+  if (thread == 0) {
+    return fail(Errc::invalid_argument, "0 is no thread: what pthread_self() returns in the one that serves the stream is wanted");
+  }
+  return {};
+}
+
 Result<> subscribe(ReportThreads& threads, uint64_t thread, aclrtStream stream) {
+  CANOPY_TRY(check_thread(thread));
   return runtime().stream(stream).and_then([&](Stream* found) -> Result<> {
     const bool with_other = runtime().callback_threads().subscribed(*found) ||
                             runtime().host_function_threads().subscribed(*found);
@@ -38,6 +47,7 @@ Result<> subscribe(ReportThreads& threads, uint64_t thread, aclrtStream stream) 
 }
 
 Result<> unsubscribe(ReportThreads& threads, uint64_t thread, aclrtStream stream) {
+  CANOPY_TRY(check_thread(thread));
   return runtime().live_stream(stream).and_then(
       [&](Stream* found) { return threads.unsubscribe(thread, *found); });
 }

@@ -103,6 +103,13 @@ TEST_P(Report, UnsubscribingWhatIsNotSubscribedIs107011AndForAnotherThread107012
   ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, scheme().unsubscribe(self(), kInvented));
 }
 
+TEST_P(Report, OfThreadZeroIs107000) {
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, scheme().subscribe(0, stream_));
+  EXPECT_STREQ(why(), "0 is no thread: what pthread_self() returns in the one that serves the stream is wanted");
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, scheme().unsubscribe(0, stream_));
+  ACL_OK(scheme().subscribe(self(), stream_));
+}
+
 TEST_P(Report, ProcessingInAThreadThatServesNobodyIs107012) {
   ACL_CODE(ACL_ERROR_RT_THREAD_SUBSCRIBE, scheme().process(1000));
   ACL_OK(scheme().subscribe(77, stream_));
