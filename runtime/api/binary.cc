@@ -53,6 +53,9 @@ Result<> take_option(const aclrtBinaryLoadOption& option, BinaryOptions* into) {
 
 Result<BinaryOptions> options_of(const aclrtBinaryLoadOptions* options) {
   BinaryOptions result;
+  if (options != nullptr) {
+    CANOPY_TRY(acl::check_count("loading a binary", options->numOpt, acl::kMostSettings, "options"));
+  }
   for (size_t i = 0; options != nullptr && i < options->numOpt; ++i) {
     if (options->options == nullptr) {
       return fail(Errc::invalid_argument, "{} load options announced, none given", options->numOpt);

@@ -48,6 +48,9 @@ inline Result<> check_count(const char* function, size_t count, size_t most, con
   return {};
 }
 
+// Of lists of settings whose kinds may come twice: far more than there are kinds.
+inline constexpr size_t kMostSettings = 64;
+
 inline Runtime& runtime() { return Runtime::instance(); }
 
 // The code of a function that has its own for some error.

@@ -1,7 +1,12 @@
 #include "runtime/api/launch_config.h"
 
+#include "runtime/api/guard.h"
+
 namespace canopy::acl {
 namespace {
+
+// Each kind at most once.
+constexpr size_t kMostAttributes = ACL_RT_LAUNCH_KERNEL_ATTR_ENABLE_PROFILING;
 
 // Of hints and switches: taken when they are 0 or 1.
 Result<> check_switch(const char* name, uint8_t value) {
@@ -67,6 +72,7 @@ Result<std::optional<LaunchAttributes>> launch_attributes(const aclrtLaunchKerne
     return fail(Errc::invalid_argument, "launch: {} attributes announced, none given",
                 cfg->numAttrs);
   }
+  CANOPY_TRY(check_count("launch", cfg->numAttrs, kMostAttributes, "attributes, one of each kind"));
   LaunchAttributes attributes;
   uint32_t seen = 0;
   for (size_t i = 0; i < cfg->numAttrs; ++i) {

@@ -19,6 +19,7 @@ struct MallocConfig {
     if (config->attrs == nullptr && config->numAttrs != 0) {
       return fail(Errc::invalid_argument, "cfg: {} attributes without an array", config->numAttrs);
     }
+    CANOPY_TRY(check_count("cfg", config->numAttrs, kMostSettings, "attributes"));
     for (size_t i = 0; i < config->numAttrs; ++i) {
       const aclrtMallocAttribute& attribute = config->attrs[i];
       switch (attribute.attr) {

@@ -48,6 +48,7 @@ aclError aclrtMemManagedGetAttrs(aclrtMemManagedRangeAttribute* attributes, size
     if (numAttributes == 0) {
       return fail(Errc::invalid_argument, "aclrtMemManagedGetAttrs: numAttributes must not be 0");
     }
+    CANOPY_TRY(acl::check_count("aclrtMemManagedGetAttrs", numAttributes, acl::kMostSettings, "attributes"));
     for (size_t i = 0; i < numAttributes; ++i) {
       if (data[i] == nullptr) {
         return fail(Errc::invalid_argument, "aclrtMemManagedGetAttrs: data[{}] must not be NULL",

@@ -172,6 +172,10 @@ Result<> Runtime::launch_host_args(const LaunchCall& call, const void* args, siz
                                    std::span<const ArgsPlaceholder> placeholders) {
   CANOPY_ASSIGN(const KernelImage* image, launchable(call));
   CANOPY_TRY(check_arguments(*image, args, args_bytes));
+  if (placeholders.size() > args_bytes / sizeof(void*)) [[unlikely]] {
+    return fail(Errc::invalid_argument, "kernel '{}': {} placeholders, the {} bytes of arguments have room for {}", image->name,
+                placeholders.size(), args_bytes, args_bytes / sizeof(void*));
+  }
   for (const ArgsPlaceholder& hole : placeholders) {
     if (hole.address_offset > args_bytes || args_bytes - hole.address_offset < sizeof(void*) ||
         hole.data_offset > args_bytes) [[unlikely]] {

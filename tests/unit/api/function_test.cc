@@ -244,6 +244,11 @@ TEST_F(BinaryFromMemory, OptionsAreCheckedAndALazyLoadHasNoAddressYet) {
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtBinaryLoadFromFile(TEST_KERNELS, &list, &refused));
   list.options = nullptr;
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtBinaryLoadFromFile(TEST_KERNELS, &list, &refused));
+  options[0].type = ACL_RT_BINARY_LOAD_OPT_LAZY_LOAD;
+  options[0].value.isLazyLoad = 1;
+  list = {options, ~size_t{0}};
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtBinaryLoadFromFile(TEST_KERNELS, &list, &refused));
+  EXPECT_STREQ(why(), "loading a binary: 18446744073709551615 options, there are 64 at most");
   EXPECT_EQ(refused, kInvented);
   ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtBinaryGetDevAddress(kInvented, &address, &size));
 }

@@ -273,5 +273,16 @@ TEST_F(LaunchAttribute, GivenTwiceOrAnnouncedAndNotGivenIs107000) {
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtLaunchKernelV2(function, 1, out_, 16, &cfg, stream_));
 }
 
+TEST_F(LaunchAttribute, MoreThanThereAreKindsAre107000AndNotRead) {
+  auto size = attribute(ACL_RT_LAUNCH_KERNEL_ATTR_DYN_UBUF_SIZE);
+  aclrtFuncHandle function = nullptr;
+  ACL_OK(aclrtGetFuncBySymbol(reinterpret_cast<const void*>(&mark_index), &function));
+  for (const size_t count : {size_t{10}, ~size_t{0}}) {
+    aclrtLaunchKernelCfg cfg{&size, count};
+    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtLaunchKernelV2(function, 1, out_, 16, &cfg, stream_));
+    EXPECT_EQ(std::string(why()), "launch: " + std::to_string(count) + " attributes, one of each kind, there are 9 at most");
+  }
+}
+
 }  // namespace
 }  // namespace canopy::test

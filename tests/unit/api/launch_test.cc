@@ -232,6 +232,20 @@ TEST_F(Launch, PlaceholdersOutsideOfTheBlobAre107000) {
   EXPECT_EQ(value(), 0u);
 }
 
+TEST_F(Launch, MorePlaceholdersThanArgumentsAre107000AndNotRead) {
+  uint64_t expected = 0;
+  auto blob = blob_of(memory_, 16, &expected);
+  aclrtPlaceHolderInfo hole{8, 24};
+  for (const size_t count : {blob.size() / 8 + 1, ~size_t{0} / sizeof hole, ~size_t{0}}) {
+    ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
+             aclrtLaunchKernelWithHostArgs(sum_, 1, stream_, nullptr, blob.data(), blob.size(), &hole, count));
+  }
+  EXPECT_NE(std::string(why()).find("18446744073709551615 placeholders, the 40 bytes of arguments have room for 5"),
+            std::string::npos)
+      << why();
+  EXPECT_EQ(value(), 0u);
+}
+
 TEST_F(Launch, ManyLargeArgumentsWaitForRoomAndArriveWhole) {
   uint64_t expected = 0;
   for (int i = 0; i < 400; ++i) {

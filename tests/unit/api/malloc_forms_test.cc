@@ -156,6 +156,9 @@ TEST_F(MallocForms, AWrongConfigIs107000) {
   attribute.attr = ACL_RT_MEM_ATTR_VA_FLAG;
   attribute.value.vaFlag = 2;
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMallocHostWithCfg(&memory, 100, &config));
+  attribute.value.vaFlag = 1;
+  config.numAttrs = ~size_t{0};
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMallocHostWithCfg(&memory, 100, &config)) << "more than can be meant";
   config.attrs = nullptr;
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
            aclrtMallocForTaskScheduler(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST, &config));

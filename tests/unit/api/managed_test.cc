@@ -229,6 +229,7 @@ TEST_F(Managed, SeveralAttributesAtOnce) {
   EXPECT_EQ(values[1], 1);
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
            aclrtMemManagedGetAttrs(which, 0, memory_, 4 * kPage, data, sizes));
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclrtMemManagedGetAttrs(which, ~size_t{0}, memory_, 4 * kPage, data, sizes));
   data[1] = nullptr;
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID,
            aclrtMemManagedGetAttrs(which, 2, memory_, 4 * kPage, data, sizes));
