@@ -29,7 +29,7 @@ struct MallocConfig {
         case ACL_RT_MEM_ATTR_DEVICE_ID:
           if (attribute.value.deviceId >= static_cast<uint32_t>(kMaxDevices)) {
             return fail(Errc::bad_device, "cfg: device {} does not exist",
-                        attribute.value.deviceId);
+                        static_cast<int>(attribute.value.deviceId));  // -1 is said to be -1
           }
           read.device = static_cast<int>(attribute.value.deviceId);
           continue;

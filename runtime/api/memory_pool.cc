@@ -38,7 +38,7 @@ Result<> check_properties(const aclrtMemPoolProps& properties) {
   }
   if (properties.location.id >= static_cast<uint32_t>(kMaxDevices)) {
     return fail(Errc::bad_device, "aclrtMemPoolCreate: device {} does not exist",
-                properties.location.id);
+                static_cast<int>(properties.location.id));  // -1 is said to be -1
   }
   return {};
 }

@@ -49,7 +49,7 @@ Result<int> device_of(const aclrtMemLocation& location) {
   switch (location.type) {
     case ACL_MEM_LOCATION_TYPE_DEVICE: {
       CANOPY_ASSIGN(Driver * driver, runtime().driver());
-      const int device = location.id > INT32_MAX ? INT32_MAX : static_cast<int>(location.id);
+      const int device = static_cast<int>(location.id);  // -1 is said to be -1
       CANOPY_TRY(driver->check_device(device));
       return device;
     }

@@ -143,6 +143,7 @@ TEST_F(MallocForms, TheConfigNamesTheDevice) {
     ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID,
              aclrtMallocWithCfg(&memory, 100, ACL_MEM_MALLOC_HUGE_FIRST, &config));
   }
+  EXPECT_STREQ(why(), "cfg: device -1 does not exist");
 }
 
 TEST_F(MallocForms, AWrongConfigIs107000) {

@@ -194,6 +194,7 @@ TEST_F(StreamOrderedPoolLimits, WrongPropertiesAreRefused) {
           [](auto& p) { p.location.type = ACL_MEM_LOCATION_TYPE_HOST; });
   refused(ACL_ERROR_RT_INVALID_DEVICEID, [](auto& p) { p.location.id = kDevices; });
   refused(ACL_ERROR_RT_INVALID_DEVICEID, [](auto& p) { p.location.id = ~0u; });
+  EXPECT_STREQ(why(), "aclrtMemPoolCreate: device -1 does not exist");
   refused(ACL_ERROR_RT_INVALID_DEVICEID, [](auto& p) { p.location.id = 2; });  // not open
   refused(ACL_ERROR_RT_PARAM_INVALID,
           [](auto& p) { p.allocType = static_cast<aclrtMemAllocationType>(1); });

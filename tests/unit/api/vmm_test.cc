@@ -375,6 +375,8 @@ TEST_F(Vmm, GrantsThatCannotBeAreRefused) {
   ACL_CODE(ACL_ERROR_RT_FEATURE_NOT_SUPPORT, grant(at, ACL_RT_MEM_ACCESS_FLAGS_READ, kUnreachable)) << "the link refuses";
   EXPECT_EQ(access(at, kUnreachable), ACL_RT_MEM_ACCESS_FLAGS_NONE);
   ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, grant(at, ACL_RT_MEM_ACCESS_FLAGS_READ, kDevices));
+  ACL_CODE(ACL_ERROR_RT_INVALID_DEVICEID, grant(at, ACL_RT_MEM_ACCESS_FLAGS_READ, -1));
+  EXPECT_EQ(std::string(why()).find("device -1 does not exist"), 0u) << why();
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, grant(at, static_cast<aclrtMemAccessFlags>(2)));
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, grant(at, ACL_RT_MEM_ACCESS_FLAGS_READ, 0, kGranule)) << "a part";
   ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, grant(at + kGranule, ACL_RT_MEM_ACCESS_FLAGS_READ)) << "not its start";
