@@ -45,10 +45,10 @@ std::string place_of(uintptr_t pc) {
 
 std::atomic<std::string (*)(uintptr_t)> g_address_text{nullptr};
 
+// Of x86's general protection and stack faults the processor does not tell the address, which reads as 0.
+bool is_untold(const Fault& fault) { return fault.code == SI_KERNEL && (fault.signal == SIGSEGV || fault.signal == SIGBUS); }
+
 std::string describe_access(const Fault& fault) {
-  if (fault.code == SI_KERNEL) {
-    return "used an address that no memory can have";  // not canonical: the processor does not tell it
-  }
   const auto text = g_address_text.load(std::memory_order_acquire);
   const std::string known = text == nullptr ? std::string() : text(fault.address);
   return fmt::format("{} {:#x}, {}{}{}", fault.access, fault.address,
@@ -80,6 +80,10 @@ std::string describe(const Fault& fault, size_t stack_bytes) {
   const std::string place = place_of(fault.pc);
   if (fault.overflow) {
     return fmt::format("overflowed its stack of {} bytes at {}: raise CANOPY_KERNEL_STACK", stack_bytes, place);
+  }
+  if (is_untold(fault)) {
+    return fmt::format("used an address that no memory can have, or one that the instruction wants aligned (the processor "
+                       "does not say which), at {}", place);
   }
   switch (fault.signal) {
     case SIGSEGV:

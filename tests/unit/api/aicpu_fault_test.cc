@@ -19,7 +19,9 @@ struct Case {
 
 constexpr Case kCases[] = {
     {"WriteToNull", Wrong::write_null, "wrote to 0x0, where no memory is, at "},
-    {"ReadOfAnImpossibleAddress", Wrong::read_wild, "used an address that no memory can have, at "},
+    {"ReadOfAnImpossibleAddress", Wrong::read_wild, "used an address that no memory can have, or "},
+    {"ReadOfAnImpossibleAddressOnTheStack", Wrong::read_wild_stack, "used an address that no memory can have, or "},
+    {"ReadOfAMisalignedVector", Wrong::read_misaligned, " (the processor does not say which), at "},
     {"DivisionByZero", Wrong::divide_by_zero, "divided an integer by zero, or the smallest one by -1 at "},
     {"IllegalInstruction", Wrong::illegal_instruction,
      "ran an illegal or trapping instruction at "},

@@ -32,7 +32,9 @@ struct Case {
 
 constexpr Case kCases[] = {
     {"WriteToNull", Wrong::write_null, false, "wrote to 0x0, where no memory is, at "},
-    {"ReadOfAnImpossibleAddress", Wrong::read_wild, false, "used an address that no memory can have, at "},
+    {"ReadOfAnImpossibleAddress", Wrong::read_wild, false, "used an address that no memory can have, or "},
+    {"ReadOfAnImpossibleAddressOnTheStack", Wrong::read_wild_stack, false, "used an address that no memory can have, or "},
+    {"ReadOfAMisalignedVector", Wrong::read_misaligned, false, " (the processor does not say which), at "},
     {"CallOfNull", Wrong::call_null, false, "jumped to 0x0, where no memory is, at "},
     {"DivisionByZero", Wrong::divide_by_zero, false, "divided an integer by zero, or the smallest one by -1 at "},
     {"IllegalInstruction", Wrong::illegal_instruction, true, "ran an illegal or trapping instruction at "},

@@ -64,6 +64,24 @@ void break_noexcept() noexcept { throw_number(); }
     case Wrong::read_wild:
       zero = *wild_address;
       return;
+    case Wrong::read_wild_stack: {
+#if defined(__x86_64__)
+      char* address = wild_address;
+      asm volatile("xchg %%rbp, %0; movb (%%rbp), %%al; xchg %%rbp, %0" : "+r"(address) : : "rax", "memory");
+#else
+      zero = *wild_address;
+#endif
+      return;
+    }
+    case Wrong::read_misaligned: {
+#if defined(__x86_64__)
+      alignas(16) char vector[32] = {};
+      asm volatile("movaps (%0), %%xmm0" : : "r"(vector + 1) : "xmm0", "memory");
+#else
+      zero = *wild_address;
+#endif
+      return;
+    }
     case Wrong::divide_by_zero: {
 #if defined(__x86_64__)
       int quotient = 17;  // the compiler makes 1 / x a comparison

@@ -9,7 +9,9 @@ namespace canopy::test {
 enum class Wrong : uint32_t {
   nothing,
   write_null,
-  read_wild,  // an address that no memory can have
+  read_wild,        // an address that no memory can have
+  read_wild_stack,  // the same by the register of the stack's frame, which is another fault of the processor's
+  read_misaligned,
   divide_by_zero,
   illegal_instruction,
   overflow_stack,
