@@ -99,7 +99,9 @@ void keep_hidden(const HostView& view, std::vector<HostOwner>* closed) {
   }
   const std::vector<HostOwner> now = view.owners();
   std::erase_if(*closed, [&](HostOwner& owner) {
-    const auto same = std::find_if(now.begin(), now.end(), [&](const HostOwner& one) { return one.pid == owner.pid && one.pid_namespace == owner.pid_namespace; });
+    const auto same = std::find_if(now.begin(), now.end(), [&](const HostOwner& one) {
+      return one.pid == owner.pid && one.pid_namespace == owner.pid_namespace;
+    });
     if (same == now.end()) {
       return true;
     }
