@@ -25,11 +25,11 @@ aclError finalize_with_callbacks(bool all_references, Finalize&& finalize) {
     if (last) {
       told = callbacks.run_finalize();
     }
-    CANOPY_TRY(finalize());
-    if (last) {
+    auto done = finalize();
+    if (last && runtime().init_count() == 0) {  // also when a callback has thrown meanwhile
       acl::share_errors_of_process(false);
     }
-    return {};
+    return done;
   });
   return code != ACL_SUCCESS ? code : acl::remember(told);
 }
@@ -88,7 +88,7 @@ aclError aclInitCallbackRegister(aclRegisterCallbackType type, aclInitCallbackFu
       return {};
     }
     const std::string text = runtime().configuration().text;
-    told = cbFunc(text.c_str(), text.size(), userData);
+    told = InitCallbacks::run_init(cbFunc, text, userData);
     return told == ACL_SUCCESS ? Result<>() : callbacks.remove_init(type, cbFunc);
   });
   return code != ACL_SUCCESS ? code : acl::remember(told);

@@ -1,5 +1,8 @@
 #include "runtime/api/init_callbacks.h"
 
+#include "runtime/api/guard.h"
+#include "runtime/core/named_callbacks.h"
+
 #include <algorithm>
 #include <ranges>
 #include <utility>
@@ -14,6 +17,16 @@ Result<> check_type(aclRegisterCallbackType type) {
                 value);
   }
   return {};
+}
+
+// What call() says; 507000 and a sentence if it throws.
+template <class Call>
+aclError answer_of(const char* of, Call&& call) {
+  aclError answer = ACL_SUCCESS;
+  if (const std::string deed = thrown_by([&] { answer = call(); }); !deed.empty()) {
+    return code_of(fail(Errc::internal, "a callback of {} {}", of, deed).value());
+  }
+  return answer;
 }
 
 }  // namespace
@@ -78,12 +91,15 @@ aclError InitCallbacks::run_init(const std::string& configuration) {
   std::lock_guard lock(mutex_);
   // Of a copy: a callback may register and unregister.
   for (const auto& entry : List<aclInitCallbackFunc>(init_)) {
-    if (const aclError code =
-            entry.function(configuration.c_str(), configuration.size(), entry.data)) {
+    if (const aclError code = run_init(entry.function, configuration, entry.data)) {
       return code;
     }
   }
   return ACL_SUCCESS;
+}
+
+aclError InitCallbacks::run_init(aclInitCallbackFunc function, const std::string& configuration, void* data) {
+  return answer_of("aclInit", [&] { return function(configuration.c_str(), configuration.size(), data); });
 }
 
 aclError InitCallbacks::run_finalize() {
@@ -93,7 +109,7 @@ aclError InitCallbacks::run_finalize() {
     return first;
   }
   for (const auto& entry : std::ranges::reverse_view(List<aclFinalizeCallbackFunc>(finalize_))) {
-    const aclError code = entry.function(entry.data);
+    const aclError code = answer_of("aclFinalize", [&] { return entry.function(entry.data); });
     first = first == ACL_SUCCESS ? code : first;
   }
   in_finalize_ = false;

@@ -26,8 +26,9 @@ class InitCallbacks {
   Result<> add_finalize(aclRegisterCallbackType type, aclFinalizeCallbackFunc function, void* data);
   Result<> remove_finalize(aclRegisterCallbackType type, aclFinalizeCallbackFunc function);
 
-  // In the order of registration, until one returns something else than 0: the result.
+  // In the order of registration, until one returns something else than 0: the result. One that throws has returned 507000.
   aclError run_init(const std::string& configuration);
+  static aclError run_init(aclInitCallbackFunc function, const std::string& configuration, void* data);
   // The other way round, all of them; the first code that is not 0. From inside of one of them:
   // nothing.
   aclError run_finalize();

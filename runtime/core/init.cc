@@ -59,8 +59,7 @@ Result<> Runtime::finalize() {
     return fail(Errc::not_initialized, "aclFinalize without aclInit, or called twice");
   }
   init_count_ = 0;
-  tear_down(lock);
-  return {};
+  return tear_down(lock).tell("the runtime was finalized all the same");
 }
 
 Result<uint64_t> Runtime::finalize_reference() {
@@ -71,18 +70,19 @@ Result<uint64_t> Runtime::finalize_reference() {
   }
   const uint64_t left = --init_count_;
   if (left == 0) {
-    tear_down(lock);
+    CANOPY_TRY(tear_down(lock).tell("the runtime was finalized all the same"));
   }
   return left;
 }
 
 // REQUIRES: `lock` holds mutex_.
-void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
+CallbackFailure Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
+  CallbackFailure failure;
   const std::vector<int> devices = devices_with_references();
   const auto tell = [&](aclrtDeviceState state) {
     lock.unlock();  // callbacks may call anything
     for (const int device : devices) {
-      device_callbacks_.call(device, state);
+      device_callbacks_.call(&failure, device, state);
     }
     lock.lock();
   };
@@ -111,7 +111,7 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
     primary = Primary{};
   }
   for (void* handle : contexts_.handles()) {
-    release_context(handle, lock);
+    release_context(handle, lock, &failure);
   }
   for (void* handle : events_.handles()) {
     end_event(handle);
@@ -145,6 +145,7 @@ void Runtime::tear_down(std::unique_lock<std::mutex>& lock) {
   exceptions_.clear();
   set_configuration(Configuration());
   tell(ACL_RT_DEVICE_STATE_RESET_POST);
+  return failure;
 }
 
 }  // namespace canopy

@@ -80,12 +80,12 @@ Result<void*> Runtime::make_context(Device& device, bool primary) {
   return handle;
 }
 
-void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) {
+void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock, CallbackFailure* failure) {
   if (const Context* context = contexts_.find(handle)) {
     const std::vector<void*> streams = context->streams();
     lock.unlock();  // callbacks may call anything, and the streams are to be alive for them
     for (void* stream : streams) {
-      stream_callbacks_.call(stream, ACL_RT_STREAM_STATE_DESTROY_PRE);
+      stream_callbacks_.call(failure, stream, ACL_RT_STREAM_STATE_DESTROY_PRE);
     }
     lock.lock();
   }
@@ -114,7 +114,7 @@ void Runtime::release_context(void* handle, std::unique_lock<std::mutex>& lock) 
   const uint32_t left = --contexts_of_device_[static_cast<size_t>(device)];
   Primary& primary = primaries_[static_cast<size_t>(device)];
   if (left == 1 && primary.context != nullptr && primary.references == 0) {
-    release_context(std::exchange(primary.context, nullptr), lock);  // it came with the first explicit one
+    release_context(std::exchange(primary.context, nullptr), lock, failure);  // it came with the first explicit one
     return;
   }
   close_unused_device(device);
@@ -174,7 +174,10 @@ Result<> Runtime::set_device(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   device_news_.look();
-  device_callbacks_.call(device, ACL_RT_DEVICE_STATE_SET_PRE);
+  CallbackFailure failure;
+  device_callbacks_.call(&failure, device, ACL_RT_DEVICE_STATE_SET_PRE);
+  CANOPY_TRY(failure.tell("the device was not set"));
+  void* const before = t_context_;
   void* created = nullptr;
   {
     std::lock_guard lock(mutex_);
@@ -184,9 +187,13 @@ Result<> Runtime::set_device(int device) {
     ++primary.references;
     t_context_ = primary.context;
   }
-  note_default_stream(created);
-  device_callbacks_.call(device, ACL_RT_DEVICE_STATE_SET_POST);
-  return {};
+  note_default_stream(created, &failure);
+  device_callbacks_.call(&failure, device, ACL_RT_DEVICE_STATE_SET_POST);
+  if (failure.any()) [[unlikely]] {
+    static_cast<void>(take_back_primary(device, 1));  // of which nothing else is to be told
+    t_context_ = before;
+  }
+  return failure.tell("the device was not set");
 }
 
 Result<> Runtime::reset_device(int device) { return release_primary(device, 1); }
@@ -195,6 +202,10 @@ Result<> Runtime::reset_device_force(int device) { return release_primary(device
 
 Result<> Runtime::release_primary(int device, uint64_t references) {
   CANOPY_TRY(CallbackScope::refuse("resetting a device"));
+  return take_back_primary(device, references);
+}
+
+Result<> Runtime::take_back_primary(int device, uint64_t references) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   Primary& primary = primaries_[static_cast<size_t>(device)];
@@ -209,17 +220,18 @@ Result<> Runtime::release_primary(int device, uint64_t references) {
     std::lock_guard lock(mutex_);
     CANOPY_TRY(check_referenced());  // nobody is told of a reset that cannot be
   }
-  device_callbacks_.call(device, ACL_RT_DEVICE_STATE_RESET_PRE);
+  CallbackFailure failure;
+  device_callbacks_.call(&failure, device, ACL_RT_DEVICE_STATE_RESET_PRE);
   {
     std::unique_lock lock(mutex_);
     CANOPY_TRY(check_referenced());  // another thread, or a callback, may have been faster
     primary.references -= references == 0 ? primary.references : references;
     if (primary.references == 0) {
-      release_context(std::exchange(primary.context, nullptr), lock);
+      release_context(std::exchange(primary.context, nullptr), lock, &failure);
     }
   }
-  device_callbacks_.call(device, ACL_RT_DEVICE_STATE_RESET_POST);
-  return {};
+  device_callbacks_.call(&failure, device, ACL_RT_DEVICE_STATE_RESET_POST);
+  return failure.tell("the device was reset all the same");
 }
 
 // REQUIRES: mutex_ held.
@@ -263,6 +275,8 @@ Result<void*> Runtime::create_context(int device) {
   CANOPY_ASSIGN(Driver * current, driver());
   CANOPY_TRY(current->check_device(device));
   device_news_.look();
+  CallbackFailure failure;
+  void* const before = t_context_;
   void* handle;
   void* primary;
   {
@@ -274,27 +288,36 @@ Result<void*> Runtime::create_context(int device) {
     auto made = make_context(*opened, false);
     if (!made) {
       if (primary != nullptr) {
-        release_context(std::exchange(primaries_[static_cast<size_t>(device)].context, nullptr), lock);
+        release_context(std::exchange(primaries_[static_cast<size_t>(device)].context, nullptr), lock, &failure);
       }
       return made;
     }
     handle = *made;
     t_context_ = handle;
   }
-  note_default_stream(primary);
-  note_default_stream(handle);
+  note_default_stream(primary, &failure);
+  note_default_stream(handle, &failure);
+  if (failure.any()) [[unlikely]] {
+    static_cast<void>(end_context(handle));  // of which nothing else is to be told
+    t_context_ = before;
+    CANOPY_TRY(failure.tell("no context was created"));
+  }
   return handle;
 }
 
 // Callbacks may call anything: without a lock.
-void Runtime::note_default_stream(void* context) {
+void Runtime::note_default_stream(void* context, CallbackFailure* failure) {
   if (const Context* found = contexts_.find(context)) {
-    stream_callbacks_.call(found->default_stream(), ACL_RT_STREAM_STATE_CREATE_POST);
+    stream_callbacks_.call(failure, found->default_stream(), ACL_RT_STREAM_STATE_CREATE_POST);
   }
 }
 
 Result<> Runtime::destroy_context(void* handle) {
   CANOPY_TRY(CallbackScope::refuse("destroying a context"));
+  return end_context(handle);
+}
+
+Result<> Runtime::end_context(void* handle) {
   std::unique_lock lock(mutex_);
   Context* context = contexts_.find(handle);
   if (context == nullptr) {
@@ -307,11 +330,12 @@ Result<> Runtime::destroy_context(void* handle) {
   if (!context->claim_end()) {
     return fail(Errc::stale_handle, "{} is not a live context any more: another call is destroying it", fmt::ptr(handle));
   }
-  release_context(handle, lock);
+  CallbackFailure failure;
+  release_context(handle, lock, &failure);
   if (t_context_ == handle) {
     t_context_ = nullptr;
   }
-  return {};
+  return failure.tell("the context was destroyed all the same");
 }
 
 Result<> Runtime::set_current_context(void* handle) {

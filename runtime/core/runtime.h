@@ -236,7 +236,7 @@ class Runtime {
   Result<void*> make_stream(Context& context, uint8_t priority, uint32_t flags, bool is_default);
   // REQUIRES: `lock` holds mutex_. Let go while the streams drain: what they wait for may need others to
   // get on. Closes the device with its last context, not counting a primary one that nobody has set.
-  void release_context(void* handle, std::unique_lock<std::mutex>& lock);
+  void release_context(void* handle, std::unique_lock<std::mutex>& lock, CallbackFailure* failure);
   // If the context of `device` that is about to drain is its last: gives back the notifies that the device has imported.
   // REQUIRES: mutex_ held.
   void give_back_with_last_context(int device);
@@ -280,8 +280,12 @@ class Runtime {
   Result<void*> function_of(const KernelImage* image, void* binary);
   // Takes `references` away, all of them for 0, and frees the primary context with the last.
   Result<> release_primary(int device, uint64_t references);
+  // The same for who may not wait for streams: to take back what has just been made.
+  Result<> take_back_primary(int device, uint64_t references);
+  Result<> end_context(void* handle);
+  Result<> end_stream(void* handle, bool drop_work);
   // Tells who wants to know of the default stream of a new context. REQUIRES: mutex_ not held.
-  void note_default_stream(void* context);
+  void note_default_stream(void* context, CallbackFailure* failure);
   Result<> call_abort_callbacks(int device, aclrtDeviceTaskAbortStage stage, uint32_t timeout_ms);
   Result<> abort_tasks(int device, Deadline deadline);
   bool device_aborting(int device) const {
@@ -289,7 +293,8 @@ class Runtime {
   }
   std::vector<int> devices_with_references() const;
   void set_configuration(Configuration configuration);
-  void tear_down(std::unique_lock<std::mutex>& lock);
+  // What is to be told of callbacks.
+  CallbackFailure tear_down(std::unique_lock<std::mutex>& lock);
 
   // The current context of this thread, as a handle.
   static inline thread_local void* t_context_ = nullptr;

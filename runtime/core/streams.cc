@@ -51,7 +51,12 @@ Result<void*> Runtime::create_stream(uint32_t priority, uint32_t flags) {
   device_news_.look();
   CANOPY_TRY(device_news_.check(context->device_id()));
   CANOPY_ASSIGN(void* handle, make_stream(*context, static_cast<uint8_t>(priority), flags, false));
-  stream_callbacks_.call(handle, ACL_RT_STREAM_STATE_CREATE_POST);
+  CallbackFailure failure;
+  stream_callbacks_.call(&failure, handle, ACL_RT_STREAM_STATE_CREATE_POST);
+  if (failure.any()) [[unlikely]] {
+    static_cast<void>(end_stream(handle, false));  // of which nothing else is to be told
+    CANOPY_TRY(failure.tell("no stream was created"));
+  }
   return handle;
 }
 
@@ -65,6 +70,10 @@ Result<uint32_t> Runtime::streams_available() {
 
 Result<> Runtime::destroy_stream(void* handle, bool drop_work) {
   CANOPY_TRY(CallbackScope::refuse("destroying a stream"));
+  return end_stream(handle, drop_work);
+}
+
+Result<> Runtime::end_stream(void* handle, bool drop_work) {
   CANOPY_ASSIGN(Context * context, current_context());
   Stream* found = nullptr;
   {
@@ -78,7 +87,8 @@ Result<> Runtime::destroy_stream(void* handle, bool drop_work) {
       return fail(Errc::stale_handle, "{} is not a live stream any more: another call is destroying it", fmt::ptr(handle));
     }
   }
-  stream_callbacks_.call(handle, ACL_RT_STREAM_STATE_DESTROY_PRE);
+  CallbackFailure failure;
+  stream_callbacks_.call(&failure, handle, ACL_RT_STREAM_STATE_DESTROY_PRE);
   if (drop_work && !found->stored()) {
     if (auto aborted = found->abort(AbortReason::stream, Deadline::never()); !aborted) {
       found->forgo_end();
@@ -87,7 +97,7 @@ Result<> Runtime::destroy_stream(void* handle, bool drop_work) {
   }
   found->context().remove_stream(handle);
   retire_stream(handle, false);
-  return {};
+  return failure.tell("the stream was destroyed all the same");
 }
 
 Result<> Runtime::set_stream_allocator(void* handle, const StreamAllocator& allocator) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <string>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -351,6 +352,61 @@ TEST_F(Device, StateCallbacksHaveNamesOfTheirOwn) {
   EXPECT_EQ(first.size(), 2u);
   EXPECT_EQ(second.size(), 4u);
   ACL_OK(aclrtRegDeviceStateCallback("b", nullptr, nullptr));
+}
+
+// In the state `when`.
+void throw_in_state(int32_t, aclrtDeviceState state, void* when) {
+  if (state == *static_cast<aclrtDeviceState*>(when)) {
+    throw std::runtime_error("not now");
+  }
+}
+
+TEST_F(Device, AStateCallbackThatThrowsDoesNotKeepAResetFromItsEnd) {
+  for (aclrtDeviceState when : {ACL_RT_DEVICE_STATE_RESET_PRE, ACL_RT_DEVICE_STATE_RESET_POST}) {
+    for (const auto reset : {&aclrtResetDevice, &aclrtResetDeviceForce}) {
+      States heard;
+      ACL_OK(aclrtSetDevice(1));
+      aclrtStream stream = nullptr;
+      ACL_OK(aclrtCreateStream(&stream));
+      ACL_OK(aclrtRegDeviceStateCallback("throws", throw_in_state, &when));
+      ACL_OK(aclrtRegDeviceStateCallback("hears", hear_state, &heard));
+      ACL_CODE(ACL_ERROR_RT_INTERNAL_ERROR, reset(1));
+      EXPECT_STREQ(why(), "the device state callback 'throws' has thrown an exception: not now; the device was reset all the same");
+      ACL_OK(aclrtRegDeviceStateCallback("throws", nullptr, nullptr));
+      ACL_OK(aclrtRegDeviceStateCallback("hears", nullptr, nullptr));
+      EXPECT_EQ(heard, (States{{1, 2}, {1, 3}}));
+      ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, reset(1)) << "it is done";
+      ACL_OK(aclrtSetDevice(0));
+      ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtSynchronizeStream(stream));
+    }
+  }
+}
+
+TEST_F(Device, AStateCallbackThatThrowsKeepsADeviceFromBeingSet) {
+  for (aclrtDeviceState when : {ACL_RT_DEVICE_STATE_SET_PRE, ACL_RT_DEVICE_STATE_SET_POST}) {
+    ACL_OK(aclrtRegDeviceStateCallback("throws", throw_in_state, &when));
+    ACL_CODE(ACL_ERROR_RT_INTERNAL_ERROR, aclrtSetDevice(1));
+    EXPECT_STREQ(why(), "the device state callback 'throws' has thrown an exception: not now; the device was not set");
+    ACL_OK(aclrtRegDeviceStateCallback("throws", nullptr, nullptr));
+    int32_t device = -1;
+    ACL_OK(aclrtGetDevice(&device));
+    EXPECT_EQ(device, 0) << "as before";
+    ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDevice(1)) << "nothing is left";
+  }
+  ACL_OK(aclrtSetDevice(1));
+  ACL_OK(aclrtResetDevice(1));
+  ACL_OK(aclrtSetDevice(0));
+}
+
+TEST_F(Device, AStateCallbackThatThrowsDoesNotKeepFinalizeFromItsEnd) {
+  aclrtDeviceState when = ACL_RT_DEVICE_STATE_RESET_PRE;
+  ACL_OK(aclrtRegDeviceStateCallback("throws", throw_in_state, &when));
+  ACL_CODE(ACL_ERROR_RT_INTERNAL_ERROR, aclFinalize());
+  EXPECT_STREQ(why(), "the device state callback 'throws' has thrown an exception: not now; the runtime was finalized all the same");
+  ACL_OK(aclrtRegDeviceStateCallback("throws", nullptr, nullptr));
+  ACL_CODE(ACL_ERROR_REPEAT_FINALIZE, aclFinalize());
+  ACL_OK(aclInit(nullptr));
+  ACL_OK(aclrtSetDevice(0));
 }
 
 TEST_F(Device, AStateCallbackMayUseTheRuntime) {

@@ -1,6 +1,7 @@
 // Callbacks of init and finalize, the process-wide parameters.
 #include "tests/unit/api/gate.h"
 
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,6 +52,33 @@ class InitCallback : public testing::Test {
   using Calls = std::vector<std::string>;
   Heard heard_;
 };
+
+TEST_F(InitCallback, ThatThrowsIs507000AndNothingIsLeft) {
+  const aclInitCallbackFunc throws = [](const char*, size_t, void*) -> aclError { throw std::runtime_error("no"); };
+  ACL_OK(aclInitCallbackRegister(kType, throws, nullptr));
+  ACL_CODE(ACL_ERROR_RT_INTERNAL_ERROR, aclInit(nullptr));
+  ACL_OK(aclInitCallbackUnRegister(kType, throws));
+  ACL_CODE(ACL_ERROR_REPEAT_FINALIZE, aclFinalize()) << "undone";
+  ACL_OK(aclInit(nullptr));
+  ACL_CODE(ACL_ERROR_RT_INTERNAL_ERROR, aclInitCallbackRegister(kType, throws, nullptr)) << "called at once";
+  EXPECT_STREQ(why(), "a callback of aclInit has thrown an exception: no");
+  ACL_CODE(ACL_ERROR_RT_PARAM_INVALID, aclInitCallbackUnRegister(kType, throws));
+}
+
+TEST_F(InitCallback, OfFinalizeThatThrowsDoesNotStopItNorTheOthers) {
+  const aclFinalizeCallbackFunc throws = [](void*) -> aclError { throw std::runtime_error("no"); };
+  ACL_OK(aclInit(nullptr));
+  ACL_OK(aclFinalizeCallbackRegister(kType, hear_finalize_too, &heard_));
+  ACL_OK(aclFinalizeCallbackRegister(kType, throws, nullptr));
+  for (int round = 0; round < 2; ++round) {
+    ACL_CODE(ACL_ERROR_RT_INTERNAL_ERROR, aclFinalize());
+    EXPECT_STREQ(why(), "a callback of aclFinalize has thrown an exception: no");
+    ACL_CODE(ACL_ERROR_REPEAT_FINALIZE, aclFinalize());
+    ACL_OK(aclInit(nullptr));
+  }
+  EXPECT_EQ(heard_.calls, (Calls{"finalize too", "finalize too"}));
+  ACL_OK(aclFinalizeCallbackUnRegister(kType, throws));
+}
 
 TEST_F(InitCallback, RunsWithTheConfigurationAtTheFirstInitOnly) {
   ACL_OK(aclInitCallbackRegister(kType, hear_init, &heard_));

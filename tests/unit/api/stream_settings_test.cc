@@ -293,6 +293,62 @@ TEST_F(StreamSettings, StateCallbacksHaveNamesOfTheirOwn) {
   ACL_CODE(ACL_ERROR_INVALID_PARAM, aclrtRegStreamStateCallback(nullptr, &note, nullptr));
 }
 
+// With a number, which is no std::exception, in the state `when`.
+void throw_in_state(aclrtStream, aclrtStreamState state, void* when) {
+  if (state == *static_cast<aclrtStreamState*>(when)) {
+    throw 1;
+  }
+}
+
+TEST_F(StreamSettings, AStateCallbackThatThrowsKeepsNothingFromItsEnd) {
+  aclrtStreamState when = ACL_RT_STREAM_STATE_DESTROY_PRE;
+  aclrtStream stream = make();
+  aclrtStream forced = make();
+  aclrtContext context = nullptr;
+  ACL_OK(aclrtCreateContext(&context, 0));
+  make();
+  ACL_OK(aclrtSetDevice(1));
+  make();
+  ACL_OK(aclrtSetDevice(0));
+  ACL_OK(aclrtRegStreamStateCallback("throws", throw_in_state, &when));
+  const auto end = [](aclError code, const char* rest) {
+    EXPECT_EQ(code, ACL_ERROR_RT_INTERNAL_ERROR) << why();
+    EXPECT_EQ(why(), std::string("the stream state callback 'throws' has thrown what is no std::exception; ") + rest);
+  };
+  end(aclrtDestroyStream(stream), "the stream was destroyed all the same");
+  end(aclrtDestroyStreamForce(forced), "the stream was destroyed all the same");
+  end(aclrtDestroyContext(context), "the context was destroyed all the same");
+  end(aclrtResetDevice(1), "the device was reset all the same");
+  ACL_OK(aclrtRegStreamStateCallback("throws", nullptr, nullptr));
+  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtDestroyStream(stream));
+  ACL_CODE(ACL_ERROR_RT_INVALID_HANDLE, aclrtDestroyStream(forced));
+  EXPECT_NE(aclrtSetCurrentContext(context), ACL_SUCCESS);
+  ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDevice(1));
+  EXPECT_EQ(available(), 1984u);
+}
+
+TEST_F(StreamSettings, AStateCallbackThatThrowsKeepsThingsFromBeingMade) {
+  aclrtStreamState when = ACL_RT_STREAM_STATE_CREATE_POST;
+  ACL_OK(aclrtRegStreamStateCallback("throws", throw_in_state, &when));
+  const auto refused = [](aclError code, const char* rest) {
+    EXPECT_EQ(code, ACL_ERROR_RT_INTERNAL_ERROR) << why();
+    EXPECT_EQ(why(), std::string("the stream state callback 'throws' has thrown what is no std::exception; ") + rest);
+  };
+  aclrtStream stream = kInvented;
+  refused(aclrtCreateStream(&stream), "no stream was created");
+  aclrtContext context = kInvented;
+  refused(aclrtCreateContext(&context, 1), "no context was created");
+  refused(aclrtSetDevice(1), "the device was not set");
+  ACL_OK(aclrtRegStreamStateCallback("throws", nullptr, nullptr));
+  EXPECT_EQ(stream, kInvented);
+  EXPECT_EQ(context, kInvented);
+  int32_t device = -1;
+  ACL_OK(aclrtGetDevice(&device));
+  EXPECT_EQ(device, 0) << "as before";
+  ACL_CODE(ACL_ERROR_RT_CONTEXT_RELEASE_ERROR, aclrtResetDevice(1));
+  EXPECT_EQ(available(), 1984u);
+}
+
 // Of two who destroy a stream or a context at a time, or of a callback that destroys what is being destroyed, one does it.
 TEST_F(StreamSettings, AStreamIsDestroyedOnceAlsoByItsCallback) {
   static aclError inner;
