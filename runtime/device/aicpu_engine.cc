@@ -191,6 +191,10 @@ void AiCpuEngine::run_entry(Block& block) {
     }
   } catch (...) {
     block.is_over = true;
+    if (ends_thread()) [[unlikely]] {
+      std::string sentence = fmt::format("{} {}", describe(block), kEndsThread);  // whole before: as in leave_faulted_block()
+      abandon_block(fault_code(DeviceFault::trap, CoreKind::aicpu), std::move(sentence));
+    }
     launch.strand->scheduler().fail_launch(
         launch, fault_code(DeviceFault::trap, CoreKind::aicpu),
         fmt::format("{} threw {}", describe(block), describe_thrown()));

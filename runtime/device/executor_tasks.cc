@@ -442,6 +442,9 @@ Executor* Executor::run_entry(Executor& before, Block& block) {
       launch.entry(launch.args);
     }
   } catch (...) {
+    if (ends_thread()) [[unlikely]] {
+      fail_block(DeviceFault::trap, kEndsThread);
+    }
     block.is_over = true;
     fail_for_exception(*block.launch, block);
   }

@@ -4,6 +4,7 @@
 #include "runtime/device/abi/fault_code.h"
 
 #include <cstdint>
+#include <exception>
 #include <string>
 
 namespace canopy {
@@ -37,6 +38,11 @@ std::string describe(const Fault& fault, size_t stack_bytes);
 void set_address_text(std::string (*text)(uintptr_t address));
 // "an exception: out of range". REQUIRES: inside of a handler for it.
 std::string describe_thrown();
+// Whether it is no exception but pthread_exit(), which unwinds as one does. Nobody may hold it up: a handler for it that
+// ends, ends the process. One that never ends, because its stack is abandoned, holds nothing: the thread lives on.
+// REQUIRES: as above.
+inline bool ends_thread() { return !std::current_exception(); }
+inline constexpr const char* kEndsThread = "called pthread_exit(): kernels return, their threads are the runtime's";
 // "kernel axpy block 3 of 8".
 std::string describe(const Block& block);
 

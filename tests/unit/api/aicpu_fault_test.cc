@@ -30,6 +30,7 @@ constexpr Case kCases[] = {
     {"Abort", Wrong::call_abort, "called abort(), itself or by a failed assert()"},
     {"CanopyAssert", Wrong::fail_canopy_assert, "failed its assertion 'zero == 1' at "},
     {"Exception", Wrong::throw_exception, "threw an exception: no more of it"},
+    {"EndOfItsThread", Wrong::end_thread, "called pthread_exit(): kernels return, their threads are the runtime's"},
     {"BrokenNoexcept", Wrong::break_noexcept, "called abort(), itself or by a failed assert()",
      true},
     {"CopyFromNull", Wrong::copy_from_null, ", where no memory is, at ", true},

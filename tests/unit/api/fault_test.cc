@@ -7,6 +7,7 @@
 
 #include <cfenv>
 #include <csignal>
+#include <fstream>
 #include <vector>
 
 namespace {
@@ -44,6 +45,7 @@ constexpr Case kCases[] = {
     {"Abort", Wrong::call_abort, true, "called abort(), itself or by a failed assert()"},
     {"CanopyAssert", Wrong::fail_canopy_assert, true, "failed its assertion 'zero == 1' at "},
     {"Exception", Wrong::throw_exception, true, "threw an exception: no more of it"},
+    {"EndOfItsThread", Wrong::end_thread, true, "called pthread_exit(): kernels return, their threads are the runtime's"},
     {"BrokenNoexcept", Wrong::break_noexcept, true, "called abort(), itself or by a failed assert()", true},
     {"CopyFromNull", Wrong::copy_from_null, false, ", where no memory is, at ", true},
     {"FillOfNull", Wrong::fill_null, false, "wrote to 0x", true},
@@ -114,6 +116,43 @@ TEST_P(Fault, LeavesOtherStreamsAndDevicesAlone) {
   EXPECT_EQ(aclrtSynchronizeStream(neighbour), ACL_SUCCESS) << why();
   EXPECT_EQ(aclrtSynchronizeStream(stream_), code(true));
   EXPECT_GE(ended_.load(), 400u);
+}
+
+// What the kernel says of this process: "Threads:" is a count, "VmRSS:" is KiB.
+long told_by_proc(const std::string& what) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word == what) {
+      long value = -1;
+      status >> value;
+      return value;
+    }
+  }
+  return -1;
+}
+
+// Its unwinding runs destructors, and stops where the kernel began.
+TEST_F(Faults, OfAThousandKernelsThatEndTheirThreadLeaveTheThreadsAsTheyWere) {
+  const auto rounds = [&](int count) {
+    for (const char* kernel : {"faulty_vector", "faulty_aicpu"}) {
+      for (int i = 0; i < count; ++i) {
+        ACL_OK(launch({.wrong = Wrong::end_thread}, 1, stream_, kernel));
+        ASSERT_NE(aclrtSynchronizeStream(stream_), ACL_SUCCESS);
+        ASSERT_NE(std::string(why()).find("called pthread_exit()"), std::string::npos) << why();
+        ACL_OK(launch({.wrong = Wrong::throw_exception}, 1, stream_, kernel));
+        ASSERT_NE(aclrtSynchronizeStream(stream_), ACL_SUCCESS);
+        ASSERT_NE(std::string(why()).find("threw an exception: no more of it"), std::string::npos) << why();
+      }
+    }
+  };
+  rounds(50);
+  const long threads = told_by_proc("Threads:");
+  const long kibibytes = told_by_proc("VmRSS:");
+  rounds(1'000);
+  EXPECT_EQ(word_.load(), 2'100u);
+  EXPECT_EQ(told_by_proc("Threads:"), threads);
+  EXPECT_LT(told_by_proc("VmRSS:"), kibibytes + (kSanitized ? 65'536 : 2'048));
+  expect_launches_work();
 }
 
 TEST_F(Faults, LeaveTheSystemCallsOfOtherLaunchesAlone) {

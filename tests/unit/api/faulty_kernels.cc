@@ -53,6 +53,12 @@ constexpr size_t kLargeArray = 12u << 20;
 }
 void break_noexcept() noexcept { throw_number(); }
 
+// Of what ends as a scope does, by return or by unwinding.
+struct CountAtEnd {
+  std::atomic<uint32_t>* word;
+  ~CountAtEnd() { word->fetch_add(1); }
+};
+
 // UndefinedBehaviorSanitizer would report what is done here on purpose.
 [[gnu::no_sanitize("undefined")]] void misbehave(Wrong wrong, const FaultArgs& args) {
   switch (wrong) {
@@ -110,6 +116,10 @@ void break_noexcept() noexcept { throw_number(); }
       return;
     case Wrong::throw_exception:
       throw std::runtime_error("no more of it");
+    case Wrong::end_thread: {
+      const CountAtEnd unwound{args.word};
+      ::pthread_exit(nullptr);
+    }
     case Wrong::break_noexcept:
       break_noexcept();
       return;

@@ -20,6 +20,7 @@ enum class Wrong : uint32_t {
   call_abort,
   fail_canopy_assert,
   throw_exception,
+  end_thread,
   break_noexcept,
   copy_from_null,
   fill_null,
