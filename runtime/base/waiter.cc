@@ -244,8 +244,29 @@ void WaitPacer::reset() {
 
 namespace waiter_detail {
 
+namespace {
+
+// About a yield's time of pauses; where they all are is asked anew now and then.
+constexpr int kPollsElsewhere = 48;
+constexpr int kPollsPerQuestion = 16;
+
+bool comes_from_elsewhere(FunctionRef<bool(Poll)> ready, FunctionRef<bool()> elsewhere) {
+  for (int poll = 0; poll < kPollsElsewhere; ++poll) {
+    if (poll % kPollsPerQuestion == 0 && !elsewhere()) {
+      return false;
+    }
+    cpu_relax();
+    if (ready(Poll::in_passing)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 WaitEnd wait_slow(FunctionRef<bool(Poll)> ready, Doorbell* bell, BellScope scope, Deadline deadline,
-                  FunctionRef<std::string()> describe, WakenBy waker) {
+                  FunctionRef<std::string()> describe, WakenBy waker, const FunctionRef<bool()>* elsewhere) {
   WaitPacer pacer;
   const uint64_t report_ns = g_report_ns.load(std::memory_order_relaxed);
   // Taken when the first sleep is near: most waits end before, and would pay for the clock.
@@ -255,6 +276,9 @@ WaitEnd wait_slow(FunctionRef<bool(Poll)> ready, Doorbell* bell, BellScope scope
   bool rung_for_nothing = false;
   for (;;) {
     if (ready(pacer.spins() ? Poll::in_passing : Poll::closely)) {
+      return WaitEnd::ready;
+    }
+    if (elsewhere != nullptr && comes_from_elsewhere(ready, *elsewhere)) {
       return WaitEnd::ready;
     }
     if (!pacer.step()) {

@@ -71,9 +71,14 @@ void Barrier::disseminate(World& world, uint64_t generation, const char* routine
 }
 
 bool Barrier::arrive_last(uint64_t generation) {
+  Meeting& first = *seats_[0].meeting;
+  if (me_ < Meeting::kSeen) {
+    // Relaxed: a hint for who waits (all_missing_are_elsewhere()), in the line that is needed next.
+    store_relaxed(&first.seen[me_], static_cast<uint8_t>(generation));
+  }
   const uint64_t everybody = generation * static_cast<uint64_t>(n_);
   // acq_rel: hands this PE's stores to the last arriver, and the last one gets everybody's.
-  return std::atomic_ref<uint64_t>(seats_[0].meeting->arrived)
+  return std::atomic_ref<uint64_t>(first.arrived)
                  .fetch_add(1, std::memory_order_acq_rel) +
              1 ==
          everybody;
@@ -95,6 +100,19 @@ void Barrier::await_release(World& world, uint64_t generation, const char* routi
 
 bool Barrier::all_arrived(uint64_t generation) const {
   return load_acquire(&seats_[0].meeting->arrived) >= generation * static_cast<uint64_t>(n_);
+}
+
+bool Barrier::all_missing_are_elsewhere(uint64_t generation) const {
+  if (n_ > Meeting::kSeen) {
+    return false;
+  }
+  const Meeting& first = *seats_[0].meeting;
+  for (int i = 0; i < n_; ++i) {
+    if (load_relaxed(&first.seen[i]) != static_cast<uint8_t>(generation) && !is_elsewhere(*seats_[static_cast<size_t>(i)].page)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 // `from` is the member that stores the word, -1 when any may be the one that is missing.
@@ -128,6 +146,8 @@ void Barrier::wait_slow(World& world, const uint64_t* word, uint64_t generation,
     }
     return fmt::format("pe {} waits in {} number {} for PE {}, of which number {} was heard", mine_.page->pe, routine,
                        generation, seats_[static_cast<size_t>(from)].page->pe, load_relaxed(word));
+  }, nullptr, [&] {
+    return from < 0 ? all_missing_are_elsewhere(generation) : is_elsewhere(*seats_[static_cast<size_t>(from)].page);
   });
   if (left >= 0 && load_acquire(word) < generation) {
     world.left_early(routine, seats_[static_cast<size_t>(left)].page->pe);

@@ -44,6 +44,7 @@ class Barrier {
   bool arrive_last(uint64_t generation);
   void release(uint64_t generation);
   bool all_arrived(uint64_t generation) const;
+  bool all_missing_are_elsewhere(uint64_t generation) const;
   void await_release(World& world, uint64_t generation, const char* routine);
   void wait_slow(World& world, const uint64_t* word, uint64_t generation, int from,
                  const char* routine);

@@ -1,7 +1,7 @@
 // Meeting: the words by which a set of PEs meets, in the memory of one of them: each has one per set.
 // In the control page for all PEs of the job, in the team area for the members of a team.
 //
-//   lines 0, 1   the central barrier (who has arrived: at the first PE of those near each other)
+//   lines 0, 1   the central barrier (how many have arrived, and who: at the first PE of those near each other)
 //   lines 2..    the dissemination barrier: one line per round, one writer per line
 //   then         the barrier between groups: two lines as the first two, and one word per round (at a leader)
 //
@@ -20,7 +20,10 @@ struct ControlPage;
 struct Meeting {
   static constexpr int kRounds = 32;  // enough for 2^32 PEs
 
+  static constexpr int kSeen = 56;  // the rest of a line
+
   alignas(kCacheLine) uint64_t arrived = 0;
+  uint8_t seen[kSeen] = {};  // the low bits of the number that member i arrived with last; a hint
   alignas(kCacheLine) uint64_t released = 0;
 
   struct alignas(kCacheLine) Round {

@@ -5,6 +5,8 @@
 #include "shmem/world/world.h"
 #include "transport/base/network_pacer.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -76,8 +78,12 @@ void make_progress(World& world) {
   }
 }
 
+bool is_elsewhere(const ControlPage& page) {
+  return load_relaxed(&page.cpu) != static_cast<uint32_t>(::sched_getcpu());
+}
+
 void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, WakenBy waker,
-                  FunctionRef<std::string()> describe) {
+                  FunctionRef<std::string()> describe, FunctionRef<bool()> elsewhere) {
   if (FarPaths* far = world.far()) {
     const auto look = [&] {
       if (ready()) {
@@ -91,10 +97,17 @@ void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, Waken
   }
   const Deadline deadline = Deadline::user_default();
   const uint64_t start = deadline.is_never() ? 0 : monotonic_ns();  // for give_up() alone
-  // Where PEs outnumber cores, whoever is waited for may need this one: nothing is polled for free (waiter.cc).
-  const WaitEnd end = SpinBudget::crowded()
-                          ? waiter_detail::wait_slow(ready, &bell, BellScope::host, deadline, describe, waker)
-                          : canopy::wait_until(ready, &bell, BellScope::host, deadline, describe, waker);
+  WaitEnd end{};
+  if (SpinBudget::crowded()) {
+    uint32_t& cpu = world.control(world.my_pe()).cpu;
+    // Written only when it changes: others look at it while they wait. Relaxed: a hint.
+    if (const auto now = static_cast<uint32_t>(::sched_getcpu()); load_relaxed(&cpu) != now) {
+      store_relaxed(&cpu, now);
+    }
+    end = wait_crowded(ready, elsewhere, &bell, BellScope::host, deadline, describe, waker);
+  } else {
+    end = canopy::wait_until(ready, &bell, BellScope::host, deadline, describe, waker);
+  }
   if (end == WaitEnd::deadline) {
     give_up(world, start, describe);
   }

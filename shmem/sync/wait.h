@@ -17,11 +17,16 @@
 
 namespace canopy::shmem {
 
+struct ControlPage;
 class World;
 
-// The host side after the first polls failed. At the user's deadline it reports and ends the job.
+// The host side after the first polls failed. At the user's deadline it reports and ends the job. elsewhere(): where PEs
+// outnumber CPUs, whether all PEs that are waited for were last seen on other ones than this thread's.
 void wait_on_host(World& world, Doorbell& bell, FunctionRef<bool()> ready, WakenBy waker,
-                  FunctionRef<std::string()> describe);
+                  FunctionRef<std::string()> describe, FunctionRef<bool()> elsewhere);
+
+// Whether a PE of this host was last seen on another CPU than the calling thread's.
+bool is_elsewhere(const ControlPage& page);
 
 // The host side of a wait for what this PE has posted to `pe` itself (-1: to anybody): ready()
 // makes progress.
@@ -40,10 +45,10 @@ void wait_in_kernel(Ready&& ready, const char* what, const AwaitedWord* word = n
 
 // Returns when ready() is true. `bell` is the one that whoever ends the wait rings. `what` names
 // the wait in a kernel's reports, which also tell of `word`; describe() makes the host's sentence ("pe 3
-// waits for ...").
-template <class Ready, class Describe>
+// waits for ..."). elsewhere(): as for wait_on_host().
+template <class Ready, class Describe, class Elsewhere>
 void wait_for(World& world, Doorbell& bell, Ready&& ready, WakenBy waker, const char* what,
-              Describe&& describe, const AwaitedWord* word = nullptr) {
+              Describe&& describe, const AwaitedWord* word, Elsewhere&& elsewhere) {
   if (ready()) {
     return;
   }
@@ -63,7 +68,14 @@ void wait_for(World& world, Doorbell& bell, Ready&& ready, WakenBy waker, const 
         what, word);
     return;
   }
-  wait_on_host(world, bell, ready, waker, describe);
+  wait_on_host(world, bell, ready, waker, describe, elsewhere);
+}
+
+// The same where nobody knows for whom.
+template <class Ready, class Describe>
+void wait_for(World& world, Doorbell& bell, Ready&& ready, WakenBy waker, const char* what, Describe&& describe,
+              const AwaitedWord* word = nullptr) {
+  wait_for(world, bell, ready, waker, what, describe, word, [] { return false; });
 }
 
 }  // namespace canopy::shmem

@@ -44,11 +44,11 @@ TeamCell* Team::cell(int owner, int writer) const {
 }
 
 void Team::wait_for_cell(int writer, const uint64_t* word, uint64_t wanted, const char* what, const char* routine) {
-  // Free looks before the general wait: about as long as a line needs to cross.
-  constexpr int kLooks = 40;
+  // Free looks before the general wait: about as long as a line needs to cross. None where the writer may need this CPU.
+  const int looks = crowded_ ? 0 : 40;
   // Acquire: pairs with the release of who writes the cell.
   const auto come = [&] { return load_acquire(word) >= wanted; };
-  for (int look = 0; look < kLooks; ++look) {
+  for (int look = 0; look < looks; ++look) {
     if (come()) {
       return;
     }
@@ -59,7 +59,7 @@ void Team::wait_for_cell(int writer, const uint64_t* word, uint64_t wanted, cons
   wait_for(world_, world_.bell(), [&] { return come() || watch.left(); }, watch.waker(), routine, [&] {
     return fmt::format("pe {} waits in {} for {} of PE {} (number {}, seen {})", world_.my_pe(), routine, what, from, wanted,
                        load_acquire(word));
-  });
+  }, nullptr, [&] { return is_near(writer) && is_elsewhere(world_.control(from)); });
   if (!come()) {
     world_.left_early(routine, from);
   }

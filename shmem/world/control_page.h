@@ -6,7 +6,8 @@
 //   line 1       bell: whoever stores something that this PE may wait for rings it
 //   line 2       life: leaving (written by the owner), death_report (claimed by whoever speaks
 //                first)
-//   lines 3, 4   what the owner asked of the symmetric heap last, by parity of the request's number
+//   line 3       cpu: which one the owner was on when it last began to wait
+//   lines 4, 5   what the owner asked of the symmetric heap last, by parity of the request's number
 //   the rest     where all PEs meet (sync/meeting.h)
 //
 // Plain integers, reached through the accessors of runtime/base/cache_line.h. The layout is between
@@ -34,7 +35,7 @@ struct HeapRequest {
 
 struct ControlPage {
   static constexpr uint64_t kMagic = 0x43414E4F50595045;  // "CANOPYPE"
-  static constexpr uint32_t kVersion = 3;
+  static constexpr uint32_t kVersion = 4;
 
   uint64_t magic = kMagic;
   uint32_t version = kVersion;
@@ -48,6 +49,9 @@ struct ControlPage {
   alignas(kCacheLine) uint32_t leaving = 0;
   uint32_t death_report = 0;
 
+  // A hint, and kept only where PEs outnumber CPUs.
+  alignas(kCacheLine) uint32_t cpu = 0;
+
   struct alignas(kCacheLine) Request {
     HeapRequest request;
   };
@@ -57,7 +61,8 @@ struct ControlPage {
 };
 static_assert(sizeof(HeapRequest) <= kCacheLine);
 static_assert(offsetof(ControlPage, bell) == 64 && offsetof(ControlPage, leaving) == 128);
-static_assert(offsetof(ControlPage, requests) == 192 && offsetof(ControlPage, meeting) == 320);
+static_assert(offsetof(ControlPage, cpu) == 192 && offsetof(ControlPage, requests) == 256);
+static_assert(offsetof(ControlPage, meeting) == 384);
 static_assert(sizeof(ControlPage) <= 4096, "one page on every architecture we run on");
 
 }  // namespace canopy::shmem

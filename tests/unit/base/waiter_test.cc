@@ -78,6 +78,46 @@ TEST(WaitUntil, WithoutABellItSeesAPlainStore) {
   EXPECT_EQ(end, WaitEnd::ready);
 }
 
+TEST(WaitCrowded, PollsWhileAllAreElsewhereAndElseYieldsAtOnce) {
+  for (const bool elsewhere : {false, true}) {
+    int polls = 0;
+    int questions = 0;
+    const auto end = wait_crowded([&] { return ++polls == 40; },
+                                  [&] {
+                                    ++questions;
+                                    return elsewhere;
+                                  },
+                                  nullptr, BellScope::process, Deadline::never(), nobody, WakenBy::ours);
+    EXPECT_EQ(end, WaitEnd::ready);
+    EXPECT_EQ(polls, 40);
+    // One for every poll where this core is needed; else one for many.
+    if (elsewhere) {
+      EXPECT_LE(questions, 10);
+    } else {
+      EXPECT_GE(questions, 30);
+    }
+  }
+}
+
+TEST(WaitCrowded, GivesUpAtTheDeadlineAndSeesABell) {
+  const auto yes = [] { return true; };
+  EXPECT_EQ(wait_crowded([] { return false; }, yes, nullptr, BellScope::process, Deadline::after(milliseconds(20)), nobody,
+                         WakenBy::ours),
+            WaitEnd::deadline);
+  Doorbell bell;
+  std::atomic<bool> ready{false};
+  std::jthread producer([&] {
+    while (load_relaxed(&bell.sleepers) == 0) {
+      std::this_thread::yield();
+    }
+    ready.store(true, std::memory_order_release);
+    bell.ring(BellScope::process);
+  });
+  EXPECT_EQ(wait_crowded([&] { return ready.load(std::memory_order_acquire); }, yes, &bell, BellScope::process,
+                         Deadline::after(std::chrono::seconds(30)), nobody, WakenBy::ours),
+            WaitEnd::ready);
+}
+
 TEST(Deadline, NeverNeverPasses) {
   EXPECT_TRUE(Deadline::never().is_never());
   EXPECT_TRUE(Deadline::after(nanoseconds::max()).is_never());
