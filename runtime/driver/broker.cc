@@ -9,6 +9,7 @@
 #include "runtime/driver/broker_clients.h"
 #include "runtime/driver/broker_connection.h"
 #include "runtime/driver/fork_registry.h"
+#include "runtime/driver/same_user.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -286,6 +287,7 @@ Result<std::unique_ptr<Broker>> Broker::start(Options options) {
       !epoll_watch(state->epoll, state->wake.get(), kWakeToken, EPOLLIN)) {
     return fail_errno(Errc::limit, errno, "broker: no descriptor left to wait on");
   }
+  learn_users();
   state->fill_reserve();
   CANOPY_TRY(start_thread(&state->thread, "the broker, which serves other processes", [raw = state.get()] { raw->run(); }));
   return std::unique_ptr<Broker>(new Broker(std::move(state)));

@@ -9,10 +9,14 @@
 namespace canopy {
 namespace {
 
-bool is_overflow_uid(uid_t uid) {
-  uid_t overflow = 65534;
-  std::ifstream("/proc/sys/kernel/overflowuid") >> overflow;
-  return uid == overflow;
+// Read once: who has run out of descriptors cannot read it any more.
+uid_t overflow_uid() {
+  static const uid_t uid = [] {
+    uid_t overflow = 65534;
+    std::ifstream("/proc/sys/kernel/overflowuid") >> overflow;
+    return overflow;
+  }();
+  return uid;
 }
 
 // False also where nobody tells.
@@ -26,7 +30,7 @@ bool all_users_are_mapped() {
   return mapped >= kAll;
 }
 
-bool may_be_anybody(uid_t uid) { return is_overflow_uid(uid) && !all_users_are_mapped(); }
+bool may_be_anybody(uid_t uid) { return uid == overflow_uid() && !all_users_are_mapped(); }
 
 // Of another user's process, /proc does not say so.
 bool shares_our_user_namespace(pid_t pid) {
@@ -37,6 +41,8 @@ bool shares_our_user_namespace(pid_t pid) {
 }
 
 }  // namespace
+
+void learn_users() { overflow_uid(); }
 
 bool is_our_user(uid_t uid, pid_t pid) {
   return uid == ::geteuid() && (!may_be_anybody(uid) || pid == ::getpid() || shares_our_user_namespace(pid));

@@ -14,6 +14,9 @@
 
 namespace canopy {
 
+// Reads what the answers need of files. For who serves others: while there are descriptors.
+void learn_users();
+
 // `uid` and `pid` as the kernel gives them of a socket's other end.
 bool is_our_user(uid_t uid, pid_t pid);
 // `status` of the file that is open as `fd`.
