@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <new>
 
 namespace canopy {
 
@@ -51,8 +52,33 @@ void DropOrders::ask_for_chase() {
   scheduler_.ring_watchdog();
 }
 
+void DropOrders::ask_for_sweep(EventCell* cell) {
+  try {
+    std::lock_guard lock(sweeps_mutex_);
+    sweeps_.push_back(cell);
+  } catch (const std::bad_alloc&) {
+    return;  // the wait stays until the record comes, or another one runs out
+  }
+  ask_for_chase();
+}
+
+// The cells may be anybody's by now, as in take_off_wait().
+void DropOrders::sweep() {
+  std::vector<EventCell*> cells;
+  {
+    std::lock_guard lock(sweeps_mutex_);
+    cells.swap(sweeps_);
+  }
+  std::sort(cells.begin(), cells.end());
+  cells.erase(std::unique(cells.begin(), cells.end()), cells.end());
+  for (EventCell* cell : cells) {
+    cell->remove_run_out();
+  }
+}
+
 void DropOrders::chase() {
   wanted_.exchange(false, std::memory_order_acq_rel);
+  sweep();
   Rest rest;
   {
     std::lock_guard lock(mutex_);

@@ -2,7 +2,8 @@
 //
 // A strand says itself how far (Strand::drop_below()). Its owner sees that between two tasks, and
 // blocks of its kernel see it when they wait or yield. What neither sees is a wait that has handed
-// the strand to an event's or notify's cell: the watchdog takes it off there (chase()).
+// the strand to an event's or notify's cell: the watchdog takes it off there (chase()), as it does with
+// waits that have run out.
 //
 // Looking costs tasks nothing while there is no order: Scheduler::attention() is read with every
 // task anyway. The order in which nobody is missed: who orders stores the strand's mark, raises
@@ -24,6 +25,7 @@ namespace canopy {
 class NotifyCell;
 class Scheduler;
 class Strand;
+struct EventCell;
 struct Launch;
 struct Sqe;
 struct TimedEventWait;
@@ -40,6 +42,8 @@ class DropOrders {
 
   // Somebody parked a strand while orders are out.
   void ask_for_chase();
+  // A wait of this cell's list has run out.
+  void ask_for_sweep(EventCell* cell);
   bool chase_wanted() const { return wanted_.load(std::memory_order_acquire); }
   // Whether a kernel may be running that is to end: the watchdog interrupts its blocks until it has.
   bool hold_kernels() {
@@ -58,12 +62,15 @@ class DropOrders {
     std::vector<TimedEventWait*> ended;  // waits with a limit
     std::vector<std::pair<NotifyCell*, Strand*>> leaving;  // NotifyCell::leave_waiter()
   };
+  void sweep();
   void take_off_wait(Strand& strand, Rest* rest);
 
   Scheduler& scheduler_;
   std::atomic<bool> wanted_{false};
   std::mutex mutex_;  // guards strands_, which live while they are on it
   std::vector<Strand*> strands_;
+  std::mutex sweeps_mutex_;  // guards sweeps_
+  std::vector<EventCell*> sweeps_;
 };
 
 // Gives back what the task holds, instead of running it. Waits for a record that is dropped do not

@@ -94,8 +94,9 @@ TimedEventWait* EventCell::remove_timed_waiter(Strand* strand) {
   return timed_of(remove(strand, true));
 }
 
-// The list is taken, and all others are put back: a record that comes meanwhile finds it empty.
-uintptr_t EventCell::remove(Strand* strand, bool timed) {
+// Who takes waits off puts all others back: a record that comes meanwhile finds the list empty. 0: it is. Else with a
+// holder's share.
+uintptr_t EventCell::take_list() {
   // A change even when there is nothing to take: see add_to_list().
   uintptr_t list = state.fetch_or(0, std::memory_order_acq_rel);
   do {
@@ -104,18 +105,41 @@ uintptr_t EventCell::remove(Strand* strand, bool timed) {
     }
   } while (!state.compare_exchange_weak(list, 0, std::memory_order_acq_rel, std::memory_order_acquire));
   add_shares(kHolder);  // the waits on the list have theirs, and nobody else can end them now
+  return list;
+}
+
+uintptr_t EventCell::take_first(uintptr_t* list) {
+  const uintptr_t waiter = *list;
+  *list = reinterpret_cast<uintptr_t>((waiter & kTimed) != 0 ? timed_of(waiter)->next_waiter : strand_of(waiter)->next_waiter);
+  return waiter;
+}
+
+void EventCell::remove_run_out() {
+  uintptr_t list = take_list();
+  if (list == 0) {
+    return;
+  }
+  uint64_t over = kHolder;
+  while (list != 0) {
+    const uintptr_t waiter = take_first(&list);
+    if ((waiter & kTimed) != 0 && timed_of(waiter)->has_run_out()) {
+      timed_of(waiter)->end(&over);
+    } else {
+      put_back(waiter);
+    }
+  }
+  drop_shares(over);
+}
+
+uintptr_t EventCell::remove(Strand* strand, bool timed) {
+  uintptr_t list = take_list();
+  if (list == 0) {
+    return 0;
+  }
   uintptr_t found = 0;
   while (list != 0) {
-    const uintptr_t waiter = list;
-    Strand* waits;
-    if ((waiter & kTimed) != 0) {
-      const TimedEventWait* wait = timed_of(waiter);
-      waits = wait->strand;
-      list = reinterpret_cast<uintptr_t>(wait->next_waiter);
-    } else {
-      waits = strand_of(waiter);
-      list = reinterpret_cast<uintptr_t>(waits->next_waiter);
-    }
+    const uintptr_t waiter = take_first(&list);
+    const Strand* waits = (waiter & kTimed) != 0 ? timed_of(waiter)->strand : strand_of(waiter);
     // What lies on the list stays at its head, so the mark is one of this wait. (One with a limit may have run
     // out, and its strand be gone: then it is another's, and compared only.)
     if (waits == strand && ((waiter & kTimed) != 0) == timed &&

@@ -111,6 +111,8 @@ struct alignas(kCacheLine) EventCell {
   // anybody's by now, its memory stays a cell's.
   bool remove_waiter(Strand* strand);
   TimedEventWait* remove_timed_waiter(Strand* strand);
+  // Takes waits that have run out off the list, and ends them. By the same thread; the cell may be anybody's as well.
+  void remove_run_out();
 
  private:
   static constexpr uintptr_t kAddress = (uintptr_t{1} << kHomeShift) - 8;
@@ -118,6 +120,8 @@ struct alignas(kCacheLine) EventCell {
   static TimedEventWait* timed_of(uintptr_t waiter) { return reinterpret_cast<TimedEventWait*>(waiter & kAddress); }
   static void record_failure(Strand& strand, uint32_t event);
   bool add_to_list(uintptr_t waiter, Strand** next);
+  uintptr_t take_list();
+  static uintptr_t take_first(uintptr_t* list);
   uintptr_t remove(Strand* strand, bool timed);
   void put_back(uintptr_t waiter);
 };

@@ -6,8 +6,6 @@
 #include "runtime/device/strand.h"
 #include "runtime/device/task_text.h"
 
-#include <memory>
-
 #include <fmt/format.h>
 
 namespace canopy {
@@ -22,16 +20,25 @@ bool TimedEventWait::begin(Strand* waiter) {
   strand = waiter;
   at_ns = monotonic_ns() + limit_ns;
   expire = &TimedEventWait::run_out;
-  timer_ = &waiter->scheduler().wait_timer();
+  Scheduler& scheduler = waiter->scheduler();
+  timer_ = &scheduler.wait_timer();
   // Before anybody can end the wait. If it runs out at once, the strand is gone from here, but this
   // object is not.
   if (WaitTimer* timer = timer_; timer->arm(this)) {
     timer->wake();
   }
+  const uint32_t event = event_id;
   if (record->add_waiter(this)) {
+    // acq_rel: who comes second sees what the other has done.
+    const uint32_t before = phase_.fetch_or(kBegun, std::memory_order_acq_rel);
+    if ((before & kEnded) != 0) {
+      delete this;
+    } else if ((before & kRanOut) != 0) {
+      scheduler.orders().ask_for_sweep(record);
+    }
     return false;
   }
-  const uint32_t event = event_id;
+  phase_.fetch_or(kBegun, std::memory_order_relaxed);
   uint64_t over = 0;
   // The record came meanwhile, or was there. The strand is ours again only if the limit had not given it away before:
   // until then it may be running elsewhere, or be gone.
@@ -44,22 +51,30 @@ bool TimedEventWait::begin(Strand* waiter) {
 }
 
 Strand* TimedEventWait::end(uint64_t* shares_over) {
-  std::unique_ptr<TimedEventWait> owner(this);
   timer_->cancel(this);
-  *shares_over += ran_out_ ? EventCell::kHolder : EventCell::kWait;
-  return ran_out_ ? nullptr : strand;  // a strand that went on may be gone
+  const bool ran_out = has_run_out();
+  *shares_over += ran_out ? EventCell::kHolder : EventCell::kWait;
+  Strand* const waiter = ran_out ? nullptr : strand;  // a strand that went on may be gone
+  if ((phase_.fetch_or(kEnded, std::memory_order_acq_rel) & kBegun) != 0) {
+    delete this;
+  }
+  return waiter;
 }
 
 // Until this returns, who has taken the wait off the cell waits in cancel().
 void TimedEventWait::run_out(Node* node) {
   auto* wait = static_cast<TimedEventWait*>(node);
-  Strand* waiter = wait->strand;
-  wait->ran_out_ = true;
+  Strand* const waiter = wait->strand;
+  Scheduler& scheduler = waiter->scheduler();
   // The wait is over, its share is not. Relaxed: no order hangs on it.
   wait->cell->add_shares(EventCell::kHolder - EventCell::kWait);
   waiter->record_error(kWaitTimeout, fmt::format("the wait for event {} ran past its limit of {}",
                                                  wait->event_id, describe_span(wait->limit_ns)));
-  waiter->scheduler().submit(waiter, true);
+  const uint32_t before = wait->phase_.fetch_or(kRanOut, std::memory_order_acq_rel);
+  if ((before & kBegun) != 0) {
+    scheduler.orders().ask_for_sweep(wait->cell);
+  }
+  scheduler.submit(waiter, true);
 }
 
 }  // namespace canopy

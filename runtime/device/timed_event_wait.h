@@ -1,14 +1,14 @@
 // TimedEventWait: a stream's wait for an event's record that gives up after a while.
 //
-// Made by the host with the task. Once on the cell's list it is the cell's, which cannot take it
-// out before the record comes: a wait that has run out stays there, marked. So its share in the
-// cell outlives the wait.
+// Made by the host with the task. Once on the cell's list it is the cell's: a wait that runs out stays there, marked, until
+// the record comes or the watchdog takes it off (DropOrders::ask_for_sweep()). So its share in the cell outlives the wait.
 #pragma once
 
 #include "runtime/device/event_bank.h"
 #include "runtime/device/strand.h"
 #include "runtime/device/wait_timer.h"
 
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
@@ -24,6 +24,8 @@ struct TimedEventWait : WaitTimer::Node {
   // The record has come: the strand to resume, null when the wait had run out before. Adds the
   // share that the wait still has. This object is gone afterwards.
   Strand* end(uint64_t* shares_over);
+  // For who has taken it off the list. Relaxed: end() waits for who has set it.
+  bool has_run_out() const { return (phase_.load(std::memory_order_relaxed) & kRanOut) != 0; }
 
   EventCell* const cell;
   const uint32_t event_id;
@@ -31,8 +33,14 @@ struct TimedEventWait : WaitTimer::Node {
   Strand* next_waiter = nullptr;  // link in the cell, as a strand's
 
  private:
+  // Of phase_. The later one of begin() and end() deletes this object; the later one of begin() and run_out() has the list
+  // swept.
+  static constexpr uint32_t kBegun = 1;   // begin() has put it on the list
+  static constexpr uint32_t kRanOut = 2;  // set by the timer's thread
+  static constexpr uint32_t kEnded = 4;
+
   WaitTimer* timer_ = nullptr;
-  bool ran_out_ = false;  // written by the timer's thread, read after cancel()
+  std::atomic<uint32_t> phase_{0};
 
   static void run_out(Node* node);
 };

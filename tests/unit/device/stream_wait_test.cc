@@ -259,5 +259,39 @@ TEST(StreamWaits, AHangReportNamesTheStreamThatWaitsForAValue) {
 
 INSTANTIATE_TEST_SUITE_P(Executors, StreamWait, testing::Values(1u, 2u, 4u));
 
+// What a wait that has run out holds of its event's record goes back although the record may never come.
+TEST_P(StreamWait, ThatRanOutGoesOffTheRecordsList) {
+  Rig rig({.executors = GetParam()});
+  for (const bool lost_first : {false, true}) {
+    EventCell* cell = *rig.cores.events().take(EventCell::kHolder + EventCell::kRecord);
+    RigStream patient(rig);  // stays on the list beside those that run out
+    post_timed_wait(patient, cell, 900'000'000'000);
+    const auto lose = [&] { cell->lose_record(); };
+    if (lost_first) {
+      lose();
+    }
+    std::vector<std::unique_ptr<RigStream>> streams;
+    for (int i = 0; i < 200 / kSlowdown; ++i) {
+      streams.push_back(std::make_unique<RigStream>(rig));
+      post_timed_wait(*streams.back(), cell, i % 4 == 0 ? 1 : 50'000);
+    }
+    for (const auto& stream : streams) {
+      stream->sync();
+      EXPECT_EQ(stream->strand().take_error(), kWaitTimeout);
+    }
+    const uint64_t left = EventCell::kHolder + EventCell::kWait + (lost_first ? 0 : EventCell::kRecord);
+    rig.await([&] { return cell->shares.load() == left; }, nullptr, "waits that have run out to leave their event");
+    if (!lost_first) {
+      lose();
+    }
+    cell->release_waiters();
+    patient.sync();
+    EXPECT_EQ(patient.strand().take_error(), 0);
+    cell->drop_reference();
+  }
+  EXPECT_EQ(rig.cores.events().in_use(), 0u);
+  EXPECT_EQ(rig.scheduler.wait_timer().armed(), 0u);
+}
+
 }  // namespace
 }  // namespace canopy::test
