@@ -2,13 +2,14 @@
 // block's fiber is parked and the loop goes on on another one, so a waiting block costs one stack and
 // no thread.
 //
-// Concurrency: the loop and everything it calls belong to the executor's thread. push_*() and
-// steal_*() may be called by any thread; what they touch is guarded by lock_. A parked fiber is
+// Concurrency: the loop and everything it calls belong to the executor's thread. accept_strand(), push_*() and
+// steal_*() may be called by any thread; what they touch is guarded by lock_, but for the inbox. A parked fiber is
 // resumed by the executor that owns it; only when that executor has been inside one block for longer
 // than the watchdog allows do spare executors take its ready fibers over.
 //
 //   ready_bits_:  bit 0..7  strands of that priority wait in ready_[p]
 //                 bit 8     fibers wait in fibers_
+//   inbox_:       strands that come from other threads, until somebody looks for one: then all go to ready_
 //   mailbox_:     open while the executor looks for work and nothing else: whoever has a strand for it puts
 //                 it there with one exchange of one line, instead of the queue's lock
 #pragma once
@@ -21,6 +22,7 @@
 #include "runtime/device/fiber.h"
 #include "runtime/device/launch_board.h"
 #include "runtime/device/strand.h"
+#include "runtime/device/strand_inbox.h"
 #include "runtime/device/trace_buffer.h"
 
 #include <atomic>
@@ -69,6 +71,13 @@ class Executor {
   bool offer(Strand* strand, bool head_is_over);
   // Resumes a strand behind its wait, from the loop that has found the wait over: here, if nothing else is in hand.
   void resume_found(Woken woken) { take_waiter(woken, resume_strand_ != nullptr); }
+  // A strand that has become ready.
+  void accept_strand(Strand* strand) {
+    if (!inbox_.push(strand)) [[unlikely]] {
+      push_strand(strand);
+    }
+  }
+  // Behind all that are ready.
   void push_strand(Strand* strand);
   void push_fiber(Fiber* fiber) { push_fibers(fiber, fiber); }
   // Several, linked from `first` to `last`.
@@ -78,8 +87,8 @@ class Executor {
   void hand_over_to(Executor& thief);
 
   // Something to run for others: strands that could be stolen.
-  bool has_strands() const { return (ready_bits_.load(std::memory_order_relaxed) & 0xFF) != 0; }
-  bool has_work() const { return ready_bits_.load(std::memory_order_relaxed) != 0; }
+  bool has_strands() const { return (ready_bits_.load(std::memory_order_relaxed) & 0xFF) != 0 || inbox_.any(); }
+  bool has_work() const { return ready_bits_.load(std::memory_order_relaxed) != 0 || inbox_.any(); }
   bool has_polls() const { return poll_count_.load(std::memory_order_relaxed) != 0; }
   State state() const { return state_.load(std::memory_order_relaxed); }
   // Changes whenever the executor gets on: for the watchdog.
@@ -150,6 +159,12 @@ class Executor {
   void check_polls();
   void resume(Fiber* fiber);
   Fiber* pop_fiber();
+  // What has come by the inbox goes to the queues. REQUIRES, as append() and pop_locked(): lock_ held.
+  void empty_inbox();
+  void append(Strand* strand);
+  Strand* pop_locked(uint8_t at_least);
+  // With what has come by the inbox. The executor's own, as pop_strand(), which comes behind it.
+  uint8_t highest_ready();
   Strand* pop_strand(uint8_t at_least);
   void reap_abandoned();
   static void fail_for_exception(Launch& launch, const Block& block);
@@ -188,6 +203,7 @@ class Executor {
   // Relaxed: a hint.
   bool has_mail() const { return mailbox_is_open_ && mailbox_.load(std::memory_order_relaxed) != kMailboxOpen; }
   bool should_rotate(const Strand& strand, uint32_t* budget, uint64_t* started);
+  bool linger();
   void idle();
   bool found_work() const;
   // Blocks to claim, strands to steal.
@@ -214,6 +230,7 @@ class Executor {
   Fault fault_;
   bool mailbox_is_open_ = false;
   bool remote_turn_ = false;
+  int short_searches_ = 0;  // for work, in a row, that found some before it was time to sleep
   bool fibers_last_turn_ = false;  // the loop's next turn leaves ready fibers for last
   uint32_t loops_since_news_ = 0;  // turns of the loop with something in hand, since a look at peers' news
   uint32_t fiber_turns_ = 0;       // fibers resumed in a row without a look at anything else
@@ -225,8 +242,9 @@ class Executor {
 
   // Read by other threads. Searching exactly while counted in Scheduler::searching_: who starts to work at
   // once (a spare) must count as running for the watchdog.
+  // On a line that changes with neither the tasks nor the searches of others: submitters read it.
   alignas(kCacheLine) std::atomic<State> state_{State::running};
-  std::atomic<uint64_t> progress_{0};
+  alignas(kCacheLine) std::atomic<uint64_t> progress_{0};
   std::atomic<uint32_t> poll_count_{0};
   std::atomic<bool> revived_{false};
   std::atomic<bool> in_call_{false};  // in a function of an upper side, not to be interrupted
@@ -239,6 +257,8 @@ class Executor {
   // Written by its executor to open it, and to close it while it is empty. What was put there stays until it is opened
   // again, so that taking it out costs no write of a line that another core has just written.
   alignas(kCacheLine) std::atomic<uintptr_t> mailbox_{0};
+
+  StrandInbox inbox_;
 
   alignas(kCacheLine) std::atomic<uint32_t> ready_bits_{0};
   mutable SpinLock lock_;  // guards all below

@@ -94,8 +94,7 @@ WordFacts facts_of(const Sqe::Body::Value& value) {
 // ---- Strands.
 
 bool Executor::should_rotate(const Strand& strand, uint32_t* budget, uint64_t* started) {
-  const uint32_t bits = ready_bits_.load(std::memory_order_relaxed);
-  if (highest_priority(bits) < strand.priority() || --*budget == 0) {
+  if (highest_ready() < strand.priority() || --*budget == 0) {
     return true;
   }
   const uint64_t now = TickScale::to_ns(ticks());

@@ -146,10 +146,11 @@ void Scheduler::submit(Woken woken, bool head_is_over) {
     // warm here, and run_strand() calls for help before it goes on with more of its own.
     home = self;
   }
-  home->push_strand(strand);
   if (home == self) {
+    home->push_strand(strand);
     return;
   }
+  home->accept_strand(strand);
   store_load_fence();
   // Read after the fence: an executor that leaves its search for something else either sees the strand
   // then, or is seen running here.

@@ -188,16 +188,11 @@ class Strand {
   // The task behind the oldest, as far as is known without asking the producer; null: it is not.
   const Sqe* second() const { return batch_ > 1 ? ring_.after_next() : nullptr; }
   // Asks the cache for what running the strand will touch next; the producer has it now.
-  void prefetch() const {
-    ring_.prefetch(1);
+  void prefetch() const { prefetch_from(1); }  // behind the task that it is at
+  void prefetch_from(uint32_t ahead) const {
+    ring_.prefetch(ahead);
     prefetch_for_write(&pending_);
   }
-
-  Strand* next_ready = nullptr;   // link in a ready queue
-  Strand* next_waiter = nullptr;  // link in a notify's cell; in an event's, as EventCell::state
-  WaitTimer::Node limit;          // of the notify that it waits for, or the kernel that it runs
-  std::atomic<uint32_t> home{0};  // the executor that ran it last
-  bool head_is_over = false;      // the wait at the head has ended; owner's
 
  private:
   void free_arguments(const Sqe& sqe);
@@ -227,6 +222,16 @@ class Strand {
   SpinLock producer_lock_;  // serialises producers
   // Both: raised by the producer, lowered by the owner once per batch.
   alignas(kCacheLine) std::atomic<uint32_t> pending_{0};
+
+ public:
+  std::atomic<uint32_t> home{0};  // the executor that ran it last; beside pending_, for who hands the strand over
+  // The agent's that has the strand.
+  alignas(kCacheLine) Strand* next_ready = nullptr;  // link in a ready queue
+  Strand* next_waiter = nullptr;  // link in a notify's cell; in an event's, as EventCell::state
+  WaitTimer::Node limit;          // of the notify that it waits for, or the kernel that it runs
+  bool head_is_over = false;      // the wait at the head has ended; owner's
+
+ private:
   // Owner's line; read by waiting host threads.
   alignas(kCacheLine) std::atomic<uint64_t> completed_{0};
   Doorbell bell_;

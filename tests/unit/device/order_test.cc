@@ -1,4 +1,5 @@
 // Order between streams: priorities, rotation, events.
+#include "runtime/device/strand_inbox.h"
 #include "tests/unit/device/rig.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +8,7 @@
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace canopy::test {
@@ -41,6 +43,29 @@ TEST(Priority, AHigherOneRunsFirst) {
   streams.clear();
   ASSERT_EQ(log.size(), 80u);
   EXPECT_TRUE(std::is_sorted(log.begin(), log.end()));
+}
+
+// More than the executor's inbox holds, handed over while it looks at none of them.
+TEST(Priority, OfStreamsBeyondTheInboxAHigherOneRunsFirstAndEqualOnesInTheirOrder) {
+  constexpr size_t kStreams = 2 * StrandInbox::kSlots + 100;
+  Rig rig(one_executor());
+  HeldExecutor held(rig);
+  std::vector<int> log;
+  std::vector<Entry> entries;
+  for (size_t i = 0; i < kStreams; ++i) {
+    entries.push_back({&log, static_cast<int>(i)});
+  }
+  std::vector<std::unique_ptr<RigStream>> streams;
+  for (size_t i = 0; i < kStreams; ++i) {
+    streams.push_back(std::make_unique<RigStream>(rig, static_cast<uint8_t>(i % 3)));
+    streams.back()->call(&Entry::write, &entries[i]);
+  }
+  held.open();
+  streams.clear();
+  ASSERT_EQ(log.size(), kStreams);
+  for (size_t i = 1; i < kStreams; ++i) {
+    ASSERT_LT(std::pair(log[i - 1] % 3, log[i - 1]), std::pair(log[i] % 3, log[i]));
+  }
 }
 
 TEST(Priority, ThatIsChangedHoldsForWhatIsQueuedAfterwards) {

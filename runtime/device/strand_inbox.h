@@ -1,0 +1,67 @@
+// StrandInbox: strands on their way to an executor. Who hands one over writes lines that nobody else writes then: the
+// tail, which is the submitters', and a slot, which the executor has left long ago.
+//
+// Any thread may push(). pop() is for one thread at a time: the executor's lock.
+#pragma once
+
+#include "runtime/base/cache_line.h"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace canopy {
+
+class Strand;
+
+class StrandInbox {
+ public:
+  static constexpr uint32_t kSlots = 1024;
+
+  // False: full.
+  bool push(Strand* strand) {
+    uint64_t at = tail_.load(std::memory_order_relaxed);
+    do {
+      // Acquire: pairs with pop(). A slot that is empty while `at` is the tail stays so until the tail's winner fills it.
+      if (slots_[at % kSlots].load(std::memory_order_acquire) != nullptr) [[unlikely]] {
+        return false;
+      }
+    } while (!tail_.compare_exchange_weak(at, at + 1, std::memory_order_relaxed));
+    // Release: the strand's state; pairs with pop().
+    slots_[at % kSlots].store(strand, std::memory_order_release);
+    if ((at + 1) % kPerLine == 0) {
+      prefetch_for_write(&slots_[(at + 1) % kSlots]);
+    }
+    return true;
+  }
+
+  // Whether pop() would find one, unless others pop meanwhile. Relaxed: a hint.
+  bool any() const {
+    return slots_[head_.load(std::memory_order_relaxed) % kSlots].load(std::memory_order_relaxed) != nullptr;
+  }
+
+  // Relaxed, as any().
+  bool has_several() const {
+    return slots_[(head_.load(std::memory_order_relaxed) + 1) % kSlots].load(std::memory_order_relaxed) != nullptr;
+  }
+
+  // The oldest; null: none, or its submitter is still about to write it.
+  Strand* pop() {
+    const uint64_t at = head_.load(std::memory_order_relaxed);
+    std::atomic<Strand*>& slot = slots_[at % kSlots];
+    Strand* strand = slot.load(std::memory_order_acquire);
+    if (strand != nullptr) {
+      slot.store(nullptr, std::memory_order_release);
+      head_.store(at + 1, std::memory_order_relaxed);
+    }
+    return strand;
+  }
+
+ private:
+  static constexpr uint64_t kPerLine = kCacheLine / sizeof(Strand*);
+  alignas(kCacheLine) std::atomic<uint64_t> tail_{0};
+  alignas(kCacheLine) std::atomic<uint64_t> head_{0};
+  alignas(kCacheLine) std::array<std::atomic<Strand*>, kSlots> slots_{};
+};
+
+}  // namespace canopy
