@@ -22,9 +22,14 @@ class StrandInbox {
   bool push(Strand* strand) {
     uint64_t at = tail_.load(std::memory_order_relaxed);
     do {
-      // Acquire: pairs with pop(). A slot that is empty while `at` is the tail stays so until the tail's winner fills it.
-      if (slots_[at % kSlots].load(std::memory_order_acquire) != nullptr) [[unlikely]] {
-        return false;
+      // Not the slot: it is empty as well while the submitter that is a lap ahead is still about to write it.
+      if (at - seen_head_.load(std::memory_order_acquire) >= kSlots) [[unlikely]] {
+        // Acquire, and release for who reads it there: the slots before it are empty; pairs with pop().
+        const uint64_t head = head_.load(std::memory_order_acquire);
+        seen_head_.store(head, std::memory_order_release);
+        if (at - head >= kSlots && at == tail_.load(std::memory_order_relaxed)) {
+          return false;
+        }
       }
     } while (!tail_.compare_exchange_weak(at, at + 1, std::memory_order_relaxed));
     // Release: the strand's state; pairs with pop().
@@ -51,8 +56,8 @@ class StrandInbox {
     std::atomic<Strand*>& slot = slots_[at % kSlots];
     Strand* strand = slot.load(std::memory_order_acquire);
     if (strand != nullptr) {
-      slot.store(nullptr, std::memory_order_release);
-      head_.store(at + 1, std::memory_order_relaxed);
+      slot.store(nullptr, std::memory_order_relaxed);
+      head_.store(at + 1, std::memory_order_release);
     }
     return strand;
   }
@@ -60,6 +65,7 @@ class StrandInbox {
  private:
   static constexpr uint64_t kPerLine = kCacheLine / sizeof(Strand*);
   alignas(kCacheLine) std::atomic<uint64_t> tail_{0};
+  std::atomic<uint64_t> seen_head_{0};  // not beyond head_; may go back, by submitters that were slow
   alignas(kCacheLine) std::atomic<uint64_t> head_{0};
   alignas(kCacheLine) std::array<std::atomic<Strand*>, kSlots> slots_{};
 };

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -61,9 +62,9 @@ TEST(StrandInbox, ManyGiveAtATime) {
   auto inbox = std::make_unique<StrandInbox>();
   std::vector<std::jthread> givers;
   for (uint64_t giver = 0; giver < kGivers; ++giver) {
-    givers.emplace_back([&inbox, giver] {
-      for (uint64_t i = 0; i < kEach; ++i) {
-        while (!inbox->push(numbered(giver * kEach + i))) {
+    givers.emplace_back([&inbox, giver](const std::stop_token& stop) {
+      for (uint64_t i = 0; i < kEach && !stop.stop_requested(); ++i) {
+        while (!inbox->push(numbered(giver * kEach + i)) && !stop.stop_requested()) {
           std::this_thread::yield();
         }
       }
