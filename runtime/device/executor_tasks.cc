@@ -145,9 +145,8 @@ void Executor::run_strand(Strand* strand) {
   bool called_for_help = false;
   Executor* self = current();
   for (;;) {
-    // Written only when it changes: others read this line of the strand.
-    if (!self->spare_ && strand->home.load(std::memory_order_relaxed) != self->index_) {
-      strand->home.store(self->index_, std::memory_order_relaxed);
+    if (!self->spare_ && strand->home() != self->index_) {
+      strand->set_home(self->index_);
     }
     if (self->scheduler_.attention() != 0) [[unlikely]] {
       if (self->scheduler_.halted() || !drop_heads(*self, strand)) {

@@ -326,7 +326,7 @@ void NotifyCell::resume(Strand* over, Executor* found_by) {
   while (over != nullptr) {
     Strand* strand = std::exchange(over, over->next_waiter);
     if (found_by != nullptr) {
-      found_by->resume_found({strand, strand->home.load(std::memory_order_relaxed)});
+      found_by->resume_found({strand, strand->home()});
     } else {
       strand->scheduler().submit(strand, true);
     }

@@ -53,7 +53,7 @@ class Scheduler {
 
   // A strand became ready (any thread); `head_is_over` when the wait at its head has ended.
   void submit(Strand* strand, bool head_is_over = false) {
-    submit({strand, strand->home.load(std::memory_order_relaxed)}, head_is_over);
+    submit({strand, strand->home()}, head_is_over);
   }
   void submit(Woken woken, bool head_is_over);
   // The waits of these parked fibers, which are linked, are over (any thread).

@@ -54,14 +54,14 @@ void Strand::publish() {
   // Release: the entry is visible to the owner; acquire: when the strand was idle, its last owner is
   // through with it. Pairs with retire().
   if (pending_.fetch_add(1, std::memory_order_acq_rel) == 0) {
-    scheduler_.submit(this);
+    scheduler_.submit({this, producers_home_}, false);
   }
 }
 
 void Strand::publish_appended(uint32_t tasks) {
   // As publish().
   if (pending_.fetch_add(tasks, std::memory_order_acq_rel) == 0) {
-    scheduler_.submit(this);
+    scheduler_.submit({this, producers_home_}, false);
   }
 }
 

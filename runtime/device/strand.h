@@ -183,6 +183,12 @@ class Strand {
   // Retires the oldest task. False when it was the last: the strand is then no longer the caller's.
   bool retire();
   Launch& launch() { return launch_; }
+  // The executor that ran it last.
+  uint32_t home() const { return home_; }
+  void set_home(uint32_t executor) {
+    home_ = executor;
+    producers_home_ = executor;
+  }
   // Whether it goes on behind the oldest task with something else than a wait, as far as is known.
   bool goes_on() const { return batch_ > 1 && !is_wait(ring_.after_next()->kind); }
   // The task behind the oldest, as far as is known without asking the producer; null: it is not.
@@ -222,9 +228,9 @@ class Strand {
   SpinLock producer_lock_;  // serialises producers
   // Both: raised by the producer, lowered by the owner once per batch.
   alignas(kCacheLine) std::atomic<uint32_t> pending_{0};
+  uint32_t producers_home_ = 0;  // home_, on a line that who hands the strand over has just got
 
  public:
-  std::atomic<uint32_t> home{0};  // the executor that ran it last; beside pending_, for who hands the strand over
   // The agent's that has the strand.
   alignas(kCacheLine) Strand* next_ready = nullptr;  // link in a ready queue
   Strand* next_waiter = nullptr;  // link in a notify's cell; in an event's, as EventCell::state
@@ -232,6 +238,8 @@ class Strand {
   bool head_is_over = false;      // the wait at the head has ended; owner's
 
  private:
+  uint32_t home_ = 0;
+
   // Owner's line; read by waiting host threads.
   alignas(kCacheLine) std::atomic<uint64_t> completed_{0};
   Doorbell bell_;

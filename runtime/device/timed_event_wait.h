@@ -47,7 +47,7 @@ struct TimedEventWait : WaitTimer::Node {
 
 inline bool EventCell::add_waiter(Strand* strand) {
   static_assert(alignof(Strand) >= 8 && alignof(TimedEventWait) >= 8);
-  const uintptr_t home = strand->home.load(std::memory_order_relaxed);
+  const uintptr_t home = strand->home();
   return add_to_list(reinterpret_cast<uintptr_t>(strand) | home << kHomeShift, &strand->next_waiter);
 }
 
@@ -62,12 +62,12 @@ inline Woken EventCell::next_woken(uintptr_t* waiters, uint64_t* shares_over) {
       *shares_over += kWait;
       Strand* strand = strand_of(waiter);
       *waiters = reinterpret_cast<uintptr_t>(strand->next_waiter);
-      return {strand, strand->home.load(std::memory_order_relaxed)};
+      return {strand, strand->home()};
     }
     TimedEventWait* timed = timed_of(waiter);
     *waiters = reinterpret_cast<uintptr_t>(timed->next_waiter);
     if (Strand* strand = timed->end(shares_over)) {
-      return {strand, strand->home.load(std::memory_order_relaxed)};
+      return {strand, strand->home()};
     }
   }
   return {};
