@@ -148,6 +148,9 @@ void Scheduler::submit(Woken woken, bool head_is_over) {
   }
   if (home == self) {
     home->push_strand(strand);
+    if (self->block() != nullptr) [[unlikely]] {
+      arm_watchdog();  // as in make_ready()
+    }
     return;
   }
   home->accept_strand(strand);
@@ -172,9 +175,9 @@ void Scheduler::make_ready(Fiber* first, Fiber* last) {
   owner->push_fibers(first, last);
   if (owner != Executor::current()) {
     ring(*owner);
-    if (owner->state() == Executor::State::running) {
-      arm_watchdog();  // the owner may be inside a block that never yields
-    }
+  }
+  if (owner->state() == Executor::State::running) {
+    arm_watchdog();  // the owner may be inside a block that never yields; it may be the one that has made these ready
   }
 }
 

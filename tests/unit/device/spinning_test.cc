@@ -1,5 +1,6 @@
 // Kernels that spin on plain memory, as they may on a card where each block has its core: whatever
 // they wait for must get to run, however few executors there are.
+#include "runtime/base/clock.h"
 #include "tests/unit/device/rig.h"
 
 #include <gtest/gtest.h>
@@ -170,6 +171,31 @@ TEST_P(Spinning, BlocksOfSyncAllGoOnWhileTheLastToArriveSpins) {
   Rig rig({.executors = executors(), .stuck_ms = 2});
   RigStream stream(rig);
   for (int i = 0; i < 50 / kSlowdown + 1; ++i) {
+    Relay relay;
+    Relay* args = &relay;
+    stream.kernel(image, 8, &args);
+    stream.sync();
+  }
+}
+
+// Long after the others have begun to wait: nothing has been there to do meanwhile, so nobody watches any more.
+TEST_P(Spinning, BlocksOfSyncAllGoOnWhileTheLastToArriveComesLateAndSpins) {
+  const KernelImage image = image_of("late_to_sync", [](const void* args) {
+    auto& relay = **static_cast<Relay* const*>(args);
+    if (relay.started.fetch_add(1) == GetBlockNum() - 1) {
+      const uint64_t late = monotonic_ns() + 12'000'000;
+      while (monotonic_ns() < late) {
+      }
+      SyncAll();
+      spin_until(relay.passed, GetBlockNum() - 1);
+    } else {
+      SyncAll();
+      relay.passed.fetch_add(1, std::memory_order_relaxed);
+    }
+  });
+  Rig rig({.executors = executors(), .stuck_ms = 2});
+  RigStream stream(rig);
+  for (int i = 0; i < 5; ++i) {
     Relay relay;
     Relay* args = &relay;
     stream.kernel(image, 8, &args);
