@@ -142,7 +142,7 @@ uintptr_t EventCell::remove(Strand* strand, bool timed) {
     const Strand* waits = (waiter & kTimed) != 0 ? timed_of(waiter)->strand : strand_of(waiter);
     // What lies on the list stays at its head, so the mark is one of this wait. (One with a limit may have run
     // out, and its strand be gone: then it is another's, and compared only.)
-    if (waits == strand && ((waiter & kTimed) != 0) == timed &&
+    if (waits == strand && ((waiter & kTimed) != 0) == timed && !(timed && timed_of(waiter)->has_run_out()) &&
         (strand->drops_head() || (strand->leaves_lost_waits() && lost.load(std::memory_order_acquire)))) {
       found = waiter;
     } else {
@@ -158,19 +158,22 @@ void EventCell::put_back(uintptr_t waiter) {
     Strand* strand = strand_of(waiter);
     if (!add_waiter(strand)) {  // the record came meanwhile, and did not see it
       note_failure(*strand, strand->front()->body.event.id);
+      drop_shares(kWait);  // first: who sees the stream get on finds the wait over
       strand->scheduler().submit(strand, true);
-      drop_shares(kWait);
     }
     return;
   }
   TimedEventWait* wait = timed_of(waiter);
   if (!add_waiter(wait)) {
     uint64_t over = 0;
-    if (Strand* strand = wait->end(&over)) {
+    Strand* const strand = wait->end(&over);
+    if (strand != nullptr) {
       note_failure(*strand, strand->front()->body.timed_event.id);
+    }
+    drop_shares(over);  // as above
+    if (strand != nullptr) {
       strand->scheduler().submit(strand, true);
     }
-    drop_shares(over);
   }
 }
 

@@ -380,9 +380,10 @@ void Executor::push_strand(Strand* strand) {
 }
 
 void Executor::empty_inbox() {
-  while (Strand* strand = inbox_.pop()) {
+  while (Strand* strand = inbox_.front()) {
     strand->prefetch_from(0);  // for its turn, behind those ahead of it
     append(strand);
+    inbox_.drop_front();  // afterwards, so that has_work() is true all the time
   }
 }
 

@@ -87,8 +87,9 @@ class Executor {
   void hand_over_to(Executor& thief);
 
   // Something to run for others: strands that could be stolen.
-  bool has_strands() const { return (ready_bits_.load(std::memory_order_relaxed) & 0xFF) != 0 || inbox_.any(); }
-  bool has_work() const { return ready_bits_.load(std::memory_order_relaxed) != 0 || inbox_.any(); }
+  // The inbox first: what leaves it is in a queue by then.
+  bool has_strands() const { return inbox_.any() || (ready_bits_.load(std::memory_order_relaxed) & 0xFF) != 0; }
+  bool has_work() const { return inbox_.any() || ready_bits_.load(std::memory_order_relaxed) != 0; }
   bool has_polls() const { return poll_count_.load(std::memory_order_relaxed) != 0; }
   State state() const { return state_.load(std::memory_order_relaxed); }
   // Changes whenever the executor gets on: for the watchdog.

@@ -88,6 +88,8 @@ Scheduler::~Scheduler() {
   for (uint32_t i = 0; i < executor_count(); ++i) {
     executors_[i]->join();
   }
+  wait_timer_.stop();
+  orders_.chase();  // what the watchdog has been asked for when it ended
 }
 
 void Scheduler::halt() {

@@ -1,7 +1,7 @@
 // StrandInbox: strands on their way to an executor. Who hands one over writes lines that nobody else writes then: the
 // tail, which is the submitters', and a slot, which the executor has left long ago.
 //
-// Any thread may push(). pop() is for one thread at a time: the executor's lock.
+// Any thread may push(). front() and drop_front() are for one thread at a time: the executor's lock.
 #pragma once
 
 #include "runtime/base/cache_line.h"
@@ -24,7 +24,7 @@ class StrandInbox {
     do {
       // Not the slot: it is empty as well while the submitter that is a lap ahead is still about to write it.
       if (at - seen_head_.load(std::memory_order_acquire) >= kSlots) [[unlikely]] {
-        // Acquire, and release for who reads it there: the slots before it are empty; pairs with pop().
+        // Acquire, and release for who reads it there: the slots before it are empty; pairs with drop_front().
         const uint64_t head = head_.load(std::memory_order_acquire);
         seen_head_.store(head, std::memory_order_release);
         if (at - head >= kSlots && at == tail_.load(std::memory_order_relaxed)) {
@@ -32,7 +32,7 @@ class StrandInbox {
         }
       }
     } while (!tail_.compare_exchange_weak(at, at + 1, std::memory_order_relaxed));
-    // Release: the strand's state; pairs with pop().
+    // Release: the strand's state; pairs with front().
     slots_[at % kSlots].store(strand, std::memory_order_release);
     if ((at + 1) % kPerLine == 0) {
       prefetch_for_write(&slots_[(at + 1) % kSlots]);
@@ -40,26 +40,26 @@ class StrandInbox {
     return true;
   }
 
-  // Whether pop() would find one, unless others pop meanwhile. Relaxed: a hint.
+  // Whether front() would find one. False may also mean that one is being taken: who must not miss it looks afterwards where
+  // it has been put before that. Acquire: for this; pairs with drop_front().
   bool any() const {
-    return slots_[head_.load(std::memory_order_relaxed) % kSlots].load(std::memory_order_relaxed) != nullptr;
+    return slots_[head_.load(std::memory_order_relaxed) % kSlots].load(std::memory_order_acquire) != nullptr;
   }
 
-  // Relaxed, as any().
+  // Relaxed: a hint.
   bool has_several() const {
-    return slots_[(head_.load(std::memory_order_relaxed) + 1) % kSlots].load(std::memory_order_relaxed) != nullptr;
+    return any() && slots_[(head_.load(std::memory_order_relaxed) + 1) % kSlots].load(std::memory_order_relaxed) != nullptr;
   }
 
   // The oldest; null: none, or its submitter is still about to write it.
-  Strand* pop() {
+  Strand* front() const {
+    return slots_[head_.load(std::memory_order_relaxed) % kSlots].load(std::memory_order_acquire);
+  }
+  // Takes it out. REQUIRES: there is one, and who looks for strands finds it elsewhere already. Release: so that they do.
+  void drop_front() {
     const uint64_t at = head_.load(std::memory_order_relaxed);
-    std::atomic<Strand*>& slot = slots_[at % kSlots];
-    Strand* strand = slot.load(std::memory_order_acquire);
-    if (strand != nullptr) {
-      slot.store(nullptr, std::memory_order_relaxed);
-      head_.store(at + 1, std::memory_order_release);
-    }
-    return strand;
+    slots_[at % kSlots].store(nullptr, std::memory_order_release);
+    head_.store(at + 1, std::memory_order_release);
   }
 
  private:
